@@ -1,0 +1,297 @@
+"""What every engine shares: keys, deltas and the life of a session, on Django's ``SessionBase``.
+
+This is the one module that relies on private names of ``SessionBase`` (``_session_key``,
+``_session_cache``, ``_get_session``), as Django's own engines do.
+Django's own tests of its engines run against ours, on every version of Django.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, Self
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_ID_KEY
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from session_auth.keys import digest, is_session_key, new_session_key
+
+logger = logging.getLogger("django.security.SuspiciousSession")
+
+
+class State(Enum):
+    """Where a session stands between its key and its row."""
+
+    UNREAD = auto()
+    """The key came from a client: what it opens is not known yet."""
+
+    NEW = auto()
+    """There is no row. Saving makes one."""
+
+    STORED = auto()
+    """There was a row when it was last looked up. Saving never makes another."""
+
+    FLUSHED = auto()
+    """This request has ended the session: its cookie has to go. Saving makes a new one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A session as it stands in the store; ``version`` counts its writes."""
+
+    id: str
+    user_id: Any
+    data: str
+    version: int
+    created_at: datetime
+    authenticated_at: datetime | None
+    expires_at: datetime
+
+
+class BaseSessionStore(SessionBase):
+    """Django's session contract over six primitives that an engine provides.
+
+    An ended session never comes back: only a key made here, or given with ``must_create``, is ever
+    inserted; a key that a client sent is looked up, and forgotten when it opens nothing.
+
+    Concurrent requests lose nothing: a save writes what this request changed, key by key, onto the
+    row as it is now.
+    """
+
+    state: State
+    record: Record | None
+    """The row as last loaded or saved."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self.state = State.NEW if self.session_key is None else State.UNREAD
+        self.record = None
+        self._predecessor_ids: frozenset[str] = frozenset()
+
+    # What an engine provides.
+
+    def read(self, session_id: str) -> Record | None:
+        """Return the row, or ``None`` if there is none or its time is up."""
+        raise NotImplementedError
+
+    def insert(self, record: Record, *, ending: Collection[str]) -> None:
+        """Add a row and delete those with the ids ``ending``: both, or nothing.
+
+        Raises ``CreateError`` if the id is taken.
+        """
+        raise NotImplementedError
+
+    def compare_and_set(self, record: Record, *, version: int) -> bool:
+        """Write the row if it is still at ``version``, and say whether it was."""
+        raise NotImplementedError
+
+    def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
+        """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
+        raise NotImplementedError
+
+    def rename(self, session_id: str, new_id: str) -> bool:
+        """Move the row to another id in one step, and say whether there was one."""
+        raise NotImplementedError
+
+    def remove(self, session_ids: Collection[str]) -> None:
+        """Delete the rows; an unknown id is a no-op."""
+        raise NotImplementedError
+
+    # Django's contract. The inherited async twins that are not here run these in one thread hop.
+
+    def encode(self, session_dict: dict[str, Any]) -> str:
+        """Return the data as JSON. It never leaves the server, so it needs no signature."""
+        text: bytes = self.serializer().dumps(session_dict)
+        return text.decode()
+
+    def decode(self, session_data: str) -> dict[str, Any]:  # type: ignore[override]  # stored as text
+        """Return the data; what is no JSON object is logged and counts as empty."""
+        try:
+            data = self.serializer().loads(session_data.encode())
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            logger.warning("Session data corrupted")
+            return {}
+        return data
+
+    def load(self) -> dict[str, Any]:
+        key = self.session_key
+        self.record = self.read(digest(key)) if is_session_key(key) else None
+        if self.record is None:
+            self._session_key = None
+            self.state = State.NEW
+            return {}
+        self.state = State.STORED
+        return self.decode(self.record.data)
+
+    def exists(self, session_key: str | None) -> bool:
+        return is_session_key(session_key) and self.read(digest(session_key)) is not None
+
+    def create(self) -> None:
+        """Store this session under a new key, at once."""
+        self._session_key = new_session_key()
+        self.save(must_create=True)
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        """Store what this request changed.
+
+        Raises ``UpdateError`` if the session has ended since it was looked up, and ``CreateError``
+        if ``must_create`` is set and the key is taken.
+        """
+        data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
+        if self.state is State.UNREAD and not must_create:
+            self.load()  # for its record: clear() has replaced the data without loading it
+            if self.record is None:
+                raise UpdateError
+        if self.record is None or must_create:
+            self._insert(data)
+        else:
+            self._update(self.record, data)
+        self.state = State.STORED
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session with this key, or this session; an unknown key is a no-op."""
+        key = self.session_key if session_key is None else session_key
+        if is_session_key(key):
+            self.remove([digest(key)])
+
+    def flush(self) -> None:
+        """End this session; an empty one, not stored yet, follows it in this object."""
+        self.remove(self._own_ids())
+        self.clear()
+        self._session_key = None
+        self._predecessor_ids = frozenset()
+        self.record = None
+        self.state = State.FLUSHED
+
+    async def aflush(self) -> None:
+        await sync_to_async(self.flush)()
+
+    def cycle_key(self) -> None:
+        """Give the session a new key; the old one is dead from then on.
+
+        Raises ``SessionInterrupted`` if the session has ended since it was looked up.
+        """
+        self.keys()  # loads the data
+        if self.state is State.UNREAD:
+            self.load()
+        new_key = new_session_key()
+        if self.record is not None:
+            new_id = digest(new_key)
+            if not self.rename(self.record.id, new_id):
+                raise SessionInterrupted("The session ended before its key could be renewed.")
+            self.record = replace(self.record, id=new_id)
+        self._session_key = new_key
+        self.modified = True
+
+    async def acycle_key(self) -> None:
+        await sync_to_async(self.cycle_key)()
+
+    # Beyond Django's contract.
+
+    def successor(self, keep: Iterable[str] = ()) -> Self:
+        """Return a new session that takes the place of this one, for the next user.
+
+        It starts with the values of the keys ``keep`` and nothing else. Saving it ends this session
+        in the same step; until then, this one goes on and the new one has no row.
+        """
+        successor = type(self)()
+        successor.update({key: self[key] for key in keep if key in self})
+        successor._predecessor_ids = self._own_ids()
+        return successor
+
+    def _own_ids(self) -> frozenset[str]:
+        """Return the ids of this session's row, if it may have one, and of those it replaces."""
+        if self.state in (State.UNREAD, State.STORED) and is_session_key(self.session_key):
+            return self._predecessor_ids | {digest(self.session_key)}
+        return self._predecessor_ids
+
+    def _insert(self, data: dict[str, Any]) -> None:
+        key = self.session_key if is_session_key(self.session_key) else new_session_key()
+        record = self._record(digest(key), data)
+        self.insert(record, ending=self._predecessor_ids)
+        self._session_key = key
+        self._predecessor_ids = frozenset()
+        self.record = record
+
+    def _update(self, before: Record, data: dict[str, Any]) -> None:
+        after = self._record(before.id, data, before)
+        if self.compare_and_set(after, version=before.version):
+            self.record = after
+            return
+        base, mine = self.decode(before.data), self.decode(after.data)
+
+        def merged(theirs: Record) -> Record:
+            return self._record(
+                before.id, self._merge(base, mine, self.decode(theirs.data)), theirs
+            )
+
+        self.record = self.revise(before.id, merged)
+        if self.record is None:
+            raise UpdateError
+        data.clear()
+        data.update(self.decode(self.record.data))
+
+    def _merge(
+        self, base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return ``theirs`` with what changed from ``base`` to ``mine``, key by key."""
+        merged = dict(theirs)
+        for key in base.keys() | mine.keys():
+            if key not in mine:
+                merged.pop(key, None)
+            # Compared as text: to Python, 1 and True are equal.
+            elif key not in base or self.encode({key: base[key]}) != self.encode({key: mine[key]}):
+                merged[key] = mine[key]
+        return merged
+
+    def _record(
+        self, session_id: str, data: dict[str, Any], before: Record | None = None
+    ) -> Record:
+        """Return the row that holds ``data``: the first, or the one that follows ``before``."""
+        now = timezone.now()
+        user_id = _user_id(data)
+        if before is None or before.user_id != user_id:
+            authenticated_at = None if user_id is None else now
+        else:
+            authenticated_at = before.authenticated_at
+        return Record(
+            id=session_id,
+            user_id=user_id,
+            data=self.encode(data),
+            version=before.version + 1 if before else 0,
+            created_at=before.created_at if before else now,
+            authenticated_at=authenticated_at,
+            expires_at=self.get_expiry_date(modification=now, expiry=data.get("_session_expiry")),
+        )
+
+
+def session_of(request: HttpRequest) -> BaseSessionStore:
+    """Return ``request.session``, for what Django's own engines lack."""
+    if not isinstance(request.session, BaseSessionStore):
+        raise ImproperlyConfigured(
+            f"This needs an engine of session_auth, but SESSION_ENGINE is "
+            f"'{settings.SESSION_ENGINE}'. Set it to 'session_auth.engines.database'."
+        )
+    return request.session
+
+
+def _user_id(data: dict[str, Any]) -> Any:
+    """Return the primary key that ``login()`` wrote, as the user model has it, or ``None``."""
+    value = data.get(USER_ID_KEY)
+    if value is None:
+        return None
+    try:
+        return get_user_model()._meta.pk.to_python(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,127 @@
+"""Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
+
+from functools import partial
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth import middleware as django_auth
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.sessions import middleware as django_sessions
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.http import HttpRequest, HttpResponse
+from django.middleware import csrf as django_csrf
+from django.utils.cache import patch_vary_headers
+
+from session_auth import csrf
+from session_auth.engines.base import State
+from session_auth.exceptions import SessionAuthError, SessionEnded, StoreUnavailable
+from session_auth.http import error_response, unavailable_response, wants_json
+
+INTERRUPTED = (
+    "The request's session was deleted before the request completed. The user may have logged out "
+    "in a concurrent request, for example."
+)
+
+
+class SessionMiddleware(django_sessions.SessionMiddleware):
+    """Django's, but for three things.
+
+    A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
+    a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
+
+    To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
+
+    A store that cannot be asked is 503: never "anonymous".
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        session = getattr(request, "session", None)
+        if session is None:
+            return response
+        try:
+            return self._finish(request, response)
+        except UpdateError as exc:
+            if wants_json(request):
+                return error_response(SessionEnded())
+            raise SessionInterrupted(INTERRUPTED) from exc
+        except StoreUnavailable as exc:
+            return unavailable_response(request, exc)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what a view was refused, so that plain views need not catch it."""
+        if isinstance(exception, StoreUnavailable):
+            return unavailable_response(request, exception)
+        if isinstance(exception, SessionAuthError):
+            return error_response(exception)
+        if isinstance(exception, SessionInterrupted) and wants_json(request):
+            return error_response(SessionEnded())
+        return None
+
+    def _finish(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        session = request.session
+        vary = session.accessed
+        if settings.SESSION_SAVE_EVERY_REQUEST:
+            session.keys()  # looks the key up: one that opens nothing leaves the session empty
+        if session.is_empty():
+            flushed = getattr(session, "state", None) is State.FLUSHED
+            if flushed and settings.SESSION_COOKIE_NAME in request.COOKIES:
+                self._delete_cookie(response)
+                vary = True
+        elif (
+            session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+        ) and response.status_code < 500:
+            session.save()
+            self._set_cookie(session, response)
+            vary = True
+        if vary:
+            patch_vary_headers(response, ("Cookie",))
+        return response
+
+    def _delete_cookie(self, response: HttpResponse) -> None:
+        response.delete_cookie(
+            settings.SESSION_COOKIE_NAME,
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+        )
+
+    def _set_cookie(self, session: SessionBase, response: HttpResponse) -> None:
+        max_age = None if session.get_expire_at_browser_close() else session.get_expiry_age()
+        response.set_cookie(
+            settings.SESSION_COOKIE_NAME,
+            session.session_key or "",
+            max_age=max_age,  # from which Django derives Expires
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            path=settings.SESSION_COOKIE_PATH,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=settings.SESSION_COOKIE_HTTPONLY,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+        )
+
+
+class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
+    """Django's, with JSON refusals for an API."""
+
+    # Private, but where Django makes the response: the public CSRF_FAILURE_VIEW is the project's.
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        if not wants_json(request):
+            return super()._reject(request, reason)  # type: ignore[misc]  # not in the stubs
+        csrf.log(request, reason)
+        return error_response(csrf.failure(reason))
+
+
+class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
+    """Django's, but ``request.user`` and ``request.auser()`` share one lookup."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.auser = partial(_auser, request)  # type: ignore[assignment]  # for any user model
+
+
+async def _auser(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
+    cached = vars(request)
+    if "_cached_user" not in cached:  # where Django keeps request.user
+        cached["_cached_user"] = await auth.aget_user(request)
+    return cast("AbstractBaseUser | AnonymousUser", cached["_cached_user"])

@@ -1,0 +1,33 @@
+"""The session table."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Session(models.Model):
+    """A session at rest. The secret that opens it is in the cookie alone: ``id`` is its digest."""
+
+    id = models.CharField(_("session id"), max_length=43, primary_key=True)
+    # Sessions may live in another database than users; an id without a user is anonymous.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        db_constraint=False,
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    data = models.TextField(_("data"))
+    version = models.PositiveIntegerField(_("version"), default=0)
+    created_at = models.DateTimeField(_("created at"))
+    authenticated_at = models.DateTimeField(_("authenticated at"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"), db_index=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,13 @@
+"""The URLconf to include: ``path("api/auth/", include("session_auth.urls"))``."""
+
+from django.urls import path
+
+from session_auth import views
+
+app_name = "session_auth"
+urlpatterns = [
+    path("csrf/", views.CsrfView.as_view(), name="csrf"),
+    path("login/", views.LoginView.as_view(), name="login"),
+    path("logout/", views.LogoutView.as_view(), name="logout"),
+    path("user/", views.UserView.as_view(), name="user"),
+]

@@ -1,0 +1,100 @@
+"""The endpoints of the HTTP contract."""
+
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.views import csrf as django_csrf_views
+
+from session_auth import csrf, flows
+from session_auth.conf import get_conf
+from session_auth.engines.base import Record, session_of
+from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
+from session_auth.http import JSONView, error_response, json_response, read_json, wants_json
+
+
+class CsrfView(JSONView):
+    """``GET csrf/``: the token for scripts that cannot read the cookie, and the cookie."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return json_response({"csrfToken": get_token(request)})
+
+
+class LoginView(JSONView):
+    """``POST login/``: username and password for a new session.
+
+    A project that has its own rules subclasses this with its own ``form_class``.
+    """
+
+    form_class: type[AuthenticationForm] = AuthenticationForm
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        body = read_json(request, {"username": str, "password": str, "remember": bool})
+        form = self.form_class(request, data=body)
+        if not form.is_valid():
+            raise _refusal(form)
+        flows.log_in(request, form.get_user(), remember=body.get("remember"))
+        return json_response(
+            {"user": describe_user(form.get_user()), "csrfToken": get_token(request)}
+        )
+
+
+class LogoutView(JSONView):
+    """``POST logout/``: end the session; the same answer when there is none."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        read_json(request, {})
+        flows.log_out(request)
+        return json_response({"message": "Logged out"})
+
+
+class UserView(JSONView):
+    """``GET user/``: who is logged in, and the session by which they are."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        if not request.user.is_authenticated:
+            return json_response({"user": None})
+        return json_response(
+            {
+                "user": describe_user(request.user),
+                "session": describe_session(session_of(request).record),
+            }
+        )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """For ``CSRF_FAILURE_VIEW``: JSON for an API, Django's page elsewhere."""
+    if wants_json(request):
+        return error_response(csrf.failure(reason))
+    return django_csrf_views.csrf_failure(request, reason=reason)
+
+
+def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
+    """Return what a client sees of ``user``: the fields that ``SESSION_AUTH_USER_FIELDS`` names."""
+    special = {"id": user.pk, "username": user.get_username()}
+    return {
+        name: special[name] if name in special else getattr(user, name)
+        for name in get_conf().USER_FIELDS
+    }
+
+
+def describe_session(record: Record | None) -> dict[str, Any] | None:
+    """Return what a client sees of its session; ``None`` if the user came in some other way."""
+    if record is None:
+        return None
+    return {
+        "id": record.id,
+        "created_at": record.created_at,
+        "authenticated_at": record.authenticated_at,
+        "expires_at": record.expires_at,
+    }
+
+
+def _refusal(form: AuthenticationForm) -> SessionAuthError:
+    codes = {error.code for error in form.non_field_errors().as_data()}
+    # The same answer for a wrong password, an unknown and an inactive user: no enumeration.
+    if codes & {"invalid_login", "inactive"}:
+        return InvalidCredentials()
+    return InvalidRequest(fields=form.errors)

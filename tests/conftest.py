@@ -1,0 +1,58 @@
+"""What a plain ``pytest`` leaves out, and says so; ``make test`` leaves out nothing."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from tests.api_client import PASSWORD, ApiClient
+from tests.outage import unreachable_database
+
+LEFT_OUT = {
+    "upstream": None
+    if os.environ.get("DJANGO_TESTS")
+    else "DJANGO_TESTS is not set; see CONTRIBUTING.md",
+    "custom_user": None
+    if settings.AUTH_USER_MODEL == "custom_user.Member"
+    else "it has settings of its own; see CONTRIBUTING.md",
+    "browser": None
+    if importlib.util.find_spec("playwright")
+    else "Playwright is not installed; see CONTRIBUTING.md",
+}
+
+collect_ignore = [folder for folder, reason in LEFT_OUT.items() if reason]
+
+hypothesis.settings.register_profile(
+    "session_auth",
+    deadline=None,  # a busy machine is no failure, nor is Hypothesis's slow start in a fresh clone
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="CI" in os.environ,  # there, a failure must come from the change under test
+    print_blob=True,
+)
+hypothesis.settings.load_profile("session_auth")
+
+
+def pytest_report_header(start_path: Path) -> list[str]:
+    return [f"left out: tests/{folder}, {reason}" for folder, reason in LEFT_OUT.items() if reason]
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice", "alice@example.org", PASSWORD)
+
+
+@pytest.fixture
+def browser() -> ApiClient:
+    return ApiClient()
+
+
+@pytest.fixture
+def outage(transactional_db: None) -> Iterator[None]:
+    """Make the database one that cannot be reached."""
+    with unreachable_database():
+        yield

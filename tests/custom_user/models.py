@@ -1,0 +1,35 @@
+import uuid
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+
+class MemberManager(BaseUserManager["Member"]):
+    def create_user(self, email: str, password: str, *, active: bool = True) -> "Member":
+        member = self.model(email=email, active=active)
+        member.set_password(password)
+        member.save()
+        return member
+
+
+class Member(AbstractBaseUser):
+    """A user who has no ``id``, no ``username`` and no ``is_active`` column."""
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email = models.EmailField(unique=True)
+    active = models.BooleanField(default=True)
+
+    USERNAME_FIELD = "email"
+
+    objects = MemberManager()
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]  # a class attribute of the base
+        return self.active
+
+    @property
+    def label(self) -> str:
+        return self.email.split("@")[0]

@@ -1,0 +1,91 @@
+"""Any user model and any backend: run with ``--ds=tests.custom_user.settings``."""
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from session_auth.models import Session
+from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.custom_user.models import Member
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def member() -> Member:
+    return Member.objects.create_user("ada@example.org", PASSWORD)
+
+
+def test_the_project_passes_the_checks() -> None:
+    call_command("check")
+
+
+def test_username_stands_for_the_field_that_the_model_calls_so(
+    browser: ApiClient, member: Member
+) -> None:
+    response = browser.log_in("ada@example.org")
+
+    assert response.status_code == 200
+    assert response.json()["user"] == {
+        "id": str(member.key),
+        "username": "ada@example.org",
+        "label": "ada",
+    }
+    assert browser.user() == response.json()["user"]
+
+
+def test_the_row_knows_a_user_with_a_uuid(browser: ApiClient, member: Member) -> None:
+    browser.log_in("ada@example.org")
+    assert Session.objects.get().user_id == member.key
+
+    browser.call("POST", AUTH + "logout/")
+    assert Session.objects.count() == 0
+
+
+def test_a_second_save_keeps_the_time_of_the_login(browser: ApiClient, member: Member) -> None:
+    browser.log_in("ada@example.org")
+    before = Session.objects.get()
+    session = browser.session
+    session["a"] = 1
+    session.save()
+
+    after = Session.objects.get()
+    assert after.user_id == member.key
+    assert after.authenticated_at == before.authenticated_at
+    assert after.version == before.version + 1
+
+
+def test_a_backend_of_the_project_lets_its_users_in(browser: ApiClient, member: Member) -> None:
+    response = browser.log_in("ada@example.org", f"badge-{str(member.key)[:8]}")
+
+    assert response.status_code == 200
+    assert browser.user()["username"] == "ada@example.org"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"username": "ada@example.org", "password": "wrong"},
+        {"username": "nobody@example.org", "password": PASSWORD},
+        {"username": "gone@example.org", "password": PASSWORD},
+    ],
+)
+def test_every_failure_looks_the_same(
+    browser: ApiClient, member: Member, credentials: dict[str, Any]
+) -> None:
+    Member.objects.create_user("gone@example.org", PASSWORD, active=False)
+
+    response = browser.log_in(**credentials)
+
+    assert response.status_code == 401
+    assert response.json() == {"error": "Invalid credentials", "code": "invalid_credentials"}
+
+
+def test_deleting_a_user_ends_their_sessions(browser: ApiClient, member: Member) -> None:
+    browser.log_in("ada@example.org")
+
+    member.delete()
+
+    assert browser.user() is None
+    assert Session.objects.count() == 0

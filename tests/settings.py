@@ -1,0 +1,85 @@
+"""A project as ``startproject`` makes it, with the four edits that this package asks for."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import django
+
+# Django's own tests, as scripts/fetch_django_tests.py leaves them; tests/upstream runs them.
+DJANGO_TESTS = os.environ.get("DJANGO_TESTS")
+sys.path += [str(Path(DJANGO_TESTS) / django.get_version())] if DJANGO_TESTS else []
+
+SECRET_KEY = "for-tests-only"
+ALLOWED_HOSTS = ["testserver", "localhost"]
+ROOT_URLCONF = "tests.urls"
+USE_TZ = True
+STATIC_URL = "static/"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "session_auth",
+    *(["sessions_tests"] if DJANGO_TESTS else []),
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "session_auth.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "session_auth.middleware.CsrfViewMiddleware",
+    "session_auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+SESSION_ENGINE = "session_auth.engines.database"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The real hashers take 100 ms and more for each password.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def sqlite() -> dict[str, Any]:
+    # A file, since the connections of several threads to one in memory would share transactions.
+    file = Path(tempfile.gettempdir()) / f"session-auth-tests-{os.getpid()}.sqlite3"
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+        "OPTIONS": {"init_command": "PRAGMA synchronous=OFF", "timeout": 20},
+        "TEST": {"NAME": file},
+    }
+
+
+def postgresql() -> dict[str, Any]:
+    # libpq reads the rest from PGHOST, PGUSER and so on; see scripts/with_postgres.py.
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ.get("PGDATABASE", "postgres"),
+    }
+
+
+DATABASES = {
+    "default": {"sqlite": sqlite, "postgresql": postgresql}[
+        os.environ.get("TEST_DATABASE", "sqlite")
+    ]()
+}

@@ -1,0 +1,579 @@
+"""The database engine: what a session store promises, beyond what Django's own tests hold it to."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync
+from django.contrib.auth import SESSION_KEY, alogin
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DjangosStore
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import connection
+from django.test import RequestFactory, override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from session_auth.engines.base import BaseSessionStore, Record, State, session_of
+from session_auth.engines.database import SessionStore
+from session_auth.exceptions import StoreUnavailable
+from session_auth.keys import digest, new_session_key
+from session_auth.models import Session
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def stored(**data: object) -> SessionStore:
+    """Return a session that has a row with ``data``."""
+    session = SessionStore()
+    session.update(data)
+    session.save()
+    return session
+
+
+def another_request_for(session: SessionStore) -> SessionStore:
+    """Return the session as another request with the same cookie has loaded it."""
+    other = SessionStore(session.session_key)
+    other.keys()
+    return other
+
+
+def data_of(session: SessionStore) -> dict[str, Any]:
+    return SessionStore(session.session_key).load()
+
+
+# The key
+
+
+def test_the_store_never_holds_a_key(alice: User) -> None:
+    session = stored(cart=[1, 2])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM session_auth_session")
+        [row] = cursor.fetchall()
+    assert str(session.session_key) not in str(row)
+    assert row[0] == digest(str(session.session_key))
+
+
+def test_the_id_of_a_session_does_not_open_it() -> None:
+    session = stored(secret=1)
+
+    assert SessionStore(digest(str(session.session_key))).load() == {}
+
+
+@pytest.mark.parametrize("key", [new_session_key(), "someunknownkey", "x" * 5000, "é" * 43])
+def test_a_key_that_opens_nothing_is_forgotten(key: str) -> None:
+    session = SessionStore(key)
+
+    assert dict(session.items()) == {}
+    assert session.session_key is None
+    assert session.is_empty()
+
+
+def test_a_key_without_the_form_of_one_costs_no_query(
+    django_assert_num_queries: Any,
+) -> None:
+    with django_assert_num_queries(0):
+        assert SessionStore("x" * 5000).load() == {}
+        assert not SessionStore().exists("x" * 5000)
+        SessionStore().delete("x" * 5000)
+
+
+def test_a_key_that_a_client_chose_is_never_stored() -> None:
+    chosen = new_session_key()
+    session = SessionStore(chosen)
+    session["a"] = 1
+    session.save()
+
+    assert session.session_key != chosen
+    assert not SessionStore().exists(chosen)
+
+
+def test_clearing_a_session_that_does_not_exist_makes_no_row() -> None:
+    session = SessionStore(new_session_key())
+    session.clear()
+
+    with pytest.raises(UpdateError):
+        session.save()
+    assert Session.objects.count() == 0
+
+
+def test_clearing_a_session_empties_its_row() -> None:
+    session = stored(a=1, b=2)
+
+    same = SessionStore(session.session_key)
+    same.clear()
+    same["c"] = 3
+    same.save()
+
+    assert data_of(session) == {"c": 3}
+
+
+def test_must_create_refuses_a_key_that_is_taken() -> None:
+    session = stored()
+
+    with pytest.raises(CreateError):
+        SessionStore(session.session_key).save(must_create=True)
+
+
+# Saves are deltas
+
+
+def test_two_requests_that_change_different_keys_both_win() -> None:
+    session = stored(a=1, b=1, c=1)
+    first, second = another_request_for(session), another_request_for(session)
+
+    first["a"] = 2
+    del first["c"]
+    first.save()
+    second["b"] = 2
+    second["d"] = 2
+    second.save()
+
+    assert data_of(session) == {"a": 2, "b": 2, "d": 2}
+    assert dict(second.items()) == {"a": 2, "b": 2, "d": 2}
+
+
+def test_of_two_requests_that_change_the_same_key_the_last_wins() -> None:
+    session = stored(a=1)
+    first, second = another_request_for(session), another_request_for(session)
+
+    first["a"] = 2
+    first.save()
+    second["a"] = 3
+    second.save()
+
+    assert data_of(session) == {"a": 3}
+
+
+def test_a_change_deep_inside_a_value_is_a_change_of_its_key() -> None:
+    session = stored(cart={"apples": 1}, other=1)
+    first, second = another_request_for(session), another_request_for(session)
+
+    first["other"] = 2
+    first.save()
+    second["cart"]["apples"] = 2
+    second.modified = True
+    second.save()
+
+    assert data_of(session) == {"cart": {"apples": 2}, "other": 2}
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), (1, 1.0), ([1], [True])])
+def test_what_python_calls_equal_is_still_a_change(before: object, after: object) -> None:
+    session = stored(value=before)
+    first, second = another_request_for(session), another_request_for(session)
+
+    first["other"] = 1
+    first.save()
+    second["value"] = after
+    second.save()
+
+    assert repr(data_of(session)["value"]) == repr(after)
+
+
+def test_a_session_saved_twice_in_one_request_keeps_what_others_wrote_between() -> None:
+    session = stored(a=1)
+    mine = another_request_for(session)
+    mine["a"] = 2
+    mine.save()
+    other = another_request_for(session)
+    other["b"] = 1
+    other.save()
+    mine["c"] = 1
+    mine.save()
+
+    mine["d"] = 1
+    mine.save()
+
+    assert data_of(session) == {"a": 2, "b": 1, "c": 1, "d": 1}
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.lists, max_leaves=3
+)
+sessions = st.dictionaries(st.sampled_from("abcd"), json)
+
+
+@given(base=sessions, mine=sessions, theirs=sessions)
+def test_a_merge_keeps_each_change_and_nothing_else(
+    base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    merged = SessionStore()._merge(base, mine, theirs)
+
+    missing = object()
+    for key in "abcd":
+        was, now = base.get(key, missing), mine.get(key, missing)
+        changed = repr(was) != repr(now)
+        assert merged.get(key, missing) == (now if changed else theirs.get(key, missing))
+
+
+def test_a_save_costs_one_statement(django_assert_num_queries: Any) -> None:
+    session = another_request_for(stored(a=1))
+
+    session["a"] = 2
+    with django_assert_num_queries(1):
+        session.save()
+
+
+# An ended session never comes back
+
+
+@pytest.mark.parametrize("end", ["delete", "flush"])
+def test_a_save_does_not_bring_an_ended_session_back(end: str) -> None:
+    session = stored(a=1)
+    late = another_request_for(session)
+    getattr(another_request_for(session), end)()
+
+    late["a"] = 2
+    with pytest.raises(UpdateError):
+        late.save()
+
+    assert Session.objects.count() == 0
+
+
+def test_a_save_does_not_bring_an_expired_session_back() -> None:
+    with time_machine.travel(NOON, tick=False):
+        session = stored(a=1)
+        late = another_request_for(session)
+    with time_machine.travel(NOON + timedelta(days=14), tick=False):
+        late["a"] = 2
+
+        with pytest.raises(UpdateError):
+            late.save()
+        assert SessionStore(session.session_key).load() == {}
+
+
+def test_renewing_the_key_does_not_bring_an_ended_session_back() -> None:
+    session = stored(a=1)
+    late = another_request_for(session)
+    session.flush()
+
+    with pytest.raises(SessionInterrupted):
+        late.cycle_key()
+    assert Session.objects.count() == 0
+
+
+def test_the_old_key_is_dead_as_soon_as_the_new_one_lives(django_assert_num_queries: Any) -> None:
+    session = stored(a=1)
+    old_key = session.session_key
+
+    with django_assert_num_queries(1):
+        session.cycle_key()
+
+    assert not session.exists(old_key)
+    assert data_of(session) == {"a": 1}
+    assert Session.objects.count() == 1
+
+
+def test_a_request_with_the_old_key_cannot_write_after_the_key_was_renewed() -> None:
+    session = stored(a=1)
+    late = another_request_for(session)
+    session.cycle_key()
+
+    late["a"] = 2
+    with pytest.raises(UpdateError):
+        late.save()
+    assert data_of(session) == {"a": 1}
+
+
+def test_renewing_the_key_of_a_session_that_was_cleared_unread_renames_its_row() -> None:
+    session = stored(a=1)
+    same = SessionStore(session.session_key)
+    same.clear()
+
+    same.cycle_key()
+    same.save()
+
+    assert data_of(same) == {}
+    assert Session.objects.count() == 1
+
+
+def test_renewing_the_key_of_a_session_without_a_row_makes_none(
+    django_assert_num_queries: Any,
+) -> None:
+    session = SessionStore()
+    session["a"] = 1
+
+    with django_assert_num_queries(0):
+        session.cycle_key()
+    key = session.session_key
+    session.save()
+
+    assert session.session_key == key
+    assert data_of(session) == {"a": 1}
+
+
+def test_a_session_can_be_created_at_once() -> None:
+    session = SessionStore()
+    session["a"] = 1
+
+    session.create()
+
+    assert session.modified
+    assert data_of(session) == {"a": 1}
+
+
+# A successor
+
+
+def test_a_successor_takes_over_only_when_it_is_saved() -> None:
+    before = stored(cart=[1], planted=True)
+    after = before.successor(keep=["cart", "absent"])
+
+    assert data_of(before) == {"cart": [1], "planted": True}
+    after.save()
+
+    assert data_of(after) == {"cart": [1]}
+    assert data_of(before) == {}
+    assert Session.objects.count() == 1
+
+
+def test_a_successor_that_keeps_nothing_does_not_look_its_predecessor_up(
+    django_assert_num_queries: Any,
+) -> None:
+    before = SessionStore(stored(a=1).session_key)
+
+    with django_assert_num_queries(0):
+        after = before.successor()
+    after.save()
+
+    assert Session.objects.get().id == digest(str(after.session_key))
+
+
+def test_a_successor_of_a_successor_ends_the_first_too() -> None:
+    before = stored(a=1)
+
+    before.successor().successor().save()
+
+    assert data_of(before) == {}
+    assert Session.objects.count() == 1
+
+
+def test_flushing_a_successor_ends_its_predecessor() -> None:
+    before = stored(a=1)
+
+    before.successor().flush()
+
+    assert Session.objects.count() == 0
+
+
+def test_a_successor_that_cannot_be_stored_leaves_its_predecessor() -> None:
+    before, taken = stored(a=1), stored()
+    after = before.successor()
+    after._session_key = taken.session_key
+
+    with pytest.raises(CreateError):
+        after.save(must_create=True)
+    assert data_of(before) == {"a": 1}
+
+
+def test_a_flushed_session_can_be_used_again_under_a_new_key() -> None:
+    session = stored(a=1)
+    old_key = session.session_key
+    session.flush()
+    assert session.state is State.FLUSHED
+
+    session["b"] = 1
+    session.save()
+
+    assert session.session_key != old_key
+    assert data_of(session) == {"b": 1}
+
+
+# The columns
+
+
+def test_the_row_knows_the_user_whoever_logged_them_in(rf: RequestFactory, alice: User) -> None:
+    session = SessionStore()
+    request = rf.get("/")
+    request.session = session
+
+    async_to_sync(alogin)(request, alice, "django.contrib.auth.backends.ModelBackend")
+    session.save()
+
+    row = Session.objects.get()
+    assert row.user == alice
+    assert row.authenticated_at == row.created_at
+
+
+def test_the_user_leaves_the_row_with_the_session_data(alice: User) -> None:
+    session = stored(**{SESSION_KEY: str(alice.pk)})
+    assert Session.objects.get().user == alice
+
+    del session[SESSION_KEY]
+    session.save()
+
+    row = Session.objects.get()
+    assert (row.user, row.authenticated_at) == (None, None)
+
+
+def test_the_time_of_the_login_stays_while_the_user_stays(alice: User) -> None:
+    bob = User.objects.create_user("bob")
+    with time_machine.travel(NOON, tick=False):
+        session = stored(**{SESSION_KEY: str(alice.pk)})
+    with time_machine.travel(NOON + timedelta(hours=1), tick=False):
+        session["a"] = 1
+        session.save()
+        assert Session.objects.get().authenticated_at == NOON
+
+        session[SESSION_KEY] = str(bob.pk)
+        session.save()
+        assert Session.objects.get().authenticated_at == NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("user_id", ["not a number", [], {}])
+def test_a_user_id_that_cannot_be_one_is_no_user(user_id: object) -> None:
+    stored(**{SESSION_KEY: user_id})
+
+    assert Session.objects.get().user_id is None
+
+
+def test_deleting_a_user_deletes_their_sessions(alice: User) -> None:
+    stored(**{SESSION_KEY: str(alice.pk)})
+    stored()
+
+    alice.delete()
+
+    assert Session.objects.get().user_id is None
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expires_at"),
+    [
+        (None, NOON + timedelta(weeks=2)),
+        (0, NOON + timedelta(weeks=2)),
+        (60, NOON + timedelta(minutes=1)),
+        (timedelta(days=1), NOON + timedelta(days=1)),
+        (NOON + timedelta(days=2), NOON + timedelta(days=2)),
+    ],
+)
+def test_set_expiry_keeps_its_meaning(expiry: Any, expires_at: datetime) -> None:
+    with time_machine.travel(NOON, tick=False):
+        session = SessionStore()
+        session.set_expiry(expiry)
+        session.save()
+
+    assert Session.objects.get().expires_at == expires_at
+    with time_machine.travel(expires_at - timedelta(seconds=1), tick=False):
+        assert session.exists(session.session_key)
+    with time_machine.travel(expires_at, tick=False):
+        assert not session.exists(session.session_key)
+
+
+@override_settings(SESSION_ENGINE="session_auth.engines.database")
+def test_clearsessions_deletes_what_has_expired() -> None:
+    with time_machine.travel(NOON, tick=False):
+        stored(old=True)
+    with time_machine.travel(NOON + timedelta(days=14), tick=False):
+        young = stored(young=True)
+
+        call_command("clearsessions")
+
+        assert Session.objects.get().id == digest(str(young.session_key))
+
+
+# Faults
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", '"text"', "\x00"])
+def test_data_that_is_no_json_object_counts_as_empty_and_is_logged(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = stored(a=1)
+    assert SessionStore().decode(text) == {}
+    assert [(r.name, r.levelno) for r in caplog.records] == [
+        ("django.security.SuspiciousSession", logging.WARNING)
+    ]
+    Session.objects.update(data="corrupt")
+
+    session = SessionStore(session.session_key)
+    assert dict(session.items()) == {}
+    session["b"] = 2
+    session.save()
+
+    assert data_of(session) == {"b": 2}
+
+
+def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixture) -> None:
+    session = SessionStore(new_session_key())
+
+    for call in (
+        session.load,
+        session.flush,
+        SessionStore().save,
+        SessionStore().clear_expired,
+        lambda: session.exists(session.session_key),
+        lambda: session.compare_and_set(record(), version=0),
+        lambda: session.revise("id", lambda row: row),
+        lambda: session.rename("id", "other"),
+    ):
+        with pytest.raises(StoreUnavailable):
+            call()
+    assert {(r.name, r.levelname, bool(r.exc_info)) for r in caplog.records} == {
+        ("session_auth", "ERROR", True)
+    }
+    assert session.state is State.UNREAD
+
+
+def record() -> Record:
+    return Record(
+        id="id",
+        user_id=None,
+        data="{}",
+        version=1,
+        created_at=NOON,
+        authenticated_at=None,
+        expires_at=NOON,
+    )
+
+
+def test_an_engine_of_another_make_is_refused_with_the_remedy(rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.session = DjangosStore()
+
+    with pytest.raises(ImproperlyConfigured, match=r"session_auth\.engines\.database"):
+        session_of(request)
+
+
+# Sync and async
+
+
+def test_every_override_has_its_twin() -> None:
+    """Django's async methods call their sync twins in a thread, unless a class overrides them.
+
+    A twin that a class between overrides would bypass ours, as it does for subclasses of
+    Django's ``db`` engine.
+    """
+    twins = {name for name in vars(SessionBase) if f"a{name}" in vars(SessionBase)}
+    assert {"load", "save", "create", "delete", "exists", "flush", "cycle_key"} <= twins
+    delegating = {"load", "save", "create", "delete", "exists", "clear_expired"}
+
+    for name in twins - delegating:
+        ours = {cls for cls in (BaseSessionStore, SessionStore) if name in vars(cls)}
+        assert ours == {cls for cls in (BaseSessionStore, SessionStore) if f"a{name}" in vars(cls)}
+    for name in delegating:
+        assert getattr(SessionStore, f"a{name}").__qualname__ == f"SessionBase.a{name}"
+
+
+def test_async_methods_do_what_their_sync_twins_do() -> None:
+    async def life() -> list[Any]:
+        session = SessionStore()
+        await session.aset("a", 1)
+        await session.asave()
+        first_key = session.session_key
+        await session.acycle_key()
+        renewed = await SessionStore(session.session_key).aload()
+        old = await session.aexists(str(first_key))
+        await session.aflush()
+        return [renewed, old, session.state, await SessionStore(first_key).aload()]
+
+    assert async_to_sync(life)() == [{"a": 1}, False, State.FLUSHED, {}]
+    assert Session.objects.count() == 0

@@ -1,0 +1,181 @@
+"""A login renews everything, or nothing has happened."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.test import override_settings
+
+from session_auth.keys import digest
+from session_auth.models import Session
+from tests.api_client import AUTH, PASSWORD, ApiClient
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def failing_receiver() -> Iterator[None]:
+    def fail(**kwargs: object) -> None:
+        raise RuntimeError("A receiver of the project fails.")
+
+    user_logged_in.connect(fail)
+    user_logged_out.connect(fail)
+    yield
+    user_logged_in.disconnect(fail)
+    user_logged_out.disconnect(fail)
+
+
+def plant(browser: ApiClient, **data: str) -> None:
+    browser.call("POST", "/api/note/?" + "&".join(f"{k}={v}" for k, v in data.items()))
+
+
+def data(browser: ApiClient) -> dict[str, Any]:
+    response: dict[str, Any] = browser.get("/api/note/").json()
+    return {key: value for key, value in response.items() if not key.startswith("_auth")}
+
+
+def test_nothing_that_a_visitor_planted_survives_a_login(browser: ApiClient, alice: User) -> None:
+    plant(browser, mfa_passed="yes", cart="3")
+
+    browser.log_in()
+
+    assert data(browser) == {}
+
+
+@override_settings(SESSION_AUTH_KEEP_AT_LOGIN=["cart"])
+def test_a_project_can_keep_keys_at_login(browser: ApiClient, alice: User) -> None:
+    plant(browser, mfa_passed="yes", cart="3")
+
+    browser.log_in()
+
+    assert data(browser) == {"cart": "3"}
+
+
+def test_a_login_gives_a_new_key_and_the_old_one_is_dead(browser: ApiClient, alice: User) -> None:
+    plant(browser, cart="3")
+    old_key = browser.session_key()
+
+    browser.log_in()
+
+    assert browser.session_key() != old_key
+    assert [row.id for row in Session.objects.all()] == [digest(browser.session_key())]
+    attacker = ApiClient()
+    attacker.cookies["sessionid"] = old_key
+    assert attacker.user() is None
+
+
+def test_logging_in_again_as_the_same_user_renews_the_key_too(
+    browser: ApiClient, alice: User
+) -> None:
+    browser.log_in()
+    plant(browser, cart="3")
+    old_key = browser.session_key()
+
+    browser.log_in()
+
+    assert browser.session_key() != old_key
+    assert data(browser) == {}
+    assert Session.objects.count() == 1
+
+
+def test_logging_in_as_somebody_else_leaves_nothing_of_the_first(
+    browser: ApiClient, alice: User
+) -> None:
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    browser.log_in()
+    plant(browser, cart="3")
+
+    browser.log_in("bob")
+
+    assert browser.user() == {"id": bob.pk, "username": "bob"}
+    assert data(browser) == {}
+    assert Session.objects.get().user == bob
+
+
+def test_a_failed_login_leaves_the_session_that_was_there(browser: ApiClient, alice: User) -> None:
+    browser.log_in()
+    key = browser.session_key()
+
+    browser.log_in(password="wrong")
+
+    assert browser.session_key() == key
+    assert browser.user() == {"id": alice.pk, "username": "alice"}
+
+
+def test_a_login_renews_the_csrf_token(browser: ApiClient, alice: User) -> None:
+    browser.get(AUTH + "csrf/")
+    old_token = browser.csrf_token()
+
+    browser.log_in()
+    response = browser.call("POST", "/api/note/", headers={"X-CSRFToken": old_token})
+
+    assert browser.csrf_token() != old_token
+    assert response.status_code == 403
+
+
+def test_if_a_receiver_fails_nobody_is_logged_in(
+    browser: ApiClient, alice: User, failing_receiver: None
+) -> None:
+    browser.raise_request_exception = False
+    plant(browser, cart="3")
+    key, token = browser.session_key(), browser.csrf_token()
+
+    response = browser.log_in()
+
+    assert response.status_code == 500
+    assert not response.cookies
+    assert (browser.session_key(), browser.csrf_token()) == (key, token)
+    assert browser.user() is None
+    assert data(browser) == {"cart": "3"}
+    assert [row.id for row in Session.objects.all()] == [digest(key)]
+
+
+def test_if_a_receiver_fails_the_request_is_as_it_was(
+    alice: User, failing_receiver: None, rf: Any
+) -> None:
+    from django.contrib.auth.models import AnonymousUser
+
+    from session_auth.engines.database import SessionStore
+    from session_auth.flows import log_in
+
+    request = rf.post("/")
+    request.session, request.user = SessionStore(), AnonymousUser()
+    before = dict(vars(request)), dict(request.META)
+
+    with pytest.raises(RuntimeError):
+        log_in(request, alice)
+
+    assert (dict(vars(request)), dict(request.META)) == before
+    assert SESSION_KEY not in request.session
+
+
+def test_a_session_ends_even_if_a_receiver_of_the_logout_fails(
+    browser: ApiClient, alice: User
+) -> None:
+    def fail(**kwargs: object) -> None:
+        raise RuntimeError("A receiver of the project fails.")
+
+    browser.log_in()
+    browser.raise_request_exception = False
+    user_logged_out.connect(fail)
+    try:
+        response = browser.log_out()
+    finally:
+        user_logged_out.disconnect(fail)
+
+    assert response.status_code == 500
+    assert response.cookies["sessionid"].value == ""
+    assert Session.objects.count() == 0
+
+
+def test_a_login_costs_five_statements(
+    browser: ApiClient, alice: User, django_assert_num_queries: Any
+) -> None:
+    plant(browser, cart="3")
+
+    # The user, last_login, BEGIN, the new row, the old row, COMMIT.
+    with django_assert_num_queries(4 + 2):
+        browser.log_in()

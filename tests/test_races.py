@@ -1,0 +1,124 @@
+"""Real threads on real connections: what concurrent requests can do to one session."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import connection
+
+from session_auth.engines.database import SessionStore
+from session_auth.models import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Result = TypeVar("Result")
+
+
+def at_once(*calls: Callable[[], Result]) -> list[Result]:
+    """Make the calls in a thread each, started together, and return their results in order."""
+    start = Barrier(len(calls))
+
+    def run(call: Callable[[], Result]) -> Result:
+        try:
+            start.wait()
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+def stored(**data: object) -> SessionStore:
+    session = SessionStore()
+    session.update(data)
+    session.save()
+    return session
+
+
+def loaded(session: SessionStore) -> SessionStore:
+    other = SessionStore(session.session_key)
+    other.keys()
+    return other
+
+
+def test_of_many_requests_that_write_different_keys_all_win() -> None:
+    session = stored(counter=0)
+
+    def write(number: int) -> Callable[[], None]:
+        request = loaded(session)
+        request[f"key-{number}"] = number
+        return request.save
+
+    at_once(*[write(number) for number in range(20)])
+
+    data = SessionStore(session.session_key).load()
+    assert data == {"counter": 0} | {f"key-{number}": number for number in range(20)}
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_session_that_ends_while_others_save_stays_ended(attempt: int) -> None:
+    session = stored(a=0)
+
+    def save(number: int) -> Callable[[], str]:
+        request = loaded(session)
+        request["a"] = number
+
+        def call() -> str:
+            try:
+                request.save()
+            except UpdateError:
+                return "refused"
+            return "saved"
+
+        return call
+
+    def end() -> str:
+        SessionStore(session.session_key).flush()
+        return "ended"
+
+    results = at_once(*[save(number) for number in range(4)], end)
+
+    assert results[-1] == "ended"
+    assert set(results[:-1]) <= {"saved", "refused"}
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_of_two_requests_that_renew_the_key_one_wins(attempt: int) -> None:
+    session = stored(a=1)
+
+    def renew() -> Callable[[], str | None]:
+        request = loaded(session)
+
+        def call() -> str | None:
+            try:
+                request.cycle_key()
+            except SessionInterrupted:
+                return None
+            return request.session_key
+
+        return call
+
+    keys = [key for key in at_once(renew(), renew()) if key]
+
+    assert len(keys) == 1
+    assert SessionStore(keys[0]).load() == {"a": 1}
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_two_logins_from_one_browser_leave_no_old_session(attempt: int) -> None:
+    session = stored(anonymous=True)
+
+    def log_in() -> Callable[[], None]:
+        return loaded(session).successor().save
+
+    at_once(log_in(), log_in())
+
+    assert SessionStore(session.session_key).load() == {}
+    assert Session.objects.count() == 2

@@ -1,0 +1,31 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from tests import views
+
+urlpatterns = [
+    path("api/auth/", include("session_auth.urls")),
+    path("admin/", admin.site.urls),
+    path("api/note/", views.note),
+    path("api/clear/", views.clear),
+    path("api/flush/", views.flush),
+    path("api/ended-meanwhile/", views.ended_meanwhile),
+    path("api/rotated-too-late/", views.rotated_too_late),
+    path("api/broken/", views.broken),
+    path("api/refused/", views.refused),
+    path("api/interrupted/", views.interrupted),
+    path("api/echo/", views.echo),
+    path("api/private/", views.private),
+    path("api/private-async/", views.private_async),
+    path("api/private-class/", views.Private.as_view()),
+    path("api/private-class-async/", views.PrivateAsync.as_view()),
+    path("api/private-decorated/", views.PrivateDecorated.as_view()),
+    path("api/private-handler/", views.PrivateHandler.as_view()),
+    path("page/", views.page),
+    path("page/untouched/", views.untouched),
+    path("page/note/", views.note),
+    path("page/refused/", views.refused),
+    path("page/private-api/", views.private),
+    path("page/ended-meanwhile/", views.ended_meanwhile),
+    path("page/interrupted/", views.interrupted),
+]

@@ -1,0 +1,107 @@
+"""The views of a project: what it takes to see the package at work."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required as html_login_required
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from session_auth.decorators import LoginRequiredMixin, login_required
+from session_auth.engines.database import SessionStore
+from session_auth.exceptions import InvalidRequest
+from session_auth.http import read_json
+
+
+def note(request: HttpRequest) -> JsonResponse:
+    """Write ``?key=value`` into the session, and return what it holds."""
+    for key, value in request.GET.items():
+        request.session[key] = value
+    return JsonResponse(dict(request.session.items()))
+
+
+def untouched(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("The session was not looked at.")
+
+
+def clear(request: HttpRequest) -> HttpResponse:
+    request.session.clear()
+    return HttpResponse()
+
+
+def flush(request: HttpRequest) -> HttpResponse:
+    request.session.flush()
+    return HttpResponse()
+
+
+def ended_meanwhile(request: HttpRequest) -> HttpResponse:
+    """Write into a session that another request ends before this one answers."""
+    request.session["late"] = True
+    SessionStore(request.session.session_key).delete()
+    return HttpResponse()
+
+
+def rotated_too_late(request: HttpRequest) -> HttpResponse:
+    """Renew the key of a session that another request has just ended."""
+    request.session.keys()
+    SessionStore(request.session.session_key).delete()
+    request.session.cycle_key()
+    return HttpResponse()
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    request.session["broken"] = True
+    return HttpResponse(status=500)
+
+
+def refused(request: HttpRequest) -> HttpResponse:
+    raise InvalidRequest(fields={"title": ["Too short."]})
+
+
+def interrupted(request: HttpRequest) -> HttpResponse:
+    raise SessionInterrupted
+
+
+def echo(request: HttpRequest) -> JsonResponse:
+    """Return the body as ``read_json`` sees it."""
+    fields = {"text": str, "flag": bool, "count": int, "ratio": float}
+    return JsonResponse(read_json(request, fields))
+
+
+@login_required
+def private(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"username": request.user.get_username()})
+
+
+@login_required
+async def private_async(request: HttpRequest) -> JsonResponse:
+    user = await request.auser()
+    return JsonResponse({"username": user.get_username(), "same": user == request.user})
+
+
+class Private(LoginRequiredMixin):
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"username": request.user.get_username()})
+
+
+class PrivateAsync(LoginRequiredMixin):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"username": (await request.auser()).get_username()})
+
+
+@method_decorator(login_required, name="dispatch")
+class PrivateDecorated(View):
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"username": request.user.get_username()})
+
+
+class PrivateHandler(View):
+    @method_decorator(login_required)
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"username": (await request.auser()).get_username()})
+
+
+@html_login_required
+def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    return HttpResponse(f"<p>{request.user.get_username()}</p>")
