@@ -61,6 +61,15 @@ def test_an_authenticated_request_writes_nothing_and_sets_no_cookie(
     assert not response.cookies
 
 
+def test_both_ways_to_ask_for_the_user_share_one_lookup(
+    browser: ApiClient, alice: User, django_assert_num_queries: Any
+) -> None:
+    browser.log_in()
+
+    with django_assert_num_queries(2):
+        assert browser.get("/api/both-users/").json() == {"same": True}
+
+
 def test_sliding_expiry_still_works_as_djangos_setting_says(
     browser: ApiClient, alice: User
 ) -> None:

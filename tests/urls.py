@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/private-class-async/", views.PrivateAsync.as_view()),
     path("api/private-decorated/", views.PrivateDecorated.as_view()),
     path("api/private-handler/", views.PrivateHandler.as_view()),
+    path("api/both-users/", views.both_users),
     path("page/", views.page),
     path("page/untouched/", views.untouched),
     path("page/note/", views.note),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -76,8 +77,7 @@ def private(request: HttpRequest) -> JsonResponse:
 
 @login_required
 async def private_async(request: HttpRequest) -> JsonResponse:
-    user = await request.auser()
-    return JsonResponse({"username": user.get_username(), "same": user == request.user})
+    return JsonResponse({"username": (await request.auser()).get_username()})
 
 
 class Private(LoginRequiredMixin):
@@ -105,3 +105,10 @@ class PrivateHandler(View):
 @html_login_required
 def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
     return HttpResponse(f"<p>{request.user.get_username()}</p>")
+
+
+def both_users(request: HttpRequest) -> JsonResponse:
+    """Ask for the user in both ways."""
+    name = request.user.get_username()
+    user = async_to_sync(request.auser)()
+    return JsonResponse({"same": name == user.get_username()})

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from articles import views
+
+app_name = "articles"
+urlpatterns = [
+    path("api/articles/", views.articles, name="api"),
+    path("", views.home, name="home"),
+    path("articles/", views.ajax, name="ajax"),
+    path("app/", views.app, name="app"),
+    path("mixed/", views.mixed, name="mixed"),
+]

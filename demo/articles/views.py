@@ -1,0 +1,69 @@
+"""The Articles API, and the pages that use it."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from articles.forms import ArticleForm
+from articles.models import Article
+from session_auth.decorators import login_required
+from session_auth.exceptions import InvalidRequest
+from session_auth.http import read_json
+
+LATEST = 50
+
+
+def latest_articles() -> list[dict[str, object]]:
+    return [article.as_json() for article in Article.objects.select_related("author")[:LATEST]]
+
+
+# The API
+
+
+@require_http_methods(["GET", "POST"])
+def articles(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return write_article(request)
+    return JsonResponse({"articles": latest_articles()})
+
+
+@login_required  # 401 in JSON, never a redirect
+def write_article(request: HttpRequest) -> JsonResponse:
+    form = ArticleForm(read_json(request, {"title": str, "body": str}))
+    if not form.is_valid():
+        raise InvalidRequest(fields=form.errors)  # which the middleware answers with
+    form.instance.author = request.user
+    return JsonResponse(form.save().as_json(), status=201)
+
+
+# The pages
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "articles/home.html")
+
+
+@require_safe
+@ensure_csrf_cookie
+def ajax(request: HttpRequest) -> HttpResponse:
+    """A page that the server renders, with AJAX calls."""
+    return render(request, "articles/ajax.html", {"articles": latest_articles()})
+
+
+@require_safe
+def app(request: HttpRequest) -> HttpResponse:
+    """The shell of a single-page app: the same for everybody, since the app asks who is there."""
+    return render(request, "articles/app.html")
+
+
+@require_safe
+def mixed(request: HttpRequest) -> HttpResponse:
+    """A page that starts with what the server knows, and goes on with API calls."""
+    user = request.user
+    start = {
+        "user": {"id": user.pk, "username": user.get_username()} if user.is_authenticated else None,
+        "articles": latest_articles(),
+    }
+    return render(request, "articles/mixed.html", {"start": start})

@@ -1,0 +1,243 @@
+// The client against a real server that speaks the contract; what needs a browser is tested in one.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, before, beforeEach, describe, it } from "node:test";
+
+import {
+  SessionAuthError,
+  createSessionClient,
+} from "../../src/session_auth/static/session_auth/session-auth.js";
+
+/** Start a server on a free port; answer is (request, body) => [status, json, headers]. */
+async function serve(answer) {
+  const seen = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    seen.push({ method: request.method, url: request.url, headers: request.headers, body });
+    const [status, data, headers] = answer(request, body);
+    response.writeHead(status, { "Content-Type": "application/json", ...headers });
+    response.end(data === undefined ? undefined : JSON.stringify(data));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { seen, server, origin: `http://127.0.0.1:${server.address().port}` };
+}
+
+let current = "token-1";
+let refuseAlways = false;
+const csrfFailed = [403, { error: "CSRF check failed: ...", code: "csrf_failed" }];
+
+function answer(request, body) {
+  if (request.url === "/api/auth/csrf/") return [200, { csrfToken: current }];
+  if (request.url === "/api/auth/user/") return [200, { user: null }];
+  if (request.method === "POST") {
+    if (refuseAlways || request.headers["x-csrftoken"] !== current) return csrfFailed;
+  }
+  if (request.url === "/api/auth/login/") {
+    const { username, password } = JSON.parse(body);
+    if (password !== "right") return [401, { error: "Invalid credentials", code: "invalid_credentials" }];
+    current = "token-after-login";
+    return [200, { user: { id: 1, username }, csrfToken: current }];
+  }
+  if (request.url === "/api/auth/logout/") return [200, { message: "Logged out" }];
+  if (request.url === "/slow/") return [429, { error: "Too fast.", code: "throttled" }, { "Retry-After": "7" }];
+  if (request.url === "/html/") return [500, undefined, { "Content-Type": "text/html" }];
+  if (request.url === "/fields/") {
+    return [400, { error: "No.", code: "invalid_request", fields: { title: ["Too short."] } }];
+  }
+  return [200, { echo: body }];
+}
+
+describe("session-auth.js", () => {
+  let site, other;
+
+  before(async () => {
+    [site, other] = await Promise.all([serve(answer), serve(() => [200, {}])]);
+    globalThis.location = new URL(site.origin + "/page/");
+  });
+
+  after(() => {
+    site.server.close();
+    other.server.close();
+  });
+
+  beforeEach(() => {
+    globalThis.document = { baseURI: site.origin + "/page/", cookie: "" };
+    current = "token-1";
+    refuseAlways = false;
+    site.seen.length = other.seen.length = 0;
+  });
+
+  const calls = () => site.seen.map(({ method, url }) => `${method} ${url}`);
+
+  it("asks the endpoint for a token when there is no cookie, once for parallel calls", async () => {
+    const client = createSessionClient();
+
+    await Promise.all([1, 2, 3].map(() => client.fetch("/api/x/", { method: "POST" })));
+
+    assert.equal(calls().filter((call) => call === "GET /api/auth/csrf/").length, 1);
+    assert.equal(calls().filter((call) => call === "POST /api/x/").length, 3);
+  });
+
+  it("reads the token from the cookie, with or without the __Host- prefix", async () => {
+    for (const name of ["csrftoken", "__Host-csrftoken"]) {
+      document.cookie = `a=1; ${name}=token-1; xcsrftoken=no`;
+      await createSessionClient().fetch("/api/x/", { method: "POST" });
+    }
+
+    assert.deepEqual(calls(), ["POST /api/x/", "POST /api/x/"]);
+  });
+
+  it("follows the project's own names of cookie and header", async () => {
+    document.cookie = "csrftoken=no; mine=token-1";
+    const client = createSessionClient({ cookieName: "mine", headerName: "X-Mine" });
+
+    await client.fetch("/api/x/", { method: "PUT" });
+
+    assert.equal(site.seen[0].headers["x-mine"], "token-1");
+    assert.equal(site.seen[0].headers["x-csrftoken"], undefined);
+  });
+
+  it("retries once with a fresh token and the same body when the token was refused", async () => {
+    document.cookie = "csrftoken=stale";
+
+    const response = await createSessionClient().fetch("/api/x/", { method: "POST", body: "hello" });
+
+    assert.deepEqual(await response.json(), { echo: "hello" });
+    assert.deepEqual(calls(), ["POST /api/x/", "GET /api/auth/csrf/", "POST /api/x/"]);
+  });
+
+  it("retries a Request with its body too", async () => {
+    document.cookie = "csrftoken=stale";
+    const request = new Request(site.origin + "/api/x/", { method: "POST", body: "hello" });
+
+    const response = await createSessionClient().fetch(request);
+
+    assert.deepEqual(await response.json(), { echo: "hello" });
+  });
+
+  it("gives up after the second refusal, and hands the answer over", async () => {
+    refuseAlways = true;
+
+    const response = await createSessionClient().fetch("/api/x/", { method: "POST" });
+
+    assert.equal(response.status, 403);
+    assert.equal((await response.json()).code, "csrf_failed");
+    assert.equal(calls().filter((call) => call === "POST /api/x/").length, 2);
+  });
+
+  it("leaves a token alone that the caller set", async () => {
+    const headers = { "X-CSRFToken": "own" };
+
+    const response = await createSessionClient().fetch("/api/x/", { method: "POST", headers });
+
+    assert.equal(response.status, 403);
+    assert.deepEqual(calls(), ["POST /api/x/"]);
+  });
+
+  it("asks for no token to read", async () => {
+    for (const method of ["GET", "get", "HEAD", "OPTIONS"]) {
+      await createSessionClient().fetch("/api/x/", { method });
+    }
+
+    assert.equal(site.seen.some(({ headers }) => headers["x-csrftoken"]), false);
+    assert.equal(calls().includes("GET /api/auth/csrf/"), false);
+  });
+
+  it("never sends the token to another origin, however the URL is written", async () => {
+    document.cookie = "csrftoken=token-1";
+    const client = createSessionClient();
+    const port = new URL(other.origin).port;
+    const here = new URL(site.origin).host;
+
+    for (const input of [
+      `${other.origin}/x/`,
+      new URL("/x/", other.origin),
+      new Request(`${other.origin}/x/`, { method: "POST" }),
+      `//127.0.0.1:${port}/x/`,
+      `http://127.0.0.1:${port}/${site.origin}/`,
+    ]) {
+      await client.fetch(input, { method: "POST" });
+    }
+    await assert.rejects(client.fetch(`http://${here}@127.0.0.1:${port}/x/`, { method: "POST" }));
+
+    assert.equal(other.seen.length, 5);
+    assert.equal(other.seen.some(({ headers }) => headers["x-csrftoken"]), false);
+    assert.deepEqual(calls(), []);
+  });
+
+  it("logs in, uses the token of the answer, and logs out", async () => {
+    const client = createSessionClient();
+
+    assert.deepEqual(await client.login({ username: "alice", password: "right" }), {
+      id: 1,
+      username: "alice",
+    });
+    await client.logout();
+    assert.equal(await client.user(), null);
+
+    assert.deepEqual(calls(), [
+      "GET /api/auth/csrf/",
+      "POST /api/auth/login/",
+      "POST /api/auth/logout/",
+      "GET /api/auth/user/",
+    ]);
+    assert.deepEqual(JSON.parse(site.seen[1].body), { username: "alice", password: "right" });
+  });
+
+  it("sends remember only where it was given", async () => {
+    const credentials = { username: "alice", password: "right" };
+
+    await createSessionClient().login({ ...credentials, remember: false });
+
+    assert.deepEqual(JSON.parse(site.seen[1].body), { ...credentials, remember: false });
+  });
+
+  it("throws one typed error with status and code", async () => {
+    const error = await createSessionClient()
+      .login({ username: "alice", password: "wrong" })
+      .catch((reason) => reason);
+
+    assert.ok(error instanceof SessionAuthError && error instanceof Error);
+    assert.equal(error.name, "SessionAuthError");
+    assert.equal(error.message, "Invalid credentials");
+    assert.equal(error.status, 401);
+    assert.equal(error.code, "invalid_credentials");
+  });
+
+  it("tells which fields were refused, and when to try again", async () => {
+    const client = createSessionClient();
+
+    await assert.rejects(client.json("/fields/"), { fields: { title: ["Too short."] } });
+    await assert.rejects(client.json("/slow/"), { status: 429, code: "throttled", retryAfter: 7 });
+  });
+
+  it("makes an error of an answer that is no JSON too", async () => {
+    await assert.rejects(createSessionClient().json("/html/"), {
+      name: "SessionAuthError",
+      message: "The server answered 500.",
+      status: 500,
+      code: "unknown",
+    });
+  });
+
+  it("tells a server that cannot be reached from one that refuses", async () => {
+    const gone = await serve(() => [200, {}]);
+    await new Promise((resolve) => gone.server.close(resolve));
+
+    await assert.rejects(createSessionClient().json(`${gone.origin}/`), {
+      name: "SessionAuthError",
+      status: 0,
+      code: "network_error",
+    });
+  });
+
+  it("can be aborted, as fetch can", async () => {
+    const signal = AbortSignal.abort();
+
+    await assert.rejects(createSessionClient().json("/api/x/", { signal }), { name: "AbortError" });
+    await assert.rejects(createSessionClient().fetch("/api/x/", { method: "POST", signal }), {
+      name: "AbortError",
+    });
+  });
+});

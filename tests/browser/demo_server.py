@@ -1,0 +1,58 @@
+"""The demo as ``make run`` starts it, on a free port and a database of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+
+
+@contextmanager
+def running_demo(folder: Path, settings: str = "config.settings") -> Iterator[str]:
+    """Start the demo and yield its origin; stop it at the end."""
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "DEMO_DATABASE": str(folder / "demo.sqlite3"),
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
+    }
+    manage = [sys.executable, "-W", "default", str(ROOT / "demo" / "manage.py")]
+    for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
+        subprocess.run([*manage, *command], env=environment, check=True, stdout=subprocess.PIPE)
+    log = folder / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(port, server, log)
+        yield origin
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"The demo did not start:\n{log.read_text()}")
