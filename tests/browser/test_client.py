@@ -1,7 +1,9 @@
 """The client in a real browser: cookies, origins, redirects and aborts as browsers have them."""
 
+import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -10,6 +12,15 @@ from playwright.sync_api import Route
 
 from tests.browser.pages import PASSWORD, Demo
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+README_SNIPPETS = [
+    re.findall(r"```js\n(.*?)```", README, re.DOTALL)[0],
+    re.findall(r"<script type=\"module\">\n(.*?)</script>", README, re.DOTALL)[0]
+    .replace("import {", "const {")
+    .replace('} from "', '} = await import("')
+    .replace('.js";', '.js");')
+    .replace('password: "..."', f'password: "{PASSWORD}"'),
+]
 CREDENTIALS = {"username": "bob", "password": PASSWORD}
 
 
@@ -240,3 +251,17 @@ def test_a_call_can_be_aborted(app: Demo) -> None:
     )
 
     assert names == ["AbortError", "AbortError"]
+
+
+@pytest.mark.parametrize("snippet", README_SNIPPETS, ids=["plain fetch", "the client"])
+def test_the_examples_of_the_readme_work(demo: Demo, snippet: str) -> None:
+    demo.open("/articles/")
+    demo.sign_in()
+    demo.expect_signed_in()
+    before = demo.page.get_by_role("article").count()
+
+    demo.page.evaluate(f"(async () => {{ {snippet} }})()")
+
+    demo.page.reload()
+    assert demo.page.get_by_role("article").count() == before + 1
+    demo.expect_article("Hello")

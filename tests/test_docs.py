@@ -1,0 +1,88 @@
+"""What the README says is compared with what the code does."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+from django.utils.module_loading import import_string
+
+from session_auth import exceptions
+from session_auth.conf import Conf
+from session_auth.exceptions import SessionAuthError
+from session_auth.urls import urlpatterns
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+
+
+def section(heading: str) -> str:
+    """Return the text below a heading of the README."""
+    [text] = re.findall(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE
+    )
+    return str(text)
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def rows(heading: str) -> list[list[str]]:
+    lines = [line for line in section(heading).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def test_every_error_is_in_the_table_with_its_status() -> None:
+    told = {(int(status), code.strip("`")) for status, code, _ in rows("One error contract")}
+
+    errors = {
+        error
+        for error in vars(exceptions).values()
+        if isinstance(error, type) and issubclass(error, SessionAuthError) and "code" in vars(error)
+    }
+    assert told == {(error.status, error.code) for error in errors}
+
+
+def test_every_endpoint_is_in_the_table() -> None:
+    told = {call.strip("`").split()[1] for call, *_ in rows("The endpoints")}
+
+    assert told == {str(pattern.pattern) for pattern in urlpatterns}
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    told = {name.strip("`"): default.strip("`") for name, default, _ in rows("Settings")}
+
+    assert told == {
+        f"SESSION_AUTH_{field.name}": str(field.default).replace("'", '"') for field in fields(Conf)
+    }
+
+
+def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
+    settings_block, urls_block = blocks("python", section("Adopt it in four edits"))
+    edits: dict[str, object] = {}
+    exec(settings_block, edits)  # noqa: S102 # our own README
+
+    middleware = [path for path in edits["MIDDLEWARE"] if path != ...]  # type: ignore[attr-defined] # exec() has no types
+    assert all(import_string(path) for path in middleware)
+    assert edits["INSTALLED_APPS"] == ["session_auth"]
+    assert 'path("api/auth/", include("session_auth.urls"))' in urls_block
+    with override_settings(MIDDLEWARE=middleware, SESSION_ENGINE=edits["SESSION_ENGINE"]):
+        assert [m for m in run_checks() if str(m.id).startswith("session_auth")] == []
+
+
+@pytest.mark.parametrize("deploy", [False, True])
+def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
+    [block] = blocks("python", section("In production"))
+    settings: dict[str, object] = {}
+    exec(block, {}, settings)  # noqa: S102 # our own README
+
+    with override_settings(**settings):
+        messages = run_checks(include_deployment_checks=deploy)
+    assert [m for m in messages if str(m.id).startswith("session_auth")] == []
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_every_python_snippet_is_python(block: str) -> None:
+    compile(block, "README.md", "exec")
