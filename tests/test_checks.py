@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import run_checks
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
 
@@ -40,10 +40,7 @@ class Subclass(SessionMiddleware):
 
 
 def function_middleware(get_response: Any) -> Any:
-    def middleware(request: HttpRequest) -> Any:
-        return get_response(request)
-
-    return middleware
+    return get_response
 
 
 def found(*, deploy: bool = False) -> list[tuple[str, str]]:
@@ -53,7 +50,7 @@ def found(*, deploy: bool = False) -> list[tuple[str, str]]:
 
 def ids(*, deploy: bool = False, **settings: Any) -> list[str]:
     with override_settings(**settings):
-        return [found_id for found_id, message in found(deploy=deploy)]
+        return sorted(found_id for found_id, message in found(deploy=deploy))
 
 
 def test_a_project_with_the_four_edits_passes() -> None:

@@ -311,6 +311,15 @@ def test_renewing_the_key_of_a_session_without_a_row_makes_none(
     assert data_of(session) == {"a": 1}
 
 
+def test_saving_a_session_without_a_key_tells_the_client_of_its_key() -> None:
+    """A project may save to get a key for an anonymous visitor; the cookie must follow."""
+    session = SessionStore()
+
+    session.save()
+
+    assert session.modified
+
+
 def test_a_session_can_be_created_at_once() -> None:
     session = SessionStore()
     session["a"] = 1

@@ -92,6 +92,35 @@ def test_what_a_failed_view_wrote_is_not_saved(browser: ApiClient, alice: User) 
     assert "broken" not in browser.get("/api/note/").json()
 
 
+def test_clearing_empties_the_session_and_keeps_it(browser: ApiClient) -> None:
+    browser.call("POST", "/api/note/?a=1")
+    key = browser.session_key()
+
+    browser.get("/api/clear/")
+
+    assert browser.session_key() == key
+    assert browser.get("/api/note/").json() == {}
+
+
+def test_clearing_a_session_that_has_ended_makes_no_new_one() -> None:
+    client = Client()
+    client.cookies["sessionid"] = new_session_key()
+
+    response = client.get("/api/clear/")
+
+    assert response.json()["code"] == "session_ended"
+    assert not response.cookies
+    assert Session.objects.count() == 0
+
+
+def test_pages_of_django_go_on_working(browser: ApiClient, alice: User) -> None:
+    assert browser.get("/page/").headers["Location"] == "/accounts/login/?next=/page/"
+
+    browser.log_in()
+
+    assert browser.get("/page/").content == b"<p>alice</p>"
+
+
 def test_flushing_takes_the_cookie_away(browser: ApiClient, alice: User) -> None:
     browser.log_in()
 

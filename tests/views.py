@@ -1,7 +1,5 @@
 """The views of a project: what it takes to see the package at work."""
 
-from typing import Any
-
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -47,8 +45,7 @@ def rotated_too_late(request: HttpRequest) -> HttpResponse:
     """Renew the key of a session that another request has just ended."""
     request.session.keys()
     SessionStore(request.session.session_key).delete()
-    request.session.cycle_key()
-    return HttpResponse()
+    return HttpResponse(request.session.cycle_key())
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -103,7 +100,7 @@ class PrivateHandler(View):
 
 
 @html_login_required
-def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"<p>{request.user.get_username()}</p>")
 
 

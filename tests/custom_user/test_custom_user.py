@@ -29,7 +29,7 @@ def test_username_stands_for_the_field_that_the_model_calls_so(
     assert response.status_code == 200
     assert response.json()["user"] == {
         "id": str(member.key),
-        "username": "ada@example.org",
+        "username": str(member),
         "label": "ada",
     }
     assert browser.user() == response.json()["user"]

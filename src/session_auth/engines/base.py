@@ -220,6 +220,8 @@ class BaseSessionStore(SessionBase):
         key = self.session_key if is_session_key(self.session_key) else new_session_key()
         record = self._record(digest(key), data)
         self.insert(record, ending=self._predecessor_ids)
+        # As in Django, where save() leaves a new key to create(): the client has to be told of it.
+        self.modified = self.modified or key != self.session_key
         self._session_key = key
         self._predecessor_ids = frozenset()
         self.record = record

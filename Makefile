@@ -1,0 +1,56 @@
+# `make run` starts the demo, `make test` runs all that CI runs.
+
+PORT = 8000
+PYTHON = .venv/bin/python
+ONLY =
+
+# An environment whose Python was removed or upgraded is no use.
+$(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
+
+.PHONY: help run test lint format clean
+
+help:
+	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
+	@echo "make test             run all tests and checks; REQUIRE_ALL=1 allows no missing tool"
+	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
+	@echo "make lint             run the linters and the type checker only"
+	@echo "make format           format the code and fix what can be fixed by machine"
+	@echo "make clean            delete everything that these commands made"
+
+run: .venv/.demo
+	@$(PYTHON) demo/manage.py migrate --verbosity 0
+	@$(PYTHON) demo/manage.py create_demo_users
+	@# Without a terminal, one process: whoever stops it by its id must not leave a reloader behind.
+	@test -t 1 || reload=--noreload; \
+		PYTHONUNBUFFERED=1 exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
+
+test: .venv/.tox
+	@$(PYTHON) scripts/run_tests.py $(ONLY)
+
+lint: .venv/.tox
+	@$(PYTHON) scripts/run_tests.py lint
+
+format: .venv/.tox
+	@$(PYTHON) -m tox -q exec -e lint -- ruff check --fix --quiet || true
+	@$(PYTHON) -m tox -q exec -e lint -- ruff format
+
+clean:
+	rm -rf .venv .tox .cache .hypothesis .mypy_cache .ruff_cache .pytest_cache \
+		.import_linter_cache js/node_modules test-results demo/db.sqlite3*
+
+# The files .venv/.python, .demo and .tox only say what is installed.
+
+.venv/.python: pyproject.toml constraints.txt
+	@python=$$(scripts/find_pythons.sh) && python=$$(echo "$$python" | head -n1) && \
+		echo "Making .venv with $$python" && "$$python" -m venv --clear .venv
+	@touch $@
+
+.venv/.demo: .venv/.python
+	@echo "Installing the package and Django"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.tox: .venv/.python
+	@echo "Installing tox"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt tox
+	@touch $@

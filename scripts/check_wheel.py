@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Build the wheel, look at what is in it, install it into a new environment and use it there."""
+
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+NEEDED = (
+    "session_auth/py.typed",
+    "session_auth/migrations/0001_initial.py",
+    "session_auth/static/session_auth/session-auth.js",
+)
+
+USE_IT = """
+import sys
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=[
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.sessions",
+        "session_auth",
+    ],
+    MIDDLEWARE=[
+        "session_auth.middleware.SessionMiddleware",
+        "session_auth.middleware.CsrfViewMiddleware",
+        "session_auth.middleware.AuthenticationMiddleware",
+    ],
+    ROOT_URLCONF="session_auth.urls",
+    SECRET_KEY="wheel",
+    SESSION_ENGINE="session_auth.engines.database",
+)
+django.setup()
+call_command("check")
+call_command("migrate", verbosity=0)
+
+import session_auth
+
+assert session_auth.__file__.startswith(sys.prefix), session_auth.__file__
+"""
+
+
+def build(folder: Path) -> Path:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target=wheel", "--directory", folder],
+        check=True,
+        cwd=ROOT,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def problems(wheel: Path) -> list[str]:
+    """Compare the names in the wheel with the files in src/ and say what is missing or too much."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    sources = {
+        path.relative_to(SOURCE).as_posix()
+        for path in (SOURCE / "session_auth").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    found = [f"not in the wheel: {name}" for name in sorted((sources | set(NEEDED)) - names)]
+    return found + [f"not in src/: {name}" for name in sorted(names - sources)]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wheel = build(folder)
+        if found := problems(wheel):
+            print(f"{wheel.name}:", *found, sep="\n  ", file=sys.stderr)
+            return 1
+        venv.create(folder / "venv", with_pip=True)
+        python = folder / "venv" / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+        # Isolated: PYTHONPATH would show it src/ instead.
+        subprocess.run([python, "-I", "-c", USE_IT], check=True, cwd=folder)
+    print(f"{wheel.name} holds what it should and works.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

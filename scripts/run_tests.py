@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Run every check that this machine can run, and say which it cannot.
+
+    python scripts/run_tests.py [ENVIRONMENT ...]
+
+``make test`` calls this. Names of tox environments restrict it to those.
+With ``REQUIRE_ALL=1`` in the environment a missing tool is an error; a missing Python never is, as
+long as one of those that are supported is here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from with_postgres import find_programs
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+TOX_REPORT = CACHE / "tox.json"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+COVERAGE = "coverage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    name: str
+    package: str
+    is_here: Callable[[], bool]
+
+
+TOOLS = {
+    "browser": Tool(
+        name="Chromium",
+        package="chromium",
+        is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
+    ),
+    "postgresql": Tool(
+        name="PostgreSQL server",
+        package="postgresql",
+        is_here=lambda: find_programs() is not None,
+    ),
+    "js": Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def tox(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tox", *arguments]
+
+
+def list_environments() -> list[str]:
+    done = subprocess.run(
+        tox("list", "--no-desc", "-q"), cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return [line.strip() for line in done.stdout.splitlines() if re.fullmatch(r"[\w-]+", line)]
+
+
+def find_pythons() -> list[str]:
+    """Return the paths of the Pythons that can run tests, newest first."""
+    done = subprocess.run(
+        [ROOT / "scripts" / "find_pythons.sh"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.splitlines()
+
+
+def version_of(python: str) -> str:
+    """Return ``3.13`` for a Python 3.13."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def is_pair(environment: str) -> bool:
+    """Say whether an environment is a pair of a Python and a Django, as in ``py313-django61``."""
+    return re.fullmatch(r"py\d{3}-django\d{2}", environment) is not None
+
+
+def reason_to_skip(environment: str, *, versions: list[str]) -> str | None:
+    if is_pair(environment):
+        wanted = f"{environment[2]}.{environment[3:5]}"
+        return None if wanted in versions else f"no Python {wanted}"
+    tool = TOOLS.get(environment)
+    if tool is None or tool.is_here():
+        return None
+    return f"no {tool.name} (on Debian: apt install {tool.package})"
+
+
+def read_counts(environment: str) -> Counts | None:
+    """Return how the tests of an environment went, or None if it has no pytest report."""
+    reports = [
+        CACHE / "results" / f"{environment}.xml",
+        *(CACHE / "results").glob(f"{environment}.*.xml"),
+    ]
+    trees = [ElementTree.parse(path) for path in reports if path.exists()]  # noqa: S314 # ours
+    if not trees:
+        return None
+    tests = [test for tree in trees for test in tree.iter("testcase")]
+    failed = sum(bool(test.findall("failure") + test.findall("error")) for test in tests)
+    skipped = sum(test.find("skipped") is not None for test in tests)
+    return Counts(passed=len(tests) - failed - skipped, failed=failed, skipped=skipped)
+
+
+def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, bool]:
+    """Run tox environments side by side; return for each whether it succeeded."""
+    TOX_REPORT.unlink(missing_ok=True)
+    command = tox("run-parallel", "--parallel=auto", "--parallel-no-spinner")
+    command += ["--no-list-dependencies", f"--result-json={TOX_REPORT}", "-e"]
+    command += [",".join(environments), "--discover", *pythons]
+    command += ["--", *arguments] if arguments else []
+    subprocess.run(command, cwd=ROOT, check=False)
+    report = json.loads(TOX_REPORT.read_text())["testenvs"] if TOX_REPORT.exists() else {}
+    return {
+        name: bool(report.get(name, {}).get("result", {}).get("success")) for name in environments
+    }
+
+
+def main() -> int:
+    pythons = find_pythons()
+    versions = [version_of(python) for python in pythons]
+    known = list_environments()
+    environments = sys.argv[1:] or known
+    if unknown := set(environments) - set(known):
+        print(f"No such environment: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    reasons = {name: reason_to_skip(name, versions=versions) for name in environments}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    pairs = [name for name in environments if is_pair(name)]
+    if pairs and not set(pairs) - set(skipped):
+        print(f"None of these can run here: {', '.join(pairs)}", file=sys.stderr)
+        return 1
+    missing_tools = {name: skipped[name] for name in TOOLS if name in skipped}
+    if missing_tools and os.environ.get("REQUIRE_ALL") == "1":
+        for name, reason in missing_tools.items():
+            print(f"{name} cannot run: {reason}", file=sys.stderr)
+        return 1
+
+    for folder in ("coverage", "results"):
+        shutil.rmtree(CACHE / folder, ignore_errors=True)
+        (CACHE / folder).mkdir(parents=True)
+    to_run = [name for name in environments if name not in skipped and name != COVERAGE]
+    succeeded = run(to_run, pythons=pythons, arguments=[])
+    if COVERAGE in environments:
+        # Code for a Django or a database that is not here has not run: then the gate only informs.
+        gate = ["--fail-under=0"] if skipped else []
+        succeeded |= run([COVERAGE], pythons=pythons, arguments=gate)
+
+    print()
+    total = Counts(skipped=len(skipped))
+    for name, success in succeeded.items():
+        counts = read_counts(name)
+        if counts is None or (counts.failed == 0 and not success):
+            counts = (counts or Counts()) + Counts(passed=int(success), failed=int(not success))
+        total += counts
+        print(f"{name:16} {'ok' if success else 'FAILED':8} {counts}")
+    for name, reason in skipped.items():
+        print(f"{name:16} skipped  {reason}")
+    if skipped and COVERAGE in environments:
+        print("Coverage was measured, but not judged, because not everything ran.")
+    print(total)
+    return 0 if all(succeeded.values()) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
