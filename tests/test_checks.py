@@ -14,6 +14,7 @@ from session_auth.middleware import SessionMiddleware
 SESSION = "session_auth.middleware.SessionMiddleware"
 CSRF = "session_auth.middleware.CsrfViewMiddleware"
 AUTH = "session_auth.middleware.AuthenticationMiddleware"
+A_FUNCTION = "django.utils.decorators.sync_only_middleware"
 PRODUCTION = {
     "SESSION_COOKIE_NAME": "__Host-sessionid",
     "SESSION_COOKIE_SECURE": True,
@@ -39,10 +40,6 @@ class Subclass(SessionMiddleware):
     pass
 
 
-def function_middleware(get_response: Any) -> Any:
-    return get_response
-
-
 def found(*, deploy: bool = False) -> list[tuple[str, str]]:
     messages = run_checks(include_deployment_checks=deploy)
     return [(str(m.id), str(m.msg)) for m in messages if str(m.id).startswith("session_auth.")]
@@ -66,7 +63,7 @@ def test_a_production_project_passes() -> None:
     [
         ([SESSION, CSRF, AUTH], []),
         ([SESSION, AUTH, CSRF], []),
-        ([f"{__name__}.Subclass", f"{__name__}.function_middleware", CSRF, AUTH], []),
+        ([f"{__name__}.Subclass", A_FUNCTION, CSRF, AUTH], []),
         ([], ["session_auth.E001"] * 3),
         ([SESSION, "django.middleware.csrf.CsrfViewMiddleware", AUTH], ["session_auth.E001"]),
         ([CSRF, SESSION, AUTH], ["session_auth.E002"]),

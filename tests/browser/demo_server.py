@@ -52,7 +52,8 @@ def free_port() -> int:
 def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
-        assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.05)
