@@ -1,5 +1,7 @@
 """The views of a project: what it takes to see the package at work."""
 
+from typing import Any
+
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -43,9 +45,10 @@ def ended_meanwhile(request: HttpRequest) -> HttpResponse:
 
 def rotated_too_late(request: HttpRequest) -> HttpResponse:
     """Renew the key of a session that another request has just ended."""
-    request.session.keys()
-    SessionStore(request.session.session_key).delete()
-    return HttpResponse(request.session.cycle_key())
+    session: Any = request.session
+    session.keys()
+    SessionStore(session.session_key).delete()
+    return HttpResponse(session.cycle_key())
 
 
 def broken(request: HttpRequest) -> HttpResponse:
