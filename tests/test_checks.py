@@ -146,6 +146,10 @@ def test_a_misspelt_setting_is_found() -> None:
         ]
 
 
+def test_saving_at_each_request_is_not_needed() -> None:
+    assert ids(SESSION_SAVE_EVERY_REQUEST=True) == ["session_auth.W002"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -204,6 +208,7 @@ def test_every_message_has_a_hint_and_an_id_of_its_own() -> None:
         SESSION_ENGINE="django.contrib.sessions.backends.db",
         SESSION_SERIALIZER=f"{__name__}.PickleLikeSerializer",
         SESSION_COOKIE_HTTPONLY=False,
+        SESSION_SAVE_EVERY_REQUEST=True,
         SESSION_COOKIE_NAME="__Host-s",
         SESSION_COOKIE_SAMESITE="None",
         SESSION_AUTH_KEEP_AT_LOGIN=["_auth_user_id"],
@@ -220,5 +225,5 @@ def test_every_message_has_a_hint_and_an_id_of_its_own() -> None:
 
     numbers = {str(message.id).removeprefix("session_auth.") for message in messages}
     errors = {f"E{number:03}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 101, 102, 103)}
-    assert numbers == errors | {"W001", "W101"}
+    assert numbers == errors | {"W001", "W002", "W101"}
     assert all(message.hint for message in messages)

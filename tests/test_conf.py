@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
@@ -8,8 +10,11 @@ from session_auth.conf import get_conf
 def test_defaults_need_no_settings() -> None:
     conf = get_conf()
 
+    assert timedelta(days=30) == conf.ABSOLUTE_TIMEOUT
     assert conf.API_PATHS == ("/api/",)
+    assert conf.IDLE_TIMEOUT is None
     assert conf.KEEP_AT_LOGIN == ()
+    assert timedelta(minutes=1) == conf.LAST_SEEN_INTERVAL
     assert conf.USER_FIELDS == ("id", "username")
 
 
@@ -19,6 +24,20 @@ def test_a_changed_setting_counts_at_once() -> None:
     with override_settings(SESSION_AUTH_API_PATHS=["/v1/"]):
         assert get_conf().API_PATHS == ["/v1/"]
     assert get_conf().API_PATHS == ("/api/",)
+
+
+@pytest.mark.parametrize("value", [3600, timedelta(0), timedelta(days=-1), "1 day", None])
+def test_a_time_is_a_timedelta_above_zero(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_ABSOLUTE_TIMEOUT=value),
+        pytest.raises(ImproperlyConfigured, match="SESSION_AUTH_ABSOLUTE_TIMEOUT must be a time"),
+    ):
+        get_conf()
+
+
+def test_an_optional_time_may_be_none() -> None:
+    with override_settings(SESSION_AUTH_IDLE_TIMEOUT=None):
+        assert get_conf().IDLE_TIMEOUT is None
 
 
 @pytest.mark.parametrize("value", ["/api/", None, [1], {"/api/"}])

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
+from django.http import JsonResponse
 from django.test import override_settings
+from django.urls import path
 from django.utils.module_loading import import_string
 
 from session_auth import exceptions
@@ -14,7 +17,9 @@ from session_auth.conf import Conf
 from session_auth.exceptions import SessionAuthError
 from session_auth.urls import urlpatterns
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def section(heading: str) -> str:
@@ -52,11 +57,12 @@ def test_every_endpoint_is_in_the_table() -> None:
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
-    told = {name.strip("`"): default.strip("`") for name, default, _ in rows("Settings")}
-
-    assert told == {
-        f"SESSION_AUTH_{field.name}": str(field.default).replace("'", '"') for field in fields(Conf)
+    told = {
+        name.strip("`"): eval(default.strip("`"), {"timedelta": timedelta})  # noqa: S307 # our own
+        for name, default, _ in rows("Settings")
     }
+
+    assert told == {f"SESSION_AUTH_{field.name}": field.default for field in fields(Conf)}
 
 
 def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
@@ -83,6 +89,24 @@ def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
     assert [m for m in messages if str(m.id).startswith("session_auth")] == []
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_every_python_snippet_is_python(block: str) -> None:
-    compile(block, "README.md", "exec")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
+    for block in blocks("python", page.read_text()):
+        code = compile(block, str(page), "exec")
+        if "import" in block:
+            exec(code, {"JsonResponse": JsonResponse, "path": path})  # noqa: S102 # our own docs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_timeouts_of_the_docs_are_the_defaults() -> None:
+    text = (ROOT / "docs" / "timeouts.md").read_text()
+
+    assert "`SESSION_AUTH_ABSOLUTE_TIMEOUT`, 30 days" in text
+    assert timedelta(days=30) == Conf().ABSOLUTE_TIMEOUT
+    assert "at most once a minute (`SESSION_AUTH_LAST_SEEN_INTERVAL`)" in text
+    assert timedelta(minutes=1) == Conf().LAST_SEEN_INTERVAL

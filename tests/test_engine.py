@@ -523,6 +523,7 @@ def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixt
         lambda: session.compare_and_set(record(), version=0),
         lambda: session.revise("id", lambda row: row),
         lambda: session.rename("id", "other"),
+        lambda: session.mark_seen(record(), since=NOON),
     ):
         with pytest.raises(StoreUnavailable):
             call()
@@ -540,7 +541,10 @@ def record() -> Record:
         version=1,
         created_at=NOON,
         authenticated_at=None,
+        last_seen_at=NOON,
         expires_at=NOON,
+        ip="",
+        user_agent="",
     )
 
 

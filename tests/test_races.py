@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from typing import TypeVar
 
 import pytest
+import time_machine
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from session_auth.engines.database import SessionStore
 from session_auth.models import Session
@@ -122,3 +125,25 @@ def test_two_logins_from_one_browser_leave_no_old_session(attempt: int) -> None:
 
     assert SessionStore(session.session_key).load() == {}
     assert Session.objects.count() == 2
+
+
+def test_of_many_requests_at_once_one_writes_that_the_session_was_seen() -> None:
+    with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC)):
+        session = stored(a=1)
+    with time_machine.travel(datetime(2026, 11, 24, 12, 10, tzinfo=UTC), tick=False):
+        requests = [loaded(session) for _ in range(20)]
+
+        def touch(request: SessionStore) -> Callable[[], int]:
+            def call() -> int:
+                with CaptureQueriesContext(connection) as queries:
+                    request.touch()
+                return len(queries)
+
+            return call
+
+        counts = at_once(*[touch(request) for request in requests])
+        after = Session.objects.get()
+
+    assert counts == [1] * 20
+    seen = [request.record for request in requests if request.record]
+    assert [record.last_seen_at for record in seen].count(after.last_seen_at) == 1

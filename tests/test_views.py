@@ -1,5 +1,6 @@
 """The HTTP contract, as a client sees it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -211,10 +212,10 @@ def test_a_refusal_is_json_behind_djangos_own_csrf_middleware(browser: ApiClient
 @pytest.mark.parametrize(
     ("remember", "at_browser_close", "max_age"),
     [
-        (None, False, 1209600),
+        (None, False, 2592000),
         (None, True, ""),
-        (True, False, 1209600),
-        (True, True, 1209600),
+        (True, False, 2592000),
+        (True, True, 2592000),
         (False, False, ""),
         (False, True, ""),
     ],
@@ -306,6 +307,8 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
             "created_at": json_time(row.created_at),
             "authenticated_at": json_time(row.authenticated_at),
             "expires_at": json_time(row.expires_at),
+            "idle_expires_at": json_time(row.last_seen_at + timedelta(days=14)),
+            "absolute_expires_at": json_time(row.created_at + timedelta(days=30)),
         },
     }
     assert headers(response) == HEADERS

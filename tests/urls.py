@@ -22,6 +22,8 @@ urlpatterns = [
     path("api/private-decorated/", views.PrivateDecorated.as_view()),
     path("api/private-handler/", views.PrivateHandler.as_view()),
     path("api/both-users/", views.both_users),
+    path("api/passive/", views.passive_view),
+    path("api/passive-async/", views.passive_async_view),
     path("page/", views.page),
     path("page/untouched/", views.untouched),
     path("page/note/", views.note),

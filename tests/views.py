@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from session_auth.decorators import LoginRequiredMixin, login_required
+from session_auth.decorators import LoginRequiredMixin, login_required, passive
 from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidRequest
 from session_auth.http import read_json
@@ -112,3 +112,15 @@ def both_users(request: HttpRequest) -> JsonResponse:
     name = request.user.get_username()
     user = async_to_sync(request.auser)()
     return JsonResponse({"same": name == user.get_username()})
+
+
+@passive
+@login_required
+def passive_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@passive
+@login_required
+async def passive_async_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()

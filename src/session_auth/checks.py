@@ -103,7 +103,7 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
         get_conf()
     except ImproperlyConfigured as exc:
         return [
-            Error(str(exc), hint='One string needs a comma: ("/api/",).', id="session_auth.E006")
+            Error(str(exc), hint='As in ("/api/",) or timedelta(hours=1).', id="session_auth.E006")
         ]
     return []
 
@@ -143,6 +143,18 @@ def settings_are_known(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.W001",
         )
         for name in unknown_settings()
+    ]
+
+
+def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.SESSION_SAVE_EVERY_REQUEST:
+        return []
+    return [
+        Warning(
+            "SESSION_SAVE_EVERY_REQUEST writes the session and sets a cookie at each request.",
+            hint="Remove it: activity makes a session last longer without it, once a minute.",
+            id="session_auth.W002",
+        )
     ]
 
 
@@ -227,6 +239,7 @@ ALWAYS = (
     kept_keys_are_not_auth_keys,
     user_fields_can_be_shown,
     settings_are_known,
+    sliding_expiry_is_left_to_the_engine,
     host_prefix_is_valid,
 )
 DEPLOY = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -11,17 +12,27 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
+TIMES = frozenset({"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "LAST_SEEN_INTERVAL"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conf:
     """Every setting with its default; the setting ``SESSION_AUTH_X`` overrides the field ``X``."""
 
+    ABSOLUTE_TIMEOUT: timedelta = timedelta(days=30)
+    """How long after the login a session ends, however active it is."""
+
     API_PATHS: Sequence[str] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
 
+    IDLE_TIMEOUT: timedelta | None = None
+    """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
+
     KEEP_AT_LOGIN: Sequence[str] = ()
     """Session keys that an anonymous visitor keeps at login, a cart say; all others are dropped."""
+
+    LAST_SEEN_INTERVAL: timedelta = timedelta(minutes=1)
+    """How long activity goes unrecorded after it was recorded: one write in this time at most."""
 
     USER_FIELDS: Sequence[str] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
@@ -31,17 +42,24 @@ class Conf:
 def get_conf() -> Conf:
     """Return the settings in force.
 
-    Raises ``ImproperlyConfigured`` for one that is not a list or tuple of strings.
+    Raises ``ImproperlyConfigured`` for one of the wrong type.
     """
-    given = {
-        field.name: getattr(settings, PREFIX + field.name)
-        for field in fields(Conf)
-        if hasattr(settings, PREFIX + field.name)
-    }
-    for name, value in given.items():
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise ImproperlyConfigured(f"{PREFIX}{name} must be a list or tuple of strings.")
+    given = {}
+    for field in fields(Conf):
+        if hasattr(settings, PREFIX + field.name):
+            value = given[field.name] = getattr(settings, PREFIX + field.name)
+            if value != field.default:
+                _check(PREFIX + field.name, value, is_time=field.name in TIMES)
     return Conf(**given)
+
+
+def _check(name: str, value: object, *, is_time: bool) -> None:
+    if is_time and not (isinstance(value, timedelta) and value > timedelta(0)):
+        raise ImproperlyConfigured(f"{name} must be a timedelta above zero.")
+    if not is_time and not (
+        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    ):
+        raise ImproperlyConfigured(f"{name} must be a list or tuple of strings.")
 
 
 def unknown_settings() -> list[str]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.views import View
 
+from session_auth.engines.base import session_of
 from session_auth.exceptions import NotAuthenticated, SessionEnded, Unauthorized
 from session_auth.http import error_response, refuses_with_json
 
@@ -38,6 +39,28 @@ def login_required(view: View_) -> View_:
             return view(request, *args, **kwargs)
 
     return cast("View_", refuses_with_json(guarded))
+
+
+def passive(view: View_) -> View_:
+    """Let calls of ``view`` not count as activity: they make the session last no longer.
+
+    For what a page asks for by itself, such as the number of unread messages. Sync and async.
+    """
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            session_of(request).passive = True
+            return await view(request, *args, **kwargs)
+
+    else:
+
+        @wraps(view)
+        def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            session_of(request).passive = True
+            return view(request, *args, **kwargs)
+
+    return cast("View_", marked)
 
 
 class LoginRequiredMixin(View):

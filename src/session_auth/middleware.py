@@ -8,7 +8,7 @@ from django.contrib import auth
 from django.contrib.auth import middleware as django_auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions import middleware as django_sessions
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf as django_csrf
@@ -35,6 +35,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     A store that cannot be asked is 503: never "anonymous".
     """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        session: Any = request.session
+        session.meta = request.META
+        session.passive = _is_passive(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = getattr(request, "session", None)
@@ -75,9 +81,17 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             session.save()
             self._set_cookie(session, response)
             vary = True
+        elif vary:
+            self._touch(session)
         if vary:
             patch_vary_headers(response, ("Cookie",))
         return response
+
+    def _touch(self, session: Any) -> None:
+        try:
+            session.touch()
+        except StoreUnavailable:  # which the engine has logged
+            """The answer is good; that the session was in use can be noted the next time."""
 
     def _delete_cookie(self, response: HttpResponse) -> None:
         response.delete_cookie(
@@ -87,11 +101,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
 
-    def _set_cookie(self, session: SessionBase, response: HttpResponse) -> None:
-        max_age = None if session.get_expire_at_browser_close() else session.get_expiry_age()
+    def _set_cookie(self, session: Any, response: HttpResponse) -> None:
+        max_age = None if session.get_expire_at_browser_close() else session.get_cookie_age()
         response.set_cookie(
             settings.SESSION_COOKIE_NAME,
-            session.session_key or "",
+            session.session_key,
             max_age=max_age,  # from which Django derives Expires
             domain=settings.SESSION_COOKIE_DOMAIN,
             path=settings.SESSION_COOKIE_PATH,
@@ -99,6 +113,14 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             httponly=settings.SESSION_COOKIE_HTTPONLY,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+
+
+def _is_passive(request: HttpRequest) -> bool:
+    """Say whether the client calls without its user: a poll that says so, or a prefetch."""
+    headers = request.META
+    return headers.get("HTTP_SESSION_ACTIVITY") == "passive" or headers.get(
+        "HTTP_SEC_PURPOSE", ""
+    ).startswith("prefetch")
 
 
 class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):

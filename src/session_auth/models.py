@@ -23,7 +23,11 @@ class Session(models.Model):
     version = models.PositiveIntegerField(_("version"), default=0)
     created_at = models.DateTimeField(_("created at"))
     authenticated_at = models.DateTimeField(_("authenticated at"), null=True, blank=True)
+    last_seen_at = models.DateTimeField(_("last seen at"))
     expires_at = models.DateTimeField(_("expires at"), db_index=True)
+
+    ip = models.CharField(_("address"), max_length=45, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("session")

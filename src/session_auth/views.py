@@ -10,7 +10,7 @@ from django.views import csrf as django_csrf_views
 
 from session_auth import csrf, flows
 from session_auth.conf import get_conf
-from session_auth.engines.base import Record, session_of
+from session_auth.engines.base import BaseSessionStore, session_of
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
 from session_auth.http import JSONView, error_response, json_response, read_json, wants_json
 
@@ -56,11 +56,10 @@ class UserView(JSONView):
     def get(self, request: HttpRequest) -> JsonResponse:
         if not request.user.is_authenticated:
             return json_response({"user": None})
+        session = session_of(request)
+        session.touch()  # so that the times below are those that hold after this request
         return json_response(
-            {
-                "user": describe_user(request.user),
-                "session": describe_session(session_of(request).record),
-            }
+            {"user": describe_user(request.user), "session": describe_session(session)}
         )
 
 
@@ -80,15 +79,18 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
     }
 
 
-def describe_session(record: Record | None) -> dict[str, Any] | None:
-    """Return what a client sees of its session; ``None`` if the user came in some other way."""
-    if record is None:
+def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
+    """Return what a client sees of its session; ``None`` if it is not stored, or not yet."""
+    record, deadlines = session.record, session.deadlines()
+    if record is None or deadlines is None:
         return None
     return {
         "id": record.id,
         "created_at": record.created_at,
         "authenticated_at": record.authenticated_at,
-        "expires_at": record.expires_at,
+        "expires_at": deadlines.first,
+        "idle_expires_at": deadlines.idle,
+        "absolute_expires_at": deadlines.absolute,
     }
 
 

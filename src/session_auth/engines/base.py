@@ -6,7 +6,7 @@ Django's own tests of its engines run against ours, on every version of Django.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -22,6 +22,8 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from session_auth.client_info import client_info
+from session_auth.conf import get_conf
 from session_auth.keys import digest, is_session_key, new_session_key
 
 logger = logging.getLogger("django.security.SuspiciousSession")
@@ -53,7 +55,25 @@ class Record:
     version: int
     created_at: datetime
     authenticated_at: datetime | None
+    last_seen_at: datetime
     expires_at: datetime
+    ip: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """When a session ends: ``idle`` moves with each activity, ``absolute`` never does.
+
+    ``idle`` is ``None`` for a session with a fixed end, set by ``set_expiry()``.
+    """
+
+    idle: datetime | None
+    absolute: datetime
+
+    @property
+    def first(self) -> datetime:
+        return self.absolute if self.idle is None else min(self.idle, self.absolute)
 
 
 class BaseSessionStore(SessionBase):
@@ -70,16 +90,24 @@ class BaseSessionStore(SessionBase):
     record: Record | None
     """The row as last loaded or saved."""
 
+    passive: bool
+    """Whether this request does not count as activity: then it makes the session last no longer."""
+
+    meta: Mapping[str, Any]
+    """The ``META`` of the request, for the address and the user agent."""
+
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.state = State.NEW if self.session_key is None else State.UNREAD
         self.record = None
+        self.passive = False
+        self.meta = {}
         self._predecessor_ids: frozenset[str] = frozenset()
 
     # What an engine provides.
 
     def read(self, session_id: str) -> Record | None:
-        """Return the row, or ``None`` if there is none or its time is up."""
+        """Return the row, its time being up or not, or ``None`` if there is none."""
         raise NotImplementedError
 
     def insert(self, record: Record, *, ending: Collection[str]) -> None:
@@ -95,6 +123,13 @@ class BaseSessionStore(SessionBase):
 
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
         """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
+        raise NotImplementedError
+
+    def mark_seen(self, record: Record, *, since: datetime) -> bool:
+        """Write the columns for the last activity, unless some was recorded after ``since``.
+
+        Say whether they were written. A time in the future counts as never recorded.
+        """
         raise NotImplementedError
 
     def rename(self, session_id: str, new_id: str) -> bool:
@@ -123,18 +158,28 @@ class BaseSessionStore(SessionBase):
             return {}
         return data
 
+    def get_session_cookie_age(self) -> int:
+        """Return the idle timeout in seconds, which Django calls the age of the cookie."""
+        timeout = get_conf().IDLE_TIMEOUT
+        return settings.SESSION_COOKIE_AGE if timeout is None else round(timeout.total_seconds())
+
     def load(self) -> dict[str, Any]:
         key = self.session_key
-        self.record = self.read(digest(key)) if is_session_key(key) else None
-        if self.record is None:
-            self._session_key = None
-            self.state = State.NEW
-            return {}
-        self.state = State.STORED
-        return self.decode(self.record.data)
+        record = self.read(digest(key)) if is_session_key(key) else None
+        if record is not None:
+            data = self.decode(record.data)
+            if not self._is_over(record, data):
+                self.record = record
+                self.state = State.STORED
+                return data
+        self.record = None
+        self._session_key = None
+        self.state = State.NEW
+        return {}
 
     def exists(self, session_key: str | None) -> bool:
-        return is_session_key(session_key) and self.read(digest(session_key)) is not None
+        record = self.read(digest(session_key)) if is_session_key(session_key) else None
+        return record is not None and not self._is_over(record, self.decode(record.data))
 
     def create(self) -> None:
         """Store this session under a new key, at once."""
@@ -199,6 +244,38 @@ class BaseSessionStore(SessionBase):
 
     # Beyond Django's contract.
 
+    def touch(self) -> None:
+        """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
+        if self.record is None or self.passive:
+            return
+        now = timezone.now()
+        since = now - get_conf().LAST_SEEN_INTERVAL
+        if since < self.record.last_seen_at <= now:
+            return
+        seen = self._seen(self.record, dict(self.items()), now)
+        if self.mark_seen(seen, since=since):
+            self.record = seen
+
+    async def atouch(self) -> None:
+        await sync_to_async(self.touch)()
+
+    def deadlines(self) -> Deadlines | None:
+        """Return when this session ends; ``None`` if it has no row."""
+        if self.record is None:
+            return None
+        return self._deadlines(dict(self.items()), self.record, timezone.now())
+
+    def get_cookie_age(self) -> int:
+        """Return the seconds after which no activity keeps the session alive.
+
+        The cookie may live that long: the server alone enforces the idle timeout, so that
+        activity needs no new cookie.
+        """
+        deadlines = self.deadlines()
+        if deadlines is None:
+            return self.get_expiry_age()
+        return max(0, round((deadlines.absolute - timezone.now()).total_seconds()))
+
     def successor(self, keep: Iterable[str] = ()) -> Self:
         """Return a new session that takes the place of this one, for the next user.
 
@@ -206,6 +283,7 @@ class BaseSessionStore(SessionBase):
         in the same step; until then, this one goes on and the new one has no row.
         """
         successor = type(self)()
+        successor.meta = self.meta
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
@@ -267,15 +345,42 @@ class BaseSessionStore(SessionBase):
             authenticated_at = None if user_id is None else now
         else:
             authenticated_at = before.authenticated_at
-        return Record(
+        record = Record(
             id=session_id,
             user_id=user_id,
             data=self.encode(data),
             version=before.version + 1 if before else 0,
             created_at=before.created_at if before else now,
             authenticated_at=authenticated_at,
-            expires_at=self.get_expiry_date(modification=now, expiry=data.get("_session_expiry")),
+            last_seen_at=before.last_seen_at if before else now,
+            expires_at=now,
+            ip=before.ip if before else "",
+            user_agent=before.user_agent if before else "",
         )
+        return self._seen(record, data, now)
+
+    def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
+        """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
+        if not self.passive:
+            client = client_info(self.meta)
+            record = replace(record, last_seen_at=now, ip=client.ip, user_agent=client.user_agent)
+        return replace(record, expires_at=self._deadlines(data, record, now).first)
+
+    def _deadlines(self, data: dict[str, Any], record: Record, now: datetime) -> Deadlines:
+        """Return the ends of a session by the settings in force and its own ``set_expiry()``."""
+        start = record.authenticated_at or record.created_at
+        absolute = start + get_conf().ABSOLUTE_TIMEOUT
+        expiry = data.get("_session_expiry")
+        if isinstance(expiry, str):
+            return Deadlines(idle=None, absolute=min(datetime.fromisoformat(expiry), absolute))
+        # A clock that was ahead must not make the session last longer.
+        last_seen_at = min(record.last_seen_at, now)
+        idle = self.get_expiry_date(modification=last_seen_at, expiry=expiry)
+        return Deadlines(idle=idle, absolute=absolute)
+
+    def _is_over(self, record: Record, data: dict[str, Any]) -> bool:
+        now = timezone.now()
+        return now >= min(record.expires_at, self._deadlines(data, record, now).first)
 
 
 def session_of(request: HttpRequest) -> BaseSessionStore:

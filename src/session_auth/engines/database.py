@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
 from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from session_auth.engines.base import BaseSessionStore, Record
@@ -31,7 +32,7 @@ class SessionStore(BaseSessionStore):
 
     def read(self, session_id: str) -> Record | None:
         with _store_errors():
-            return _first(_live(session_id))
+            return _first(_rows().filter(id=session_id))
 
     def insert(self, record: Record, *, ending: Collection[str]) -> None:
         with _store_errors(), transaction.atomic(using=_alias()):
@@ -55,6 +56,13 @@ class SessionStore(BaseSessionStore):
             record = change(record)
             _live(session_id).update(**_values(record))
             return record
+
+    def mark_seen(self, record: Record, *, since: datetime) -> bool:
+        due = Q(last_seen_at__lte=since) | Q(last_seen_at__gt=record.last_seen_at)
+        columns = ("last_seen_at", "expires_at", "ip", "user_agent")
+        with _store_errors():
+            seen = {column: getattr(record, column) for column in columns}
+            return bool(_live(record.id).filter(due).update(**seen))
 
     def rename(self, session_id: str, new_id: str) -> bool:
         with _store_errors():
