@@ -40,6 +40,15 @@ def test_an_optional_time_may_be_none() -> None:
         assert get_conf().IDLE_TIMEOUT is None
 
 
+@pytest.mark.parametrize("value", [0, -1, True, "5", 5.0])
+def test_a_number_is_whole_and_above_zero(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_MAX_SESSIONS=value),
+        pytest.raises(ImproperlyConfigured, match="SESSION_AUTH_MAX_SESSIONS must be a whole"),
+    ):
+        get_conf()
+
+
 @pytest.mark.parametrize("value", ["/api/", None, [1], {"/api/"}])
 def test_a_setting_of_the_wrong_type_is_refused_by_name(value: object) -> None:
     with (

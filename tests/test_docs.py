@@ -51,7 +51,7 @@ def test_every_error_is_in_the_table_with_its_status() -> None:
 
 
 def test_every_endpoint_is_in_the_table() -> None:
-    told = {call.strip("`").split()[1] for call, *_ in rows("The endpoints")}
+    told = {call.strip("`").split(maxsplit=1)[1] for call, *_ in rows("The endpoints")}
 
     assert told == {str(pattern.pattern) for pattern in urlpatterns}
 

@@ -19,8 +19,9 @@ from django.test import RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_auth.engines.base import BaseSessionStore, Record, State, session_of
+from session_auth.engines.base import BaseSessionStore, session_of
 from session_auth.engines.database import SessionStore
+from session_auth.engines.values import Record, State
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
@@ -524,6 +525,9 @@ def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixt
         lambda: session.revise("id", lambda row: row),
         lambda: session.rename("id", "other"),
         lambda: session.mark_seen(record(), since=NOON),
+        lambda: session.remove(record()),
+        lambda: session.remove_of_user(1),
+        lambda: session.of_user(1),
     ):
         with pytest.raises(StoreUnavailable):
             call()

@@ -8,13 +8,18 @@ from typing import TypeVar
 
 import pytest
 import time_machine
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from session_auth.engines.database import SessionStore
 from session_auth.models import Session
+from session_auth.sessions import end_sessions
+from session_auth.signals import session_ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -147,3 +152,33 @@ def test_of_many_requests_at_once_one_writes_that_the_session_was_seen() -> None
     assert counts == [1] * 20
     seen = [request.record for request in requests if request.record]
     assert [record.last_seen_at for record in seen].count(after.last_seen_at) == 1
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=5)
+def test_parallel_logins_keep_within_the_number_of_sessions() -> None:
+    user = User.objects.create_user("alice")
+
+    def log_in() -> None:
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session.save()
+
+    at_once(*[log_in] * 12)
+
+    assert Session.objects.count() == 5
+
+
+def test_an_end_by_many_at_once_is_told_once() -> None:
+    user = User.objects.create_user("alice")
+    for _ in range(3):
+        stored(**{SESSION_KEY: str(user.pk)})
+    told: list[str] = []
+
+    def note(*, session_id: str, **kwargs: object) -> None:
+        told.append(session_id)
+
+    session_ended.connect(note)
+    ended = at_once(*[lambda: end_sessions(user)] * 6)
+    session_ended.disconnect(note)
+
+    assert sum(ended) == len(told) == len(set(told)) == 3

@@ -1,5 +1,6 @@
 """The views of a project: what it takes to see the package at work."""
 
+from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -9,7 +10,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from session_auth.decorators import LoginRequiredMixin, login_required, passive
+from session_auth.decorators import (
+    LoginRequiredMixin,
+    login_required,
+    passive,
+    recent_login_required,
+)
 from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidRequest
 from session_auth.http import read_json
@@ -123,4 +129,19 @@ def passive_view(request: HttpRequest) -> HttpResponse:
 @passive
 @login_required
 async def passive_async_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@recent_login_required
+def recent(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@recent_login_required
+async def recent_async(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@recent_login_required(max_age=timedelta(minutes=5))
+def recent_5(request: HttpRequest) -> HttpResponse:
     return HttpResponse()

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
+from django.contrib.auth import get_user_model
 from django.core.checks import Tags, register
+from django.db.models.signals import post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,9 +10,12 @@ class SessionAuthConfig(AppConfig):
     verbose_name = _("Session authentication")
 
     def ready(self) -> None:
-        # Here, since it imports models, which this module is too early for.
-        from session_auth import checks
+        # Here, since they import models, which this module is too early for.
+        from session_auth import checks, sessions
 
+        user_model = get_user_model()
+        post_save.connect(sessions.end_sessions_of_inactive_user, sender=user_model)
+        pre_delete.connect(sessions.end_sessions_of_deleted_user, sender=user_model)
         for check in checks.ALWAYS:
             register(check, Tags.security)
         for check in checks.DEPLOY:

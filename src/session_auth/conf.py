@@ -12,7 +12,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
-TIMES = frozenset({"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "LAST_SEEN_INTERVAL"})
+TIMES = frozenset({"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,12 @@ class Conf:
     LAST_SEEN_INTERVAL: timedelta = timedelta(minutes=1)
     """How long activity goes unrecorded after it was recorded: one write in this time at most."""
 
+    MAX_SESSIONS: int | None = None
+    """How many sessions a user may have; the oldest make way for new ones. ``None``: any number."""
+
+    RECENT_LOGIN: timedelta = timedelta(minutes=15)
+    """How long after it a login, or a proof of the password, counts as recent."""
+
     USER_FIELDS: Sequence[str] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
 
@@ -49,17 +55,20 @@ def get_conf() -> Conf:
         if hasattr(settings, PREFIX + field.name):
             value = given[field.name] = getattr(settings, PREFIX + field.name)
             if value != field.default:
-                _check(PREFIX + field.name, value, is_time=field.name in TIMES)
+                _check(field.name, value)
     return Conf(**given)
 
 
-def _check(name: str, value: object, *, is_time: bool) -> None:
-    if is_time and not (isinstance(value, timedelta) and value > timedelta(0)):
-        raise ImproperlyConfigured(f"{name} must be a timedelta above zero.")
-    if not is_time and not (
-        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    ):
-        raise ImproperlyConfigured(f"{name} must be a list or tuple of strings.")
+def _check(name: str, value: object) -> None:
+    if name in TIMES:
+        valid, wanted = isinstance(value, timedelta) and value > timedelta(0), "a timedelta above 0"
+    elif name == "MAX_SESSIONS":
+        valid, wanted = type(value) is int and value > 0, "a whole number above 0"
+    else:
+        valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        wanted = "a list or tuple of strings"
+    if not valid:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be {wanted}.")
 
 
 def unknown_settings() -> list[str]:

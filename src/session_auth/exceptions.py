@@ -77,6 +77,18 @@ class CsrfFailed(SessionAuthError):
     message = "The CSRF check failed."
 
 
+class ReauthenticationRequired(SessionAuthError):
+    status = 403
+    code = "reauthentication_required"
+    message = "Prove your password again: the last time is too long ago."
+
+
+class NotFound(SessionAuthError):
+    status = 404
+    code = "not_found"
+    message = "There is no such thing."
+
+
 class MethodNotAllowed(SessionAuthError):
     status = 405
     code = "method_not_allowed"

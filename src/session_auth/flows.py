@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
+from django.utils import timezone
 
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
+from session_auth.exceptions import (
+    InvalidCredentials,
+    NotAuthenticated,
+    ReauthenticationRequired,
+    SessionEnded,
+)
 
 
 def log_in(request: HttpRequest, user: AbstractBaseUser, *, remember: bool | None = None) -> None:
@@ -30,6 +39,52 @@ def log_in(request: HttpRequest, user: AbstractBaseUser, *, remember: bool | Non
             session.set_expiry(settings.SESSION_COOKIE_AGE if remember else 0)
         request.session = session
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
+
+
+def reauthenticate(request: HttpRequest, *, password: str) -> None:
+    """Let the user who is logged in prove their password again.
+
+    The session goes on under a new key, with a new CSRF token; its absolute end moves.
+    Raises ``InvalidCredentials``.
+    """
+    user = auth.authenticate(request, username=request.user.get_username(), password=password)
+    if user is None or user.pk != request.user.pk:
+        raise InvalidCredentials
+    session_of(request).prove()
+    rotate_token(request)
+
+
+def require_login(request: HttpRequest) -> AbstractBaseUser:
+    """Return the user who is logged in, or raise ``Unauthorized`` with what to do."""
+    if request.user.is_authenticated:
+        return request.user
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise NotAuthenticated(
+            "Log in first. If you have, the request carried no session cookie: call fetch() with "
+            "credentials: 'same-origin'."
+        )
+    raise SessionEnded if request.session.session_key is None else NotAuthenticated
+
+
+def require_recent_login(
+    request: HttpRequest, *, max_age: timedelta | None = None
+) -> AbstractBaseUser:
+    """Return the user, or raise ``ReauthenticationRequired`` if their last proof is older.
+
+    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises ``Unauthorized`` if
+    nobody is logged in.
+    """
+    user = require_login(request)
+    record = session_of(request).record
+    if max_age is None:
+        max_age = get_conf().RECENT_LOGIN
+    if (
+        record is None
+        or record.authenticated_at is None
+        or timezone.now() - record.authenticated_at > max_age
+    ):
+        raise ReauthenticationRequired
+    return user
 
 
 def log_out(request: HttpRequest) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
@@ -43,6 +44,13 @@ View_ = TypeVar("View_", bound=Callable[..., Any])
 def json_response(data: Mapping[str, Any], *, status: int = 200) -> JsonResponse:
     """Return ``data`` as JSON that no cache keeps and no other site reads."""
     return guarded(JsonResponse(data, encoder=DjangoJSONEncoder, status=status))
+
+
+def no_content() -> HttpResponse:
+    """Return an answer that says all with its status, 204."""
+    response = guarded(HttpResponse(status=204))
+    del response.headers["Content-Type"]
+    return response
 
 
 def error_response(error: SessionAuthError) -> JsonResponse:
@@ -188,6 +196,9 @@ class JSONView(View):
     its refusal is JSON whichever middleware is installed.
     """
 
+    # Not in the transaction of ATOMIC_REQUESTS: a session that has ended must stay so, whatever
+    # fails later.
+    @method_decorator(transaction.non_atomic_requests)
     @method_decorator(csrf_exempt)
     @refuses_with_json
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -199,8 +210,8 @@ class JSONView(View):
         return response
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = guarded(HttpResponse(status=204, headers={"Allow": ", ".join(self._methods())}))
-        del response.headers["Content-Type"]
+        response = no_content()
+        response.headers["Allow"] = ", ".join(self._methods())
         return response
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

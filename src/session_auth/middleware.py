@@ -3,21 +3,25 @@
 from functools import partial
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import middleware as django_auth
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf as django_csrf
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 
 from session_auth import csrf
-from session_auth.engines.base import State
+from session_auth.engines.base import BaseSessionStore
+from session_auth.engines.values import State
 from session_auth.exceptions import SessionAuthError, SessionEnded, StoreUnavailable
 from session_auth.http import error_response, unavailable_response, wants_json
+from session_auth.sessions import end_if_user_is_gone
+from session_auth.signals import EndReason
 
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
@@ -135,15 +139,39 @@ class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's, but ``request.user`` and ``request.auser()`` share one lookup."""
+    """Django's, but for two things.
+
+    ``request.user`` and ``request.auser()`` share one lookup.
+
+    The session of a user who was deactivated or deleted ends, with all their others.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        request.auser = partial(_auser, request)  # type: ignore[assignment]  # for any user model
+        request.user = cast("Any", SimpleLazyObject(partial(_user, request)))
+        request.auser = partial(_auser, request)
 
 
-async def _auser(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
+def _user(request: HttpRequest) -> Any:
     cached = vars(request)
-    if "_cached_user" not in cached:  # where Django keeps request.user
-        cached["_cached_user"] = await auth.aget_user(request)
-    return cast("AbstractBaseUser | AnonymousUser", cached["_cached_user"])
+    if "_cached_user" not in cached:  # where Django keeps it
+        cached["_cached_user"] = _look_up_user(request)
+    return cached["_cached_user"]
+
+
+async def _auser(request: HttpRequest) -> Any:
+    cached = vars(request)
+    if "_cached_user" not in cached:
+        cached["_cached_user"] = await sync_to_async(_look_up_user)(request)
+    return cached["_cached_user"]
+
+
+def _look_up_user(request: HttpRequest) -> Any:
+    session: Any = request.session
+    # All that Django flushes a session for while it looks the user up.
+    session.flush_reason = EndReason.PASSWORD_CHANGED
+    user = auth.get_user(request)
+    if not user.is_authenticated and isinstance(session, BaseSessionStore):
+        end_if_user_is_gone(session)
+    session.flush_reason = EndReason.LOGOUT
+    return user

@@ -9,5 +9,8 @@ urlpatterns = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
+    path("reauthenticate/", views.ReauthenticateView.as_view(), name="reauthenticate"),
+    path("sessions/", views.SessionsView.as_view(), name="sessions"),
+    path("sessions/<str:session_id>/", views.SessionView.as_view(), name="session"),
     path("user/", views.UserView.as_view(), name="user"),
 ]

@@ -8,11 +8,19 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.views import csrf as django_csrf_views
 
-from session_auth import csrf, flows
+from session_auth import csrf, flows, sessions
 from session_auth.conf import get_conf
 from session_auth.engines.base import BaseSessionStore, session_of
-from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
-from session_auth.http import JSONView, error_response, json_response, read_json, wants_json
+from session_auth.engines.values import Record
+from session_auth.exceptions import InvalidCredentials, InvalidRequest, NotFound, SessionAuthError
+from session_auth.http import (
+    JSONView,
+    error_response,
+    json_response,
+    no_content,
+    read_json,
+    wants_json,
+)
 
 
 class CsrfView(JSONView):
@@ -63,6 +71,51 @@ class UserView(JSONView):
         )
 
 
+class ReauthenticateView(JSONView):
+    """``POST reauthenticate/``: prove the password again, for what asks for a recent login."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_login(request)
+        body = read_json(request, {"password": str})
+        if not body.get("password"):
+            raise InvalidRequest(fields={"password": ["This field is required."]})
+        flows.reauthenticate(request, password=body["password"])
+        return json_response({"user": describe_user(user), "csrfToken": get_token(request)})
+
+
+class SessionsView(JSONView):
+    """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_login(request)
+        session_of(request).touch()
+        current = _current_id(request)
+        records = sessions.list_sessions(user)
+        records.sort(key=lambda record: record.id != current)  # the current first; else as it was
+        return json_response(
+            {"sessions": [describe_device(record, current=current) for record in records]}
+        )
+
+    def delete(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_recent_login(request)
+        read_json(request, {})
+        ended = sessions.end_sessions(user, but=_current_id(request))
+        return json_response({"ended": ended})
+
+
+class SessionView(JSONView):
+    """``DELETE sessions/ID/``: end one session of the user; this one, too, as a logout."""
+
+    def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        user = flows.require_recent_login(request)
+        read_json(request, {})
+        if session_id == _current_id(request):
+            flows.log_out(request)
+        elif not sessions.end_session(user, session_id):
+            raise NotFound("You have no session with this id.")
+        return no_content()
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """For ``CSRF_FAILURE_VIEW``: JSON for an API, Django's page elsewhere."""
     if wants_json(request):
@@ -92,6 +145,24 @@ def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
         "idle_expires_at": deadlines.idle,
         "absolute_expires_at": deadlines.absolute,
     }
+
+
+def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
+    """Return what a user sees of one of their sessions."""
+    return {
+        "id": record.id,
+        "current": record.id == current,
+        "created_at": record.created_at,
+        "last_seen_at": record.last_seen_at,
+        "expires_at": record.expires_at,
+        "ip": record.ip,
+        "user_agent": record.user_agent,
+    }
+
+
+def _current_id(request: HttpRequest) -> str | None:
+    record = session_of(request).record
+    return record.id if record else None
 
 
 def _refusal(form: AuthenticationForm) -> SessionAuthError:

@@ -6,10 +6,9 @@ Django's own tests of its engines run against ours, on every version of Django.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from enum import Enum, auto
 from typing import Any, Self
 
 from asgiref.sync import sync_to_async
@@ -24,60 +23,18 @@ from django.utils import timezone
 
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
+from session_auth.engines.ending import announce
+from session_auth.engines.rows import Rows
+from session_auth.engines.values import Deadlines, Record, State
 from session_auth.keys import digest, is_session_key, new_session_key
+from session_auth.signals import EndReason
 
+PRUNE_ROWS = 1000
 logger = logging.getLogger("django.security.SuspiciousSession")
 
 
-class State(Enum):
-    """Where a session stands between its key and its row."""
-
-    UNREAD = auto()
-    """The key came from a client: what it opens is not known yet."""
-
-    NEW = auto()
-    """There is no row. Saving makes one."""
-
-    STORED = auto()
-    """There was a row when it was last looked up. Saving never makes another."""
-
-    FLUSHED = auto()
-    """This request has ended the session: its cookie has to go. Saving makes a new one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A session as it stands in the store; ``version`` counts its writes."""
-
-    id: str
-    user_id: Any
-    data: str
-    version: int
-    created_at: datetime
-    authenticated_at: datetime | None
-    last_seen_at: datetime
-    expires_at: datetime
-    ip: str
-    user_agent: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadlines:
-    """When a session ends: ``idle`` moves with each activity, ``absolute`` never does.
-
-    ``idle`` is ``None`` for a session with a fixed end, set by ``set_expiry()``.
-    """
-
-    idle: datetime | None
-    absolute: datetime
-
-    @property
-    def first(self) -> datetime:
-        return self.absolute if self.idle is None else min(self.idle, self.absolute)
-
-
-class BaseSessionStore(SessionBase):
-    """Django's session contract over six primitives that an engine provides.
+class BaseSessionStore(Rows, SessionBase):
+    """Django's session contract over the rows that an engine keeps.
 
     An ended session never comes back: only a key made here, or given with ``must_create``, is ever
     inserted; a key that a client sent is looked up, and forgotten when it opens nothing.
@@ -93,6 +50,9 @@ class BaseSessionStore(SessionBase):
     passive: bool
     """Whether this request does not count as activity: then it makes the session last no longer."""
 
+    flush_reason: EndReason
+    """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
+
     meta: Mapping[str, Any]
     """The ``META`` of the request, for the address and the user agent."""
 
@@ -100,45 +60,10 @@ class BaseSessionStore(SessionBase):
         super().__init__(session_key)
         self.state = State.NEW if self.session_key is None else State.UNREAD
         self.record = None
-        self.passive = False
+        self.flush_reason = EndReason.LOGOUT
         self.meta = {}
+        self.passive = False
         self._predecessor_ids: frozenset[str] = frozenset()
-
-    # What an engine provides.
-
-    def read(self, session_id: str) -> Record | None:
-        """Return the row, its time being up or not, or ``None`` if there is none."""
-        raise NotImplementedError
-
-    def insert(self, record: Record, *, ending: Collection[str]) -> None:
-        """Add a row and delete those with the ids ``ending``: both, or nothing.
-
-        Raises ``CreateError`` if the id is taken.
-        """
-        raise NotImplementedError
-
-    def compare_and_set(self, record: Record, *, version: int) -> bool:
-        """Write the row if it is still at ``version``, and say whether it was."""
-        raise NotImplementedError
-
-    def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
-        """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
-        raise NotImplementedError
-
-    def mark_seen(self, record: Record, *, since: datetime) -> bool:
-        """Write the columns for the last activity, unless some was recorded after ``since``.
-
-        Say whether they were written. A time in the future counts as never recorded.
-        """
-        raise NotImplementedError
-
-    def rename(self, session_id: str, new_id: str) -> bool:
-        """Move the row to another id in one step, and say whether there was one."""
-        raise NotImplementedError
-
-    def remove(self, session_ids: Collection[str]) -> None:
-        """Delete the rows; an unknown id is a no-op."""
-        raise NotImplementedError
 
     # Django's contract. The inherited async twins that are not here run these in one thread hop.
 
@@ -172,6 +97,9 @@ class BaseSessionStore(SessionBase):
                 self.record = record
                 self.state = State.STORED
                 return data
+            # Unless a request at the same time has found it alive by its own clock.
+            if self.remove(record, if_unseen=True):
+                announce([record])
         self.record = None
         self._session_key = None
         self.state = State.NEW
@@ -208,16 +136,21 @@ class BaseSessionStore(SessionBase):
         """End the session with this key, or this session; an unknown key is a no-op."""
         key = self.session_key if session_key is None else session_key
         if is_session_key(key):
-            self.remove([digest(key)])
+            announce(self.remove_ids([digest(key)]), EndReason.LOGOUT)
 
     def flush(self) -> None:
         """End this session; an empty one, not stored yet, follows it in this object."""
-        self.remove(self._own_ids())
+        if self.record is not None and not self._predecessor_ids:
+            ended = [self.record] if self.remove(self.record) else []
+        else:
+            ended = self.remove_ids(self._own_ids())
+        announce(ended, self.flush_reason)
         self.clear()
         self._session_key = None
         self._predecessor_ids = frozenset()
         self.record = None
-        self.state = State.FLUSHED
+        # Only a logout takes the cookie away: a late answer must not delete a fresh one.
+        self.state = State.FLUSHED if self.flush_reason is EndReason.LOGOUT else State.NEW
 
     async def aflush(self) -> None:
         await sync_to_async(self.flush)()
@@ -227,22 +160,24 @@ class BaseSessionStore(SessionBase):
 
         Raises ``SessionInterrupted`` if the session has ended since it was looked up.
         """
-        self.keys()  # loads the data
-        if self.state is State.UNREAD:
-            self.load()
-        new_key = new_session_key()
-        if self.record is not None:
-            new_id = digest(new_key)
-            if not self.rename(self.record.id, new_id):
-                raise SessionInterrupted("The session ended before its key could be renewed.")
-            self.record = replace(self.record, id=new_id)
-        self._session_key = new_key
-        self.modified = True
+        self._renew_key()
 
     async def acycle_key(self) -> None:
         await sync_to_async(self.cycle_key)()
 
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Delete what has expired, some rows at a time, so that no lock is held for long."""
+        while cls().prune():
+            pass
+
     # Beyond Django's contract.
+
+    def prune(self, *, at_most: int = PRUNE_ROWS) -> int:
+        """Delete some rows whose time is up, and return how many that were."""
+        expired = self.remove_some(at_most=at_most, expired_only=True)
+        announce(expired)
+        return len(expired)
 
     def touch(self) -> None:
         """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
@@ -258,6 +193,31 @@ class BaseSessionStore(SessionBase):
 
     async def atouch(self) -> None:
         await sync_to_async(self.touch)()
+
+    def prove(self) -> None:
+        """Record that the user has proven who they are, now, and give the session a new key.
+
+        Raises ``SessionInterrupted`` as ``cycle_key()`` does.
+        """
+        self._renew_key(proven_at=timezone.now())
+
+    def _renew_key(self, proven_at: datetime | None = None) -> None:
+        self.keys()  # loads the data
+        if self.state is State.UNREAD:
+            self.load()
+        new_key = new_session_key()
+        if self.record is not None:
+            record = replace(self.record, id=digest(new_key))
+            proven = None
+            if proven_at is not None:
+                record = replace(record, authenticated_at=proven_at)
+                record = self._seen(record, dict(self.items()), proven_at)
+                proven = proven_at, record.expires_at
+            if not self.rename(self.record.id, record.id, proven=proven):
+                raise SessionInterrupted("The session ended before its key could be renewed.")
+            self.record = record
+        self._session_key = new_key
+        self.modified = True
 
     def deadlines(self) -> Deadlines | None:
         """Return when this session ends; ``None`` if it has no row."""
@@ -297,7 +257,10 @@ class BaseSessionStore(SessionBase):
     def _insert(self, data: dict[str, Any]) -> None:
         key = self.session_key if is_session_key(self.session_key) else new_session_key()
         record = self._record(digest(key), data)
-        self.insert(record, ending=self._predecessor_ids)
+        at_most = get_conf().MAX_SESSIONS
+        ended = self.insert(record, ending=self._predecessor_ids, at_most=at_most)
+        for reason, records in ended.items():
+            announce(records, reason)
         # As in Django, where save() leaves a new key to create(): the client has to be told of it.
         self.modified = self.modified or key != self.session_key
         self._session_key = key

@@ -6,14 +6,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import CreateError
-from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from session_auth.engines.base import BaseSessionStore, Record
+from session_auth.engines.base import BaseSessionStore
+from session_auth.engines.values import Record
 from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
+from session_auth.signals import EndReason
 
 logger = logging.getLogger("session_auth")
 
@@ -34,13 +44,21 @@ class SessionStore(BaseSessionStore):
         with _store_errors():
             return _first(_rows().filter(id=session_id))
 
-    def insert(self, record: Record, *, ending: Collection[str]) -> None:
+    def insert(
+        self, record: Record, *, ending: Collection[str], at_most: int | None
+    ) -> dict[EndReason, list[Record]]:
         with _store_errors(), transaction.atomic(using=_alias()):
             try:
                 _rows().create(**_values(record))
             except IntegrityError as exc:
                 raise CreateError from exc
-            self.remove(ending)
+            ended = {EndReason.REPLACED: self.remove_ids(ending)}
+            if at_most is not None and record.user_id is not None:
+                _lock_user(record.user_id)
+                oldest_last = _rows().filter(user=record.user_id).order_by("-created_at", "-id")
+                surplus = list(oldest_last.values_list("id", flat=True)[at_most:])
+                ended[EndReason.EVICTED] = self.remove_ids(surplus)
+            return ended
 
     def compare_and_set(self, record: Record, *, version: int) -> bool:
         with _store_errors():
@@ -64,19 +82,43 @@ class SessionStore(BaseSessionStore):
             seen = {column: getattr(record, column) for column in columns}
             return bool(_live(record.id).filter(due).update(**seen))
 
-    def rename(self, session_id: str, new_id: str) -> bool:
+    def rename(
+        self, session_id: str, new_id: str, *, proven: tuple[datetime, datetime] | None = None
+    ) -> bool:
+        times = {} if proven is None else {"authenticated_at": proven[0], "expires_at": proven[1]}
         with _store_errors():
-            return bool(_live(session_id).update(id=new_id))
+            return bool(_live(session_id).update(id=new_id, **times))
 
-    def remove(self, session_ids: Collection[str]) -> None:
-        if session_ids:
-            with _store_errors():
-                _rows().filter(id__in=session_ids).delete()
-
-    @classmethod
-    def clear_expired(cls) -> None:
+    def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
+        rows = _rows().filter(id=record.id)
+        if if_unseen:
+            rows = rows.filter(version=record.version, last_seen_at=record.last_seen_at)
         with _store_errors():
-            _rows().filter(expires_at__lte=timezone.now()).delete()
+            return bool(rows.delete()[0])
+
+    def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
+        return _take(_rows().filter(id__in=session_ids)) if session_ids else []
+
+    def remove_of_user(
+        self, user_id: Any, *, only: str | None = None, but: str | None = None
+    ) -> list[Record]:
+        rows = _rows().filter(user=user_id)
+        if only is not None:
+            rows = rows.filter(id=only)
+        return _take(rows if but is None else rows.exclude(id=but))
+
+    def remove_some(self, *, at_most: int, expired_only: bool = False) -> list[Record]:
+        rows = _rows().order_by("expires_at")
+        if expired_only:
+            rows = rows.filter(expires_at__lte=timezone.now())
+        with _store_errors():
+            ids = list(rows.values_list("id", flat=True)[:at_most])
+        return self.remove_ids(ids)
+
+    def of_user(self, user_id: Any) -> list[Record]:
+        rows = _rows().filter(user=user_id, expires_at__gt=timezone.now())
+        with _store_errors():
+            return [Record(**row) for row in rows.order_by("-last_seen_at", "id").values(*COLUMNS)]
 
 
 def _alias() -> str:
@@ -94,6 +136,24 @@ def _live(session_id: str) -> QuerySet[Session]:
 
 def _first(rows: QuerySet[Session]) -> Record | None:
     return next((Record(**values) for values in rows.values(*COLUMNS)), None)
+
+
+def _take(rows: QuerySet[Session]) -> list[Record]:
+    """Delete the rows and return them: of two who take a row at once, one gets it."""
+    with _store_errors(), transaction.atomic(using=_alias(), savepoint=False):
+        if not connections[_alias()].features.has_select_for_update:
+            # SQLite locks at the first write, and gives up if a read came before it.
+            rows.update(version=F("version"))
+        taken = [Record(**row) for row in rows.select_for_update().values(*COLUMNS)]
+        _rows().filter(id__in=[record.id for record in taken]).delete()
+    return taken
+
+
+def _lock_user(user_id: Any) -> None:
+    """Let logins of one user wait for each other, if users are in the database of the sessions."""
+    users = get_user_model()._base_manager
+    if router.db_for_write(users.model) == _alias():
+        list(users.using(_alias()).select_for_update().filter(pk=user_id).values_list("pk"))
 
 
 def _values(record: Record) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""What an engine provides: the rows, and what may be done to them in one step."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+
+from session_auth.engines.values import Record
+from session_auth.signals import EndReason
+
+
+class Rows:
+    """The rows of all sessions. Each method is atomic; only ``insert`` makes a row.
+
+    ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` spare a row whose time is up.
+
+    Each raises ``StoreUnavailable`` when the store cannot be asked.
+    """
+
+    def read(self, session_id: str) -> Record | None:
+        """Return the row, its time being up or not, or ``None`` if there is none."""
+        raise NotImplementedError
+
+    def insert(
+        self, record: Record, *, ending: Collection[str], at_most: int | None
+    ) -> dict[EndReason, list[Record]]:
+        """Add a row; delete those with the ids ``ending``, and the oldest of its user's others.
+
+        ``at_most`` of the user's rows remain, however many are added at once. All of it is done, or
+        nothing. Returns the deleted rows. Raises ``CreateError`` if the id is taken.
+        """
+        raise NotImplementedError
+
+    def compare_and_set(self, record: Record, *, version: int) -> bool:
+        """Write the row if it is still at ``version``, and say whether it was."""
+        raise NotImplementedError
+
+    def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
+        """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
+        raise NotImplementedError
+
+    def mark_seen(self, record: Record, *, since: datetime) -> bool:
+        """Write the columns for the last activity, unless some was recorded after ``since``.
+
+        Say whether they were written. A time in the future counts as never recorded.
+        """
+        raise NotImplementedError
+
+    def rename(
+        self, session_id: str, new_id: str, *, proven: tuple[datetime, datetime] | None = None
+    ) -> bool:
+        """Move the row to another id in one step, and say whether there was one.
+
+        ``proven`` are the new ``authenticated_at`` and ``expires_at``, written in the same step.
+        """
+        raise NotImplementedError
+
+    def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
+        """Delete the row, if it was not seen since if so asked; say whether it was there."""
+        raise NotImplementedError
+
+    def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
+        """Delete the rows and return them; an unknown id is a no-op."""
+        raise NotImplementedError
+
+    def remove_of_user(
+        self, user_id: Any, *, only: str | None = None, but: str | None = None
+    ) -> list[Record]:
+        """Delete the rows of a user, ``only`` this one or all ``but`` this one; return them."""
+        raise NotImplementedError
+
+    def remove_some(self, *, at_most: int, expired_only: bool = False) -> list[Record]:
+        """Delete some rows, the next to expire first, and return them."""
+        raise NotImplementedError
+
+    def of_user(self, user_id: Any) -> list[Record]:
+        """Return the rows of a user whose time is not up, the last seen first."""
+        raise NotImplementedError

@@ -1,0 +1,28 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from session_auth.sessions import end_all_sessions, end_sessions
+from session_auth.signals import EndReason
+
+
+class Command(BaseCommand):
+    help = "End the sessions of one user, or of everybody."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        whose = parser.add_mutually_exclusive_group(required=True)
+        whose.add_argument("--user", metavar="NAME", help="the name that the user logs in with")
+        whose.add_argument("--all", action="store_true", help="everybody's")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["all"]:
+            ended = end_all_sessions()
+        else:
+            users = get_user_model()._default_manager
+            user = users.filter(**{users.model.USERNAME_FIELD: options["user"]}).first()
+            if user is None:
+                raise CommandError(f"There is no user named {options['user']!r}.")
+            ended = end_sessions(user, reason=EndReason.ENDED_BY_ADMIN)
+        self.stdout.write(f"Ended {ended} sessions.")

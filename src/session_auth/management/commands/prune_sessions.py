@@ -1,0 +1,19 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from session_auth.engines.base import PRUNE_ROWS
+from session_auth.sessions import prune_sessions
+
+
+class Command(BaseCommand):
+    help = "Delete sessions that have expired, in batches that hold no lock for long."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--batch", type=int, default=PRUNE_ROWS, help="rows a batch (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"Deleted {prune_sessions(batch=options['batch'])} expired sessions.")

@@ -1,0 +1,55 @@
+"""Signals that Django lacks, and the log that goes with them."""
+
+import logging
+from enum import StrEnum
+from typing import Any
+
+from django.dispatch import Signal
+
+logger = logging.getLogger("session_auth.security")
+
+
+class EndReason(StrEnum):
+    """Why a session ended."""
+
+    LOGOUT = "logout"
+    ENDED_BY_USER = "ended_by_user"
+    """From the list of sessions, this one or another."""
+
+    ENDED_BY_ADMIN = "ended_by_admin"
+    IDLE = "idle"
+    ABSOLUTE = "absolute"
+    REPLACED = "replaced"
+    """By a new login in the same browser."""
+
+    EVICTED = "evicted"
+    """By a new login, to keep within ``SESSION_AUTH_MAX_SESSIONS``."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 # a reason
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+
+
+session_ended = Signal()
+"""Sent once for each session of a user that has ended, after it has.
+
+Arguments: ``session_id`` (never the key), ``user_id`` and ``reason``, an ``EndReason``.
+The sender is ``None``. A receiver that raises is logged and stops nothing.
+"""
+
+
+def announce_end(*, session_id: str, user_id: Any, reason: EndReason) -> None:
+    """Log and signal that a session has ended."""
+    logger.info(
+        "session_ended reason=%s user_id=%s session_id=%s",
+        reason,
+        user_id,
+        session_id,
+        extra={
+            "event": "session_ended",
+            "reason": str(reason),
+            "user_id": user_id,
+            "session_id": session_id,
+        },
+    )
+    session_ended.send_robust(sender=None, session_id=session_id, user_id=user_id, reason=reason)
