@@ -240,6 +240,19 @@ def test_a_save_does_not_bring_an_ended_session_back(end: str) -> None:
     assert Session.objects.count() == 0
 
 
+def test_a_second_save_does_not_bring_an_ended_session_back_either() -> None:
+    session = stored(a=1)
+    late = another_request_for(session)
+    session.flush()
+    late["a"] = 2
+
+    for call in (late.save, late.save, late.cycle_key, late.save):
+        with pytest.raises((UpdateError, SessionInterrupted)):
+            call()
+
+    assert Session.objects.count() == 0
+
+
 def test_a_save_does_not_bring_an_expired_session_back() -> None:
     with time_machine.travel(NOON, tick=False):
         session = stored(a=1)

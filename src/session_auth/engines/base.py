@@ -279,11 +279,12 @@ class BaseSessionStore(Rows, SessionBase):
                 before.id, self._merge(base, mine, self.decode(theirs.data)), theirs
             )
 
-        self.record = self.revise(before.id, merged)
-        if self.record is None:
-            raise UpdateError
+        revised = self.revise(before.id, merged)
+        if revised is None:
+            raise UpdateError  # and the record stays: without one, a second save would insert
+        self.record = revised
         data.clear()
-        data.update(self.decode(self.record.data))
+        data.update(self.decode(revised.data))
 
     def _merge(
         self, base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]

@@ -1,0 +1,215 @@
+"""Promises 1 and 2 as a state machine: any interleaving of requests against a simple model.
+
+A request looks a session up, changes keys of its data, and saves it later. In between, others log
+in and out, renew keys, end each other's sessions and let them expire.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.utils import timezone
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from session_auth.engines.database import SessionStore
+from session_auth.keys import digest
+from session_auth.models import Session
+from session_auth.sessions import end_sessions
+
+KEYS = st.sampled_from(["a", "b", "c"])
+
+
+@dataclass
+class Modelled:
+    """What a session should be: its data, the one key that opens it, and whose it is."""
+
+    key: str
+    data: dict[str, Any]
+    has_user: bool
+    ended: bool = False
+
+    def opens_with(self, key: str) -> bool:
+        return not self.ended and key == self.key
+
+
+@dataclass
+class Request:
+    """A request under way: its store, the session that it found, and what it changed."""
+
+    store: SessionStore
+    key: str
+    found: Modelled | None
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+class Browsers(RuleBasedStateMachine):
+    keys = Bundle("keys")
+    requests = Bundle("requests")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user = User.objects.create_user("alice")
+        self.sessions: list[Modelled] = []
+        self.issued: list[str] = []
+
+    def teardown(self) -> None:
+        Session.objects.all().delete()
+        User.objects.all().delete()
+
+    def issue(self, store: SessionStore) -> str:
+        key = str(store.session_key)
+        self.issued.append(key)
+        return key
+
+    def opened_by(self, key: str) -> Modelled | None:
+        return next((session for session in self.sessions if session.opens_with(key)), None)
+
+    # A visitor comes, or logs in with or without a session from before.
+
+    @rule(target=keys, value=st.integers())
+    def visit(self, value: int) -> str:
+        store = SessionStore()
+        store["a"] = value
+        store.save()
+        self.sessions.append(Modelled(str(store.session_key), {"a": value}, has_user=False))
+        return self.issue(store)
+
+    @rule(target=keys, key=keys)
+    def log_in(self, key: str) -> str:
+        store = SessionStore(key).successor()
+        store[SESSION_KEY] = str(self.user.pk)
+        store.save()
+        if before := self.opened_by(key):
+            before.ended = True
+        data = {SESSION_KEY: str(self.user.pk)}
+        self.sessions.append(Modelled(str(store.session_key), data, has_user=True))
+        return self.issue(store)
+
+    # Requests, which overlap with everything else.
+
+    @rule(target=requests, key=keys)
+    def begin(self, key: str) -> Request:
+        store = SessionStore(key)
+        store.keys()
+        return Request(store, key, self.opened_by(key))
+
+    @rule(request=requests, name=KEYS, value=st.integers() | st.booleans() | st.lists(st.none()))
+    def write(self, request: Request, name: str, value: object) -> None:
+        request.store[name] = value
+        request.changes[name] = value
+
+    @rule(request=requests, name=KEYS)
+    def erase(self, request: Request, name: str) -> None:
+        if request.store.pop(name, None) is not None or name in request.changes:
+            request.changes[name] = None
+
+    @rule(target=keys, request=st.lists(requests, min_size=1, max_size=1))
+    def finish(self, request: list[Request]) -> Any:
+        [ended] = request
+        if not ended.store.modified:
+            return multiple()
+        lives = ended.found is not None and ended.found.opens_with(ended.key)
+        if ended.found is not None and not lives:
+            with pytest.raises(UpdateError):
+                ended.store.save()
+            return multiple()
+        ended.store.save()
+        session = ended.found
+        if session is None:
+            session = Modelled(str(ended.store.session_key), {}, has_user=False)
+            self.sessions.append(session)
+            ended.key, ended.found = self.issue(ended.store), session
+        for name, value in ended.changes.items():
+            session.data.pop(name, None)
+            if value is not None:
+                session.data[name] = value
+        ended.changes.clear()
+        return ended.key
+
+    # Ends and new keys.
+
+    @rule(target=keys, key=keys)
+    def renew_key(self, key: str) -> Any:
+        session = self.opened_by(key)
+        store = SessionStore(key)
+        store.cycle_key()
+        if session is None:
+            return multiple()
+        session.key = str(store.session_key)
+        return self.issue(store)
+
+    @rule(target=keys, request=requests)
+    def renew_key_late(self, request: Request) -> Any:
+        """A request that began before renews the key: only while its own key still counts."""
+        if request.found is None:
+            return multiple()
+        if not request.found.opens_with(request.key):
+            with pytest.raises(SessionInterrupted):
+                request.store.cycle_key()
+            return multiple()
+        request.store.cycle_key()
+        request.key = request.found.key = self.issue(request.store)
+        return request.key
+
+    @rule(key=keys)
+    def log_out(self, key: str) -> None:
+        SessionStore(key).flush()
+        if session := self.opened_by(key):
+            session.ended = True
+
+    @rule(key=keys)
+    def end_others(self, key: str) -> None:
+        end_sessions(self.user, but=digest(key))
+        for session in self.sessions:
+            if session.has_user and not session.opens_with(key):
+                session.ended = True
+
+    @rule()
+    def deactivate_and_reactivate(self) -> None:
+        for is_active in (False, True):
+            self.user.is_active = is_active
+            self.user.save(update_fields=["is_active"])
+        for session in self.sessions:
+            session.ended = session.ended or session.has_user
+
+    @rule(key=keys)
+    def expire(self, key: str) -> None:
+        past = timezone.now() - timedelta(seconds=1)
+        Session.objects.filter(id=digest(key)).update(expires_at=past)
+        if session := self.opened_by(key):
+            session.ended = True
+
+    # What must hold at all times.
+
+    @invariant()
+    def each_key_opens_what_it_should_and_nothing_else(self) -> None:
+        for key in self.issued:
+            session = self.opened_by(key)
+            assert SessionStore(key).load() == (session.data if session else {})
+
+    @invariant()
+    def no_row_is_left_or_missing(self) -> None:
+        alive = {digest(session.key) for session in self.sessions if not session.ended}
+        assert {row.id for row in Session.objects.all()} == alive
+
+
+@pytest.mark.django_db
+def test_nothing_is_lost_and_nothing_comes_back() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call] # as Hypothesis has it
+        Browsers,
+        settings=hypothesis.settings(max_examples=60, stateful_step_count=30),
+    )
