@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_out
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Model
+from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.test.client import AsyncClient
 
+from session_auth.engines.database import SessionStore
+from session_auth.engines.values import Record
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions import end_session, end_sessions, list_sessions
@@ -310,12 +316,9 @@ def test_a_backend_that_finds_somebody_else_proves_nothing(alice: User, bob: Use
     assert response.json()["code"] == "invalid_credentials"
 
 
-class AlwaysBob:
-    def authenticate(self, request: object, username: str, password: str) -> User:
+class AlwaysBob(BaseBackend):
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User:
         return User.objects.get(username="bob")
-
-    def get_user(self, user_id: Any) -> User:
-        return User.objects.get(pk=user_id)
 
 
 RECENT = ["/api/recent/", "/api/recent-async/", "/api/recent-5/"]
@@ -406,18 +409,25 @@ def test_a_timeout_is_told_at_the_next_request(
     assert Session.objects.count() == 0
 
 
+class OvertakenStore(SessionStore):
+    """Between its look at the row and its end, another request finds the session alive."""
+
+    def read(self, session_id: str) -> Record | None:
+        record = super().read(session_id)
+        Session.objects.update(last_seen_at=NOON + timedelta(days=13))
+        return record
+
+
 def test_a_timeout_spares_a_session_that_another_request_found_alive(
     clock: Any, alice: User, ends: list[Any]
 ) -> None:
-    """The other request was a moment earlier by its clock, and has recorded its activity."""
-    from session_auth.engines.database import SessionStore
+    here = signed_in()
+    clock.move_to(NOON + timedelta(days=14))
 
-    signed_in()
-    record = SessionStore().of_user(alice.pk)[0]
-    Session.objects.update(last_seen_at=NOON + timedelta(days=13))
+    assert OvertakenStore(here.session_key()).load() == {}
 
-    assert SessionStore().remove(record, if_unseen=True) is False
     assert Session.objects.count() == 1
+    assert ends == []
 
 
 def test_a_changed_password_ends_other_sessions_and_spares_fresh_cookies(
@@ -511,6 +521,21 @@ def test_the_oldest_sessions_make_way_for_new_ones(
     assert [browser.user() is not None for browser in browsers] == [False, False, True, True]
     assert foreign.user() is not None
     assert ends == [(id_of(b), alice.pk, "evicted") for b in browsers[:2]]
+
+
+class UsersElsewhere:
+    def db_for_write(self, model: type[Model], **hints: object) -> str | None:
+        return "elsewhere" if model is User else None
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=1, DATABASE_ROUTERS=[f"{__name__}.UsersElsewhere"])
+def test_the_number_is_kept_to_where_users_are_in_another_database(alice: User) -> None:
+    for _ in range(2):
+        session = SessionStore()
+        session[SESSION_KEY] = str(alice.pk)
+        session.save()
+
+    assert Session.objects.get().id == digest(str(session.session_key))
 
 
 @override_settings(SESSION_AUTH_MAX_SESSIONS=1)
