@@ -49,6 +49,15 @@ def test_a_number_is_whole_and_above_zero(value: object) -> None:
         get_conf()
 
 
+@pytest.mark.parametrize("value", ["django.contrib.sessions.backends.cache", "db", 1])
+def test_only_djangos_engines_with_a_table_can_be_adopted_from(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_ADOPT_FROM=value),
+        pytest.raises(ImproperlyConfigured, match=r"SESSION_AUTH_ADOPT_FROM must be '.*\.db' or"),
+    ):
+        get_conf()
+
+
 @pytest.mark.parametrize("value", ["/api/", None, [1], {"/api/"}])
 def test_a_setting_of_the_wrong_type_is_refused_by_name(value: object) -> None:
     with (

@@ -1,13 +1,13 @@
 """System checks: what is set up wrongly is said before users find out. One function a rule."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLResolver, get_resolver
 from django.utils.functional import cached_property
@@ -115,7 +115,7 @@ def kept_keys_are_not_auth_keys(**kwargs: Any) -> list[CheckMessage]:
             hint="It says who is logged in, which is for login() alone to write.",
             id="session_auth.E007",
         )
-        for name in _setting("KEEP_AT_LOGIN")
+        for name in _setting("KEEP_AT_LOGIN", ())
         if name in {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
     ]
 
@@ -129,7 +129,7 @@ def user_fields_can_be_shown(**kwargs: Any) -> list[CheckMessage]:
             hint=f"Name columns or properties of {model.__name__} that clients may see.",
             id="session_auth.E008",
         )
-        for name in _setting("USER_FIELDS")
+        for name in _setting("USER_FIELDS", ())
         if name not in columns | {"id", "username"}
         and not isinstance(getattr(model, name, None), property | cached_property)
     ]
@@ -154,6 +154,18 @@ def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
             "SESSION_SAVE_EVERY_REQUEST writes the session and sets a cookie at each request.",
             hint="Remove it: activity makes a session last longer without it, once a minute.",
             id="session_auth.W002",
+        )
+    ]
+
+
+def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
+    if _setting("ADOPT_FROM", None) is None:
+        return []
+    return [
+        Info(
+            "SESSION_AUTH_ADOPT_FROM is set: sessions of Django's engine are still taken over.",
+            hint="Remove it when they have expired, SESSION_COOKIE_AGE after the switch.",
+            id="session_auth.I001",
         )
     ]
 
@@ -240,6 +252,7 @@ ALWAYS = (
     user_fields_can_be_shown,
     settings_are_known,
     sliding_expiry_is_left_to_the_engine,
+    adoption_comes_to_an_end,
     host_prefix_is_valid,
 )
 DEPLOY = (
@@ -255,11 +268,11 @@ def _middleware() -> list[type]:
     return [middleware for middleware in found if isinstance(middleware, type)]
 
 
-def _setting(name: str) -> Sequence[str]:
+def _setting(name: str, default: Any) -> Any:
     try:
-        return cast("Sequence[str]", getattr(get_conf(), name))
+        return getattr(get_conf(), name)
     except ImproperlyConfigured:  # which E006 tells
-        return ()
+        return default
 
 
 def _cookies() -> tuple[str, ...]:

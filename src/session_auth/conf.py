@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
+ADOPTABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
 TIMES = frozenset({"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"})
 
 
@@ -21,6 +22,9 @@ class Conf:
 
     ABSOLUTE_TIMEOUT: timedelta = timedelta(days=30)
     """How long after the login a session ends, however active it is."""
+
+    ADOPT_FROM: str | None = None
+    """Django's engine whose sessions are taken over at their first request, if any."""
 
     API_PATHS: Sequence[str] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
@@ -64,6 +68,8 @@ def _check(name: str, value: object) -> None:
         valid, wanted = isinstance(value, timedelta) and value > timedelta(0), "a timedelta above 0"
     elif name == "MAX_SESSIONS":
         valid, wanted = type(value) is int and value > 0, "a whole number above 0"
+    elif name == "ADOPT_FROM":
+        valid, wanted = value in ADOPTABLE, " or ".join(f"'{engine}'" for engine in ADOPTABLE)
     else:
         valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         wanted = "a list or tuple of strings"

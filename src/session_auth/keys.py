@@ -11,7 +11,8 @@ import secrets
 from typing import TypeGuard
 
 KEY_BYTES = 32
-KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}", re.ASCII)
+"""Our keys, and Django's, of 165 bits, which sessions keep that were taken over."""
 
 
 def new_session_key() -> str:

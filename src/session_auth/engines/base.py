@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
+from session_auth.engines.adoption import adopt
 from session_auth.engines.ending import announce
 from session_auth.engines.rows import Rows
 from session_auth.engines.values import Deadlines, Record, State
@@ -89,8 +90,7 @@ class BaseSessionStore(Rows, SessionBase):
         return settings.SESSION_COOKIE_AGE if timeout is None else round(timeout.total_seconds())
 
     def load(self) -> dict[str, Any]:
-        key = self.session_key
-        record = self.read(digest(key)) if is_session_key(key) else None
+        record = self._find(self.session_key)
         if record is not None:
             data = self.decode(record.data)
             if not self._is_over(record, data):
@@ -136,6 +136,8 @@ class BaseSessionStore(Rows, SessionBase):
         """End the session with this key, or this session; an unknown key is a no-op."""
         key = self.session_key if session_key is None else session_key
         if is_session_key(key):
+            if get_conf().ADOPT_FROM is not None:
+                self._find(key)
             announce(self.remove_ids([digest(key)]), EndReason.LOGOUT)
 
     def flush(self) -> None:
@@ -248,8 +250,27 @@ class BaseSessionStore(Rows, SessionBase):
         successor._predecessor_ids = self._own_ids()
         return successor
 
+    def _find(self, key: str | None) -> Record | None:
+        """Return the row that the key opens, taken over from Django's engine if need be."""
+        if not is_session_key(key):
+            return None
+        session_id, old_engine = digest(key), get_conf().ADOPT_FROM
+        record = self.read(session_id)
+        if record is None and old_engine is not None:
+
+            def insert(data: dict[str, Any]) -> None:
+                # When they proved who they are, nobody knows: not recently.
+                adopted = replace(self._record(session_id, data), authenticated_at=None)
+                self.insert(adopted, ending=(), at_most=None)
+
+            adopt(old_engine, key, insert)
+            record = self.read(session_id)
+        return record
+
     def _own_ids(self) -> frozenset[str]:
         """Return the ids of this session's row, if it may have one, and of those it replaces."""
+        if self.state is State.UNREAD and get_conf().ADOPT_FROM is not None:
+            self.load()  # for what ends must have been taken over
         if self.state in (State.UNREAD, State.STORED) and is_session_key(self.session_key):
             return self._predecessor_ids | {digest(self.session_key)}
         return self._predecessor_ids
