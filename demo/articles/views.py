@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -37,15 +38,17 @@ def write_article(request: HttpRequest) -> JsonResponse:
     return JsonResponse(form.save().as_json(), status=201)
 
 
-# The pages
+# The pages; those that show who is signed in are not kept by any cache, the back button's included
 
 
 @require_safe
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
     return render(request, "articles/home.html")
 
 
 @require_safe
+@never_cache
 @ensure_csrf_cookie
 def ajax(request: HttpRequest) -> HttpResponse:
     """A page that the server renders, with AJAX calls."""
@@ -59,6 +62,7 @@ def app(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@never_cache
 def mixed(request: HttpRequest) -> HttpResponse:
     """A page that starts with what the server knows, and goes on with API calls."""
     user = request.user

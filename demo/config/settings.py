@@ -5,8 +5,8 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = True
-SECRET_KEY = "for-the-demo-on-your-own-machine-only"
+DEBUG = os.environ.get("DEMO_DEBUG", "1") == "1"
+SECRET_KEY = "for-the-demo-on-your-own-machine-only" if DEBUG else os.environ["DEMO_SECRET_KEY"]
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 INSTALLED_APPS = [

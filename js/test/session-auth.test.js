@@ -8,6 +8,13 @@ import {
   createSessionClient,
 } from "../../src/session_auth/static/session_auth/session-auth.js";
 
+/** As a page does, resolve paths against the page's own address; Node has none. */
+globalThis.Request = class extends Request {
+  constructor(input, init) {
+    super(typeof input === "string" ? new URL(input, location.href) : input, init);
+  }
+};
+
 /** Start a server on a free port; answer is (request, body) => [status, json, headers]. */
 async function serve(answer) {
   const seen = [];
@@ -15,9 +22,10 @@ async function serve(answer) {
     let body = "";
     for await (const chunk of request) body += chunk;
     seen.push({ method: request.method, url: request.url, headers: request.headers, body });
+    if (request.url === "/api/auth/csrf/") await held;
     const [status, data, headers] = answer(request, body);
     response.writeHead(status, { "Content-Type": "application/json", ...headers });
-    response.end(data === undefined ? undefined : JSON.stringify(data));
+    response.end(typeof data === "object" ? JSON.stringify(data) : data);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { seen, server, origin: `http://127.0.0.1:${server.address().port}` };
@@ -25,6 +33,7 @@ async function serve(answer) {
 
 let current = "token-1";
 let refuseAlways = false;
+let held, release;
 const csrfFailed = [403, { error: "CSRF check failed: ...", code: "csrf_failed" }];
 
 function answer(request, body) {
@@ -41,7 +50,10 @@ function answer(request, body) {
   }
   if (request.url === "/api/auth/logout/") return [200, { message: "Logged out" }];
   if (request.url === "/slow/") return [429, { error: "Too fast.", code: "throttled" }, { "Retry-After": "7" }];
+  if (request.url === "/now/") return [503, { error: "Down.", code: "x" }, { "Retry-After": "0" }];
   if (request.url === "/html/") return [500, undefined, { "Content-Type": "text/html" }];
+  if (request.url === "/login-page/") return [200, "<html>", { "Content-Type": "text/html" }];
+  if (request.url === "/accepted/") return [202, undefined];
   if (request.url === "/fields/") {
     return [400, { error: "No.", code: "invalid_request", fields: { title: ["Too short."] } }];
   }
@@ -62,9 +74,10 @@ describe("session-auth.js", () => {
   });
 
   beforeEach(() => {
-    globalThis.document = { baseURI: site.origin + "/page/", cookie: "" };
+    globalThis.document = { cookie: "" };
     current = "token-1";
     refuseAlways = false;
+    held = undefined;
     site.seen.length = other.seen.length = 0;
   });
 
@@ -126,6 +139,31 @@ describe("session-auth.js", () => {
     assert.equal(calls().filter((call) => call === "POST /api/x/").length, 2);
   });
 
+  it("does not repeat a stream, which can be read once only", async () => {
+    document.cookie = "csrftoken=stale";
+    const body = new Blob(["hello"]).stream();
+
+    const response = await createSessionClient().fetch("/api/x/", { method: "POST", body, duplex: "half" });
+
+    assert.equal(response.status, 403);
+    assert.deepEqual(calls(), ["POST /api/x/"]);
+  });
+
+  it("offers a refused cookie no second time: it may be left over from other settings", async () => {
+    document.cookie = "csrftoken=stale";
+    const client = createSessionClient();
+
+    await client.fetch("/api/x/", { method: "POST" });
+    await client.fetch("/api/x/", { method: "POST" });
+    document.cookie = "csrftoken=token-1";
+    await client.fetch("/api/x/", { method: "POST" });
+
+    assert.deepEqual(
+      site.seen.map(({ headers }) => headers["x-csrftoken"]),
+      ["stale", undefined, "token-1", "token-1", "token-1"],
+    );
+  });
+
   it("leaves a token alone that the caller set", async () => {
     const headers = { "X-CSRFToken": "own" };
 
@@ -185,6 +223,17 @@ describe("session-auth.js", () => {
     assert.deepEqual(JSON.parse(site.seen[1].body), { username: "alice", password: "right" });
   });
 
+  it("forgets the token at logout", async () => {
+    const client = createSessionClient();
+    await client.login({ username: "alice", password: "right" });
+    await client.logout();
+    current = "token-of-nobody";
+
+    await client.logout();
+
+    assert.equal(calls().filter((call) => call === "POST /api/auth/logout/").length, 2);
+  });
+
   it("sends remember only where it was given", async () => {
     const credentials = { username: "alice", password: "right" };
 
@@ -210,15 +259,25 @@ describe("session-auth.js", () => {
 
     await assert.rejects(client.json("/fields/"), { fields: { title: ["Too short."] } });
     await assert.rejects(client.json("/slow/"), { status: 429, code: "throttled", retryAfter: 7 });
+    await assert.rejects(client.json("/now/"), { status: 503, retryAfter: 0 });
   });
 
   it("makes an error of an answer that is no JSON too", async () => {
     await assert.rejects(createSessionClient().json("/html/"), {
       name: "SessionAuthError",
-      message: "The server answered 500.",
+      message: "The server answered 500 without JSON.",
       status: 500,
       code: "unknown",
     });
+    await assert.rejects(createSessionClient().json("/login-page/"), {
+      name: "SessionAuthError",
+      status: 200,
+      code: "unknown",
+    });
+  });
+
+  it("takes an answer without a body as undefined", async () => {
+    assert.equal(await createSessionClient().json("/accepted/"), undefined);
   });
 
   it("tells a server that cannot be reached from one that refuses", async () => {
@@ -239,5 +298,21 @@ describe("session-auth.js", () => {
     await assert.rejects(createSessionClient().fetch("/api/x/", { method: "POST", signal }), {
       name: "AbortError",
     });
+    assert.deepEqual(calls(), []);
+  });
+
+  it("can be aborted while it waits for a token, which others may still be waiting for", async () => {
+    held = new Promise((resolve) => (release = resolve));
+    const client = createSessionClient();
+    const aborter = new AbortController();
+    const first = client.fetch("/api/x/", { method: "POST", signal: aborter.signal });
+    const second = client.fetch("/api/x/", { method: "POST" });
+
+    aborter.abort();
+
+    await assert.rejects(first, { name: "AbortError" });
+    release();
+    assert.equal((await second).status, 200);
+    assert.deepEqual(calls(), ["GET /api/auth/csrf/", "POST /api/x/"]);
   });
 });

@@ -51,7 +51,8 @@ class Demo:
         """Run an async function in the page with the client's module and ``argument``."""
         return self.page.evaluate(
             """async ([script, argument]) => {
-                const module = await import("/static/session_auth/session-auth.js");
+                const path = "/static/session_auth/session-auth.js";
+                const module = await import(location.origin + path);
                 return (0, eval)(`(${script})`)(module, argument);
             }""",
             [script, argument],

@@ -149,7 +149,7 @@ def test_no_token_reaches_another_origin(
     other, seen = other_origin
 
     app.run(
-        """async ({ createSessionClient }, [other, own]) => {
+        r"""async ({ createSessionClient }, [other, own]) => {
             const client = createSessionClient();
             await client.fetch("/api/auth/csrf/");
             for (const input of [
@@ -157,13 +157,18 @@ def test_no_token_reaches_another_origin(
                 new URL(other),
                 new Request(`${other}/`, { method: "POST" }),
                 other.replace("http:", ""),
+                other.replace("http:", "").replaceAll("/", "\\"),
+                ` \t${other}/`,
                 `${other}/?${own}`,
+                `${other}/#${own}`,
             ]) await client.fetch(input, { method: "POST" });
+            const disguised = other.replace("//", `//${new URL(own).host}@`);
+            await client.fetch(disguised, { method: "POST" }).catch(() => {});
         }""",
         [other, app.origin],
     )
 
-    assert len(seen) == 5
+    assert len(seen) == 8
     assert not [headers for headers in seen if "x-csrftoken" in headers or "cookie" in headers]
 
 
@@ -185,6 +190,52 @@ def test_a_redirect_takes_no_token_to_another_origin(
 
     assert "TypeError" in error
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<base href="https://elsewhere.example/">',
+        '<img name="cookie"><img name="baseURI"><form id="csrfToken"><input name="cookie"></form>',
+    ],
+    ids=["base", "clobbered names"],
+)
+def test_markup_of_a_user_leads_no_call_astray(app: Demo, markup: str) -> None:
+    app.page.evaluate("markup => document.body.insertAdjacentHTML('beforeend', markup)", markup)
+
+    user = app.run(
+        """async ({ createSessionClient }, credentials) => {
+            const client = createSessionClient();
+            await client.login(credentials);
+            await client.logout();
+            return client.login(credentials);
+        }""",
+        CREDENTIALS,
+    )
+
+    assert user["username"] == "bob"
+
+
+def test_a_file_is_sent_again_whole(app: Demo) -> None:
+    sent: list[bytes] = []
+
+    def refuse(route: Route) -> None:
+        sent.append(route.request.post_data_buffer or b"")
+        route.fulfill(status=403, json={"error": "CSRF check failed.", "code": "csrf_failed"})
+
+    app.page.route("**/api/files/", refuse)
+
+    app.run(
+        """async ({ createSessionClient }) => {
+            const body = new FormData();
+            body.append("file", new File(["x".repeat(200_000)], "notes.txt"));
+            await createSessionClient().fetch("/api/files/", { method: "POST", body });
+        }"""
+    )
+
+    first, second = sent
+    assert len(first) > 200_000
+    assert first == second
 
 
 def test_errors_are_of_one_type_with_status_code_and_fields(app: Demo) -> None:
@@ -251,6 +302,21 @@ def test_a_call_can_be_aborted(app: Demo) -> None:
     )
 
     assert names == ["AbortError", "AbortError"]
+
+
+def test_a_call_can_be_aborted_while_it_waits_for_the_token(app: Demo) -> None:
+    app.page.route("**/api/auth/csrf/", lambda route: None)  # which is never answered
+
+    name = app.run(
+        """async ({ createSessionClient }) => {
+            const signal = AbortSignal.timeout(100);
+            const call = createSessionClient().fetch("/api/articles/", { method: "POST", signal });
+            const late = new Promise((resolve) => setTimeout(resolve, 3000, "still waiting"));
+            return Promise.race([call.catch((reason) => reason.name), late]);
+        }"""
+    )
+
+    assert name == "TimeoutError"
 
 
 @pytest.mark.parametrize("snippet", README_SNIPPETS, ids=["plain fetch", "the client"])

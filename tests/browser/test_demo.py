@@ -37,8 +37,9 @@ def test_writing_while_signed_out_is_explained(demo: Demo, path: str) -> None:
     expect(demo.page.get_by_role("heading", name="Never published")).to_have_count(0)
 
 
-def test_a_sign_out_in_another_tab_is_explained_at_the_next_write(demo: Demo) -> None:
-    demo.open("/app/")
+@pytest.mark.parametrize("path", PAGES)
+def test_a_sign_out_in_another_tab_is_explained_at_the_next_write(demo: Demo, path: str) -> None:
+    demo.open(path)
     demo.sign_in()
     demo.expect_signed_in()
     tab = demo.page.context.new_page()
@@ -51,6 +52,99 @@ def test_a_sign_out_in_another_tab_is_explained_at_the_next_write(demo: Demo) ->
     demo.write("Too late")
 
     demo.expect_refusal("Log in first.", "401 not_authenticated")
+    demo.expect_signed_out()
+    demo.sign_in()
+    demo.expect_signed_in()
+    expect(demo.page.get_by_text("Log in first.")).to_have_count(0)
+    demo.page.get_by_role("button", name="Publish").click()
+    demo.expect_article("Too late")
+
+
+@pytest.mark.parametrize("path", ["/articles/", "/mixed/"])
+def test_after_a_sign_out_the_back_button_shows_nothing_of_the_session(
+    demo: Demo, path: str
+) -> None:
+    demo.open(path)
+    demo.sign_in()
+    demo.expect_signed_in()
+    rendered = demo.page.reload()
+    demo.expect_signed_in()
+
+    demo.open("/app/")
+    demo.sign_out()
+    demo.expect_signed_out()
+    demo.page.go_back()
+
+    expect(demo.page).to_have_url(demo.origin + path)
+    demo.expect_signed_out()
+    assert rendered
+    assert "no-store" in rendered.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_that_the_browser_had_kept_asks_who_is_signed_in(demo: Demo, path: str) -> None:
+    demo.open(path)
+    demo.sign_in()
+    demo.expect_signed_in()
+    demo.page.context.clear_cookies()
+
+    # As Safari and Firefox show a page after "back": as it was, scripts and all.
+    demo.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    demo.expect_signed_out()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_server_that_cannot_be_reached_is_told(demo: Demo, path: str) -> None:
+    demo.open(path)
+    demo.sign_in()
+    demo.expect_signed_in()
+    demo.page.context.set_offline(True)
+
+    demo.sign_out()
+
+    demo.expect_refusal("The server could not be reached.", "network_error")
+    demo.expect_signed_in()
+
+
+def test_an_app_that_cannot_reach_its_server_says_so(demo: Demo) -> None:
+    demo.page.add_init_script("fetch = () => Promise.reject(new TypeError('Offline'))")
+
+    demo.open("/app/")
+
+    demo.expect_refusal("The server could not be reached.", "network_error")
+
+
+@pytest.mark.parametrize("path", ["/", *PAGES])
+def test_the_pages_work_under_a_strict_content_security_policy(demo: Demo, path: str) -> None:
+    refused: list[str] = []
+    policy = {"Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'"}
+    answer = demo.page.request.get(demo.origin + path)
+    headers = answer.headers | policy
+    body = answer.body()
+    demo.page.route(
+        demo.origin + path, lambda route: route.fulfill(status=200, headers=headers, body=body)
+    )
+    demo.page.on("console", lambda m: refused.append(m.text) if m.type == "error" else None)
+
+    demo.open(path)
+    demo.page.wait_for_load_state("networkidle")
+
+    assert refused == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_keyboard_and_a_screen_reader_follow_a_sign_in(demo: Demo, path: str) -> None:
+    demo.open(path)
+    demo.page.get_by_label("Username").fill("alice")
+    demo.page.get_by_label("Password").fill(PASSWORD)
+    demo.page.get_by_label("Password").press("Enter")
+    demo.expect_signed_in()
+
+    expect(demo.page.get_by_text("Signed in as alice")).to_be_focused()
+    demo.page.keyboard.press("Tab")
+    demo.page.keyboard.press("Enter")
+    expect(demo.page.get_by_role("heading", name="Sign in")).to_be_focused()
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -71,7 +165,14 @@ def test_what_the_form_refuses_stands_beside_its_field(demo: Demo) -> None:
     demo.page.get_by_role("button", name="Publish").click()
 
     demo.expect_refusal("Some fields are missing or not valid.", "400 invalid_request")
-    expect(demo.page.locator("[data-field=title]")).to_have_text("This field is required.")
+    title = demo.page.get_by_label("Title")
+    expect(title).to_have_accessible_description("This field is required.")
+    expect(title).to_have_attribute("aria-invalid", "true")
+
+    demo.write("Both filled in")
+    demo.expect_article("Both filled in", "bob")
+    expect(title).to_have_attribute("aria-invalid", "false")
+    expect(title).to_have_accessible_description("")
 
 
 def test_what_a_user_wrote_is_text_and_not_html(demo: Demo) -> None:
@@ -142,6 +243,8 @@ def test_the_client_gets_its_token_where_scripts_cannot_read_it(
     page: Page, variant: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp(variant)
+    refused: list[str] = []
+    page.on("response", lambda r: refused.append(r.url) if r.status == 403 else None)
     with running_demo(folder, f"tests.browser.settings_{variant}") as origin:
         demo = Demo(page, origin)
         for path in PAGES:
@@ -153,6 +256,17 @@ def test_the_client_gets_its_token_where_scripts_cannot_read_it(
             demo.expect_article(f"Written on {path}")
             demo.sign_out()
             demo.expect_signed_out()
+    assert refused == []
+
+
+def test_times_are_those_of_the_visitor_on_each_page(demo: Demo) -> None:
+    shown = []
+    for path in PAGES:
+        demo.open(path)
+        demo.page.wait_for_load_state("networkidle")
+        shown.append(demo.page.get_by_role("time").all_inner_texts())
+
+    assert shown[0] == shown[1] == shown[2] != []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

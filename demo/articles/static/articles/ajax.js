@@ -1,5 +1,5 @@
 // The server rendered the list and the user; only what changes is asked of the API.
 
-import { showUser, start } from "./page.js";
+import { showTime } from "./page.js";
 
-start(showUser);
+document.querySelectorAll("#articles time").forEach(showTime);

@@ -1,6 +1,6 @@
 // The app knows nothing at first: it asks who is signed in, and for the articles.
 
-import { articlesUrl, client, find, showArticles, showUser, start } from "./page.js";
+import { find, refresh } from "./page.js";
 
 /** List each call to the API with its status, as the browser's own record of them has it. */
 function watch(record) {
@@ -17,7 +17,4 @@ function watch(record) {
 
 new PerformanceObserver(watch).observe({ type: "resource", buffered: true });
 
-start(showUser);
-const [user, { articles }] = await Promise.all([client.user(), client.json(articlesUrl)]);
-showUser(user);
-showArticles(articles);
+await refresh();

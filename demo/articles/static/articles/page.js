@@ -5,28 +5,35 @@ import {
   createSessionClient,
 } from "../session_auth/session-auth.js";
 
-export const client = createSessionClient({ baseUrl: "/api/auth/" });
-export const articlesUrl = document.body.dataset.articlesUrl;
+const client = createSessionClient({ baseUrl: "/api/auth/" });
+const articlesUrl = document.body.dataset.articlesUrl;
 
 export const find = (selector, root = document) => root.querySelector(selector);
 
 /** Text only ever goes in as text, so what a user wrote cannot become HTML. */
-export function articleElement({ title, author, body, created_at }) {
+function articleElement({ title, author, body, created_at }) {
   const element = find("#article").content.firstElementChild.cloneNode(true);
   find("h3", element).textContent = title;
   find(".author", element).textContent = author;
   find(".body", element).textContent = body;
-  const time = find("time", element);
-  time.dateTime = created_at;
-  time.textContent = new Date(created_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  find("time", element).dateTime = created_at;
+  showTime(find("time", element));
   return element;
+}
+
+/** Show a time in the visitor's own zone and way of writing, which the server does not know. */
+export function showTime(element) {
+  element.textContent = new Date(element.dateTime).toLocaleString([], {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
 }
 
 export function showArticles(articles) {
   find("#articles").replaceChildren(...articles.map(articleElement));
 }
 
-export function addArticle(article) {
+function addArticle(article) {
   find("#articles").prepend(articleElement(article));
 }
 
@@ -37,56 +44,77 @@ export function showUser(user) {
   find("#me").textContent = user?.username ?? "";
 }
 
-/** Run `action` when the form is sent; a refusal stands below it, with its code. */
+/** Ask the API for everything that this page shows. */
+export async function refresh() {
+  await attempt(find("#loading"), async () => {
+    const [user, { articles }] = await Promise.all([client.user(), client.json(articlesUrl)]);
+    showUser(user);
+    showArticles(articles);
+  });
+}
+
+/** Do `action`; if the API refuses it, say why in `place`, with the code. Returns the refusal. */
+async function attempt(place, action) {
+  place.textContent = "";
+  try {
+    await action();
+    return null;
+  } catch (refusal) {
+    if (!(refusal instanceof SessionAuthError)) throw refusal;
+    const code = document.createElement("code");
+    code.textContent = refusal.status ? `${refusal.status} ${refusal.code}` : refusal.code;
+    place.append(refusal.message, " ", code);
+    // Signed out elsewhere, or the session has ended: the page must not go on as if nobody had.
+    if (refusal.status === 401) showUser(null);
+    return refusal;
+  }
+}
+
+/** Run `action` with what stands in the form when it is sent; a refusal stands below it. */
 function onSubmit(form, action) {
-  const error = find(".error", form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = find("button", form);
     button.disabled = true;
-    showRefusal(form, error, null);
-    try {
-      await action(new FormData(form));
-      form.reset();
-    } catch (reason) {
-      if (!(reason instanceof SessionAuthError)) throw reason;
-      showRefusal(form, error, reason);
-    } finally {
-      button.disabled = false;
-    }
+    const refusal = await attempt(find(".error", form), () => action(new FormData(form)));
+    button.disabled = false;
+    showFieldErrors(form, refusal?.fields ?? {});
+    if (!refusal) form.reset();
   });
 }
 
-function showRefusal(form, element, refusal) {
-  element.textContent = refusal?.message ?? "";
-  if (refusal) {
-    const code = document.createElement("code");
-    code.textContent = refusal.status ? `${refusal.status} ${refusal.code}` : refusal.code;
-    element.append(" ", code);
-  }
+function showFieldErrors(form, errors) {
   for (const hint of form.querySelectorAll("[data-field]")) {
-    hint.textContent = refusal?.fields?.[hint.dataset.field]?.join(" ") ?? "";
+    const messages = errors[hint.dataset.field] ?? [];
+    hint.textContent = messages.join(" ");
+    form.elements[hint.dataset.field].setAttribute("aria-invalid", messages.length > 0);
   }
 }
 
-/** Wire the forms; `changed` is called with the user, or null, after each login and logout. */
-export function start(changed) {
-  onSubmit(find("#login"), async (form) => {
-    changed(
-      await client.login({
-        username: form.get("username"),
-        password: form.get("password"),
-        remember: form.has("remember"),
-      }),
-    );
+onSubmit(find("#login"), async (form) => {
+  const user = await client.login({
+    username: form.get("username"),
+    password: form.get("password"),
+    remember: form.has("remember"),
   });
-  onSubmit(find("#write"), async (form) => {
-    addArticle(
-      await client.json(articlesUrl, { method: "POST", body: Object.fromEntries(form) }),
-    );
-  });
-  find("#logout").addEventListener("click", async () => {
+  showUser(user);
+  find("#write .error").textContent = ""; // "Log in first" has been done
+  find('[data-for="user"] [tabindex]').focus();
+});
+
+onSubmit(find("#write"), async (form) => {
+  addArticle(await client.json(articlesUrl, { method: "POST", body: Object.fromEntries(form) }));
+});
+
+find("#logout").addEventListener("click", async () => {
+  await attempt(find('[data-for="user"] .error'), async () => {
     await client.logout();
-    changed(null);
+    showUser(null);
+    find('[data-for="anonymous"] [tabindex]').focus();
   });
-}
+});
+
+// The back button may bring back the page as it was before a sign-out.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) refresh();
+});

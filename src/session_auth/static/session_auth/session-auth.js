@@ -67,11 +67,13 @@ export function createSessionClient({
   const cookieNames = cookieName ? [cookieName] : ["__Host-csrftoken", "csrftoken"];
   /** @type {string | undefined} The token as the server last told it. */
   let told;
+  /** @type {string | undefined} The token of a cookie that the server refused. */
+  let refused;
   /** @type {Promise<string> | undefined} */
   let asking;
 
-  /** @param {string} name */
-  const endpoint = (name) => new URL(name, new URL(baseUrl, document.baseURI));
+  /** Not against document.baseURI: no <base> decides where a password goes. @param {string} name */
+  const endpoint = (name) => new URL(name, new URL(baseUrl, location.href));
 
   /** Ask the endpoint for a token; calls at the same time share one request. */
   function askForToken() {
@@ -81,28 +83,34 @@ export function createSessionClient({
     return asking;
   }
 
-  /** The cookie comes first: another tab's login renews it, and what this tab was told is stale. */
+  /**
+   * The cookie comes first: another tab's login renews it, and what this tab was told is stale. A
+   * cookie that was refused does not: it may be left over from before CSRF_USE_SESSIONS.
+   */
   async function currentToken() {
-    return readCookie(cookieNames) ?? told ?? askForToken();
+    const token = readCookie(cookieNames);
+    return (token !== refused && token) || told || askForToken();
   }
 
   /** @type {SessionClient["fetch"]} */
   async function sessionFetch(input, init) {
-    const url = input instanceof Request ? input : new URL(input, document.baseURI);
-    const request = new Request(url, init);
+    const request = new Request(input, init);
     const isOurs = new URL(request.url).origin === location.origin;
     if (!isOurs || SAFE_METHODS.has(request.method)) return fetch(request);
 
     // The mode keeps a redirect from taking the token to another origin.
     const first = new Request(request, { credentials: "same-origin", mode: "same-origin" });
     if (first.headers.has(headerName)) return fetch(first);
-    const second = first.clone();
-    first.headers.set(headerName, await currentToken());
+    // To send a stream twice, all of it would have to be kept.
+    const second = init?.body instanceof ReadableStream ? undefined : first.clone();
+    first.headers.set(headerName, await unlessAborted(first.signal, currentToken));
     const response = await fetch(first);
-    if (response.status !== 403 || (await readError(response.clone())).code !== "csrf_failed") {
+    if (!second || response.status !== 403) return response;
+    if (errorOf(response, parse(await response.clone().text())).code !== "csrf_failed") {
       return response;
     }
-    second.headers.set(headerName, await askForToken());
+    refused = readCookie(cookieNames);
+    second.headers.set(headerName, await unlessAborted(second.signal, askForToken));
     return fetch(second);
   }
 
@@ -115,9 +123,10 @@ export function createSessionClient({
       init.headers = { ...init.headers, "Content-Type": "application/json" };
       init.body = JSON.stringify(body);
     }
-    let response;
+    let response, text;
     try {
       response = await sessionFetch(input, init);
+      text = await response.text();
     } catch (cause) {
       if (cause instanceof SessionAuthError || signal?.aborted) throw cause;
       throw new SessionAuthError("The server could not be reached.", {
@@ -125,8 +134,9 @@ export function createSessionClient({
         cause,
       });
     }
-    if (!response.ok) throw await readError(response);
-    return response.status === 204 ? undefined : response.json();
+    const data = parse(text);
+    if (!response.ok || (text && data === undefined)) throw errorOf(response, data);
+    return data;
   }
 
   return {
@@ -140,6 +150,7 @@ export function createSessionClient({
     },
     async logout() {
       await json(endpoint("logout/"), { method: "POST" });
+      told = undefined;
     },
     async user() {
       return (await json(endpoint("user/"))).user;
@@ -151,6 +162,8 @@ export function createSessionClient({
 
 /** @param {string[]} names */
 function readCookie(names) {
+  // In a page with <img name="cookie">, document.cookie is that element.
+  if (typeof document.cookie !== "string") return undefined;
   const cookies = new Map(
     document.cookie.split("; ").map((cookie) => {
       const [name = "", ...value] = cookie.split("=");
@@ -160,14 +173,49 @@ function readCookie(names) {
   return names.map((name) => cookies.get(name)).find(Boolean);
 }
 
-/** @param {Response} response */
-async function readError(response) {
-  const body = await response.json().catch(() => undefined);
-  const { error, code, fields } = typeof body?.code === "string" ? body : {};
-  return new SessionAuthError(error ?? `The server answered ${response.status}.`, {
+/**
+ * Wait for what `ask` starts, which others may wait for too, until `signal` says stop.
+ *
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+function unlessAborted(signal, ask) {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+    ask().then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/**
+ * Return the data in `text`, or undefined if it is no JSON.
+ *
+ * @param {string} text
+ * @returns {any}
+ */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {any} data The JSON in it, or undefined.
+ */
+function errorOf(response, data) {
+  const { error, code, fields } = typeof data?.code === "string" ? data : {};
+  const seconds = parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const answer = `The server answered ${response.status}${data === undefined ? " without JSON" : ""}.`;
+  return new SessionAuthError(error ?? answer, {
     status: response.status,
     code,
     fields,
-    retryAfter: Number(response.headers.get("Retry-After")) || undefined,
+    retryAfter: Number.isNaN(seconds) ? undefined : seconds,
   });
 }
