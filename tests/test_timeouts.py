@@ -375,6 +375,17 @@ def test_a_cookie_that_outlives_the_browser_lasts_until_the_absolute_end(
     assert response.cookies["sessionid"]["max-age"] == 8 * 60 * 60
 
 
+@pytest.mark.parametrize("remember", [True, False, None])
+@pytest.mark.parametrize("at_browser_close", [True, False])
+def test_to_be_remembered_changes_no_timeout(
+    clock: Any, browser: ApiClient, alice: User, remember: bool | None, at_browser_close: bool
+) -> None:
+    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=at_browser_close):
+        browser.log_in(more={} if remember is None else {"remember": remember})
+
+    assert Session.objects.get().expires_at == NOON + HOUR
+
+
 # Who was seen
 
 

@@ -35,8 +35,8 @@ def log_in(request: HttpRequest, user: AbstractBaseUser, *, remember: bool | Non
     """
     with _put_back_on_failure(request):
         session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN)
-        if remember is not None:
-            session.set_expiry(settings.SESSION_COOKIE_AGE if remember else 0)
+        if remember is not None and remember == session.get_expire_at_browser_close():
+            session.set_expiry(session.get_session_cookie_age() if remember else 0)
         request.session = session
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
 

@@ -170,8 +170,10 @@ def _look_up_user(request: HttpRequest) -> Any:
     session: Any = request.session
     # All that Django flushes a session for while it looks the user up.
     session.flush_reason = EndReason.PASSWORD_CHANGED
-    user = auth.get_user(request)
-    if not user.is_authenticated and isinstance(session, BaseSessionStore):
-        end_if_user_is_gone(session)
-    session.flush_reason = EndReason.LOGOUT
+    try:
+        user = auth.get_user(request)
+        if not user.is_authenticated and isinstance(session, BaseSessionStore):
+            end_if_user_is_gone(session)
+    finally:
+        session.flush_reason = EndReason.LOGOUT
     return user
