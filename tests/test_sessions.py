@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from django.contrib.admin.utils import quote
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import User
@@ -670,7 +671,7 @@ def test_staff_find_sessions_by_user_and_see_no_key(staff: Client, alice: User, 
 
 def test_staff_look_at_a_session_and_cannot_change_it(staff: Client, alice: User) -> None:
     here = signed_in()
-    path = f"{LIST}{id_of(here)}/change/"
+    path = f"{LIST}{quote(id_of(here))}/change/"
 
     page = staff.get(path).content.decode()
 
@@ -698,6 +699,6 @@ def test_staff_end_the_sessions_that_they_select(
 def test_staff_end_one_session(staff: Client, alice: User, ends: list[Any]) -> None:
     here = signed_in()
 
-    staff.post(f"{LIST}{id_of(here)}/delete/", {"post": "yes"})
+    staff.post(f"{LIST}{quote(id_of(here))}/delete/", {"post": "yes"})
 
     assert ends == [(id_of(here), alice.pk, "ended_by_admin")]

@@ -8,5 +8,6 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("articles/", views.ajax, name="ajax"),
     path("app/", views.app, name="app"),
+    path("devices/", views.devices, name="devices"),
     path("mixed/", views.mixed, name="mixed"),
 ]

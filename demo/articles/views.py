@@ -71,3 +71,9 @@ def mixed(request: HttpRequest) -> HttpResponse:
         "articles": latest_articles(),
     }
     return render(request, "articles/mixed.html", {"start": start})
+
+
+@require_safe
+def devices(request: HttpRequest) -> HttpResponse:
+    """Where the user is signed in: the page asks the API, and ends what they choose."""
+    return render(request, "articles/devices.html")
