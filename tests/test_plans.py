@@ -1,0 +1,90 @@
+"""In a large table, what is done for one user or one session touches no other row."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from session_auth.engines.database import SessionStore
+from session_auth.keys import digest, new_session_key
+from session_auth.models import Session
+
+pytestmark = pytest.mark.django_db
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def crowd() -> User:
+    """Return one of many users, in a table of many sessions, of which few have expired."""
+    users = User.objects.bulk_create(User(username=f"user-{n}") for n in range(ROWS // 10))
+    now = timezone.now()
+    Session.objects.bulk_create(
+        Session(
+            id=digest(new_session_key()),
+            user=users[n % len(users)],
+            data="{}",
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + timedelta(days=1) if n % 1000 else now - timedelta(days=1),
+        )
+        for n in range(ROWS)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return users[7]
+
+
+def plans_of(queries: CaptureQueriesContext) -> list[str]:
+    """Return how the database goes about each statement that reads, changes or deletes rows."""
+    explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
+    statements = [
+        query["sql"]
+        for query in queries
+        if query["sql"].startswith(("SELECT", "UPDATE", "DELETE")) and "session" in query["sql"]
+    ]
+    plans = []
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(explain + statement)
+            plans.append(str(cursor.fetchall()))
+    return plans
+
+
+def assert_by_index(plans: list[str]) -> None:
+    assert plans
+    for plan in plans:
+        assert "USING INDEX" in plan or "Index" in plan, plan
+        assert "SCAN session_auth" not in plan, plan
+        assert "Seq Scan" not in plan, plan
+
+
+def test_one_users_sessions_are_found_by_an_index(crowd: User) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        records = SessionStore().of_user(crowd.pk)
+        SessionStore().remove_of_user(crowd.pk, but=records[0].id)
+
+    assert len(records) == 10
+    assert_by_index(plans_of(queries))
+
+
+def test_one_session_is_found_by_an_index(crowd: User) -> None:
+    record = SessionStore().of_user(crowd.pk)[0]
+    with CaptureQueriesContext(connection) as queries:
+        SessionStore().read(record.id)
+        SessionStore().mark_seen(record, since=timezone.now())
+        SessionStore().rename(record.id, digest(new_session_key()))
+        SessionStore().remove(record)
+
+    assert_by_index(plans_of(queries))
+
+
+def test_what_has_expired_is_found_by_an_index(crowd: User) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        removed = SessionStore().remove_some(at_most=5, expired_only=True)
+
+    assert len(removed) == 5
+    assert_by_index(plans_of(queries))
