@@ -96,6 +96,7 @@ def test_the_list_shows_the_users_sessions_the_current_one_first(
         "expires_at": "2026-12-08T12:02:00Z",
         "ip": "127.0.0.1",
         "user_agent": "Laptop",
+        "device": "Laptop",
     }
     assert [s["current"] for s in listed] == [True, False, False]
 

@@ -10,6 +10,7 @@ from django.views import csrf as django_csrf_views
 
 from session_auth import csrf, flows, sessions
 from session_auth.conf import get_conf
+from session_auth.devices import device_name
 from session_auth.engines.base import BaseSessionStore, session_of
 from session_auth.engines.values import Record
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, NotFound, SessionAuthError
@@ -157,6 +158,7 @@ def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
         "expires_at": record.expires_at,
         "ip": record.ip,
         "user_agent": record.user_agent,
+        "device": device_name(record.user_agent),
     }
 
 

@@ -12,7 +12,7 @@ function time(moment) {
 
 function deviceElement(session) {
   const element = find("#device").content.firstElementChild.cloneNode(true);
-  find(".name", element).textContent = session.user_agent || "Unknown";
+  find(".name", element).textContent = session.device || "Unknown";
   if (!session.current) find(".badge", element).remove();
   find(".meta", element).textContent =
     `${session.ip} · since ${time(session.created_at)} · last seen ${time(session.last_seen_at)}`;
