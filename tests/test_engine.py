@@ -253,6 +253,19 @@ def test_a_second_save_does_not_bring_an_ended_session_back_either() -> None:
     assert Session.objects.count() == 0
 
 
+def test_a_look_at_an_ended_session_does_not_let_a_save_bring_it_back() -> None:
+    session = stored(a=1)
+    late = another_request_for(session)
+    session.flush()
+    late["a"] = 2
+
+    assert late.load() == {}
+    with pytest.raises(UpdateError):
+        late.save()
+
+    assert Session.objects.count() == 0
+
+
 def test_a_save_does_not_bring_an_expired_session_back() -> None:
     with time_machine.travel(NOON, tick=False):
         session = stored(a=1)

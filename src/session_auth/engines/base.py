@@ -100,9 +100,9 @@ class BaseSessionStore(Rows, SessionBase):
             # Unless a request at the same time has found it alive by its own clock.
             if self.remove(record, if_unseen=True):
                 announce([record])
-        self.record = None
-        self._session_key = None
-        self.state = State.NEW
+        if self.state is not State.STORED:  # else it has ended since, and no save may insert it
+            self._session_key = None
+            self.state = State.NEW
         return {}
 
     def exists(self, session_key: str | None) -> bool:
