@@ -1,5 +1,6 @@
 """What an engine provides: the rows, and what may be done to them in one step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from session_auth.engines.values import Record
 from session_auth.signals import EndReason
 
 
-class Rows:
+class Rows(ABC):
     """The rows of all sessions. Each method is atomic; only ``insert`` makes a row.
 
     ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` spare a row whose time is up.
@@ -16,10 +17,11 @@ class Rows:
     Each raises ``StoreUnavailable`` when the store cannot be asked.
     """
 
+    @abstractmethod
     def read(self, session_id: str) -> Record | None:
         """Return the row, its time being up or not, or ``None`` if there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
@@ -28,23 +30,23 @@ class Rows:
         ``at_most`` of the user's rows remain, however many are added at once. All of it is done, or
         nothing. Returns the deleted rows. Raises ``CreateError`` if the id is taken.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def compare_and_set(self, record: Record, *, version: int) -> bool:
         """Write the row if it is still at ``version``, and say whether it was."""
-        raise NotImplementedError
 
+    @abstractmethod
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
         """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
         """Write the columns for the last activity, unless some was recorded after ``since``.
 
         Say whether they were written. A time in the future counts as never recorded.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def rename(
         self, session_id: str, new_id: str, *, proven: tuple[datetime, datetime] | None = None
     ) -> bool:
@@ -52,26 +54,25 @@ class Rows:
 
         ``proven`` are the new ``authenticated_at`` and ``expires_at``, written in the same step.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
         """Delete the row, if it was not seen since if so asked; say whether it was there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
         """Delete the rows and return them; an unknown id is a no-op."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove_of_user(
         self, user_id: Any, *, only: str | None = None, but: str | None = None
     ) -> list[Record]:
         """Delete the rows of a user, ``only`` this one or all ``but`` this one; return them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove_some(self, *, at_most: int, expired_only: bool = False) -> list[Record]:
         """Delete some rows, the next to expire first, and return them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_user(self, user_id: Any) -> list[Record]:
         """Return the rows of a user whose time is not up, the last seen first."""
-        raise NotImplementedError
