@@ -6,6 +6,8 @@ from typing import Any
 
 from django.test import Client
 
+from session_auth.keys import digest
+
 PASSWORD = "correct horse battery staple"
 AUTH = "/api/auth/"
 
@@ -49,3 +51,13 @@ class ApiClient(Client):
     def session_key(self) -> str:
         cookie = self.cookies.get("sessionid")
         return cookie.value if cookie else ""
+
+
+def signed_in(username: str = "alice", user_agent: str = "") -> ApiClient:
+    browser = ApiClient(headers={"User-Agent": user_agent})
+    browser.log_in(username)
+    return browser
+
+
+def id_of(browser: ApiClient) -> str:
+    return digest(browser.session_key())

@@ -4,13 +4,17 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from session_auth.signals import EndReason, session_ended
 from tests.api_client import PASSWORD, ApiClient
+from tests.clock import NOON
 from tests.outage import unreachable_database
 
 LEFT_OUT = {
@@ -56,3 +60,27 @@ def outage(transactional_db: None) -> Iterator[None]:
     """Make the database one that cannot be reached."""
     with unreachable_database():
         yield
+
+
+@pytest.fixture
+def ends() -> Iterator[list[tuple[str, Any, str]]]:
+    """The ends that were signalled: session id, user id, reason."""
+    seen: list[tuple[str, Any, str]] = []
+
+    def note(*, session_id: str, user_id: Any, reason: EndReason, **kwargs: object) -> None:
+        seen.append((session_id, user_id, str(reason)))
+
+    session_ended.connect(note)
+    yield seen
+    session_ended.disconnect(note)
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob", password=PASSWORD)

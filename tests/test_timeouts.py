@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
@@ -17,11 +16,11 @@ from session_auth.engines.database import SessionStore
 from session_auth.middleware import SessionMiddleware
 from session_auth.models import Session
 from tests.api_client import AUTH, ApiClient
+from tests.clock import NOON
 from tests.outage import unreachable_database
 
 pytestmark = pytest.mark.django_db
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -31,12 +30,6 @@ def timeouts() -> Iterator[None]:
         SESSION_AUTH_IDLE_TIMEOUT=HOUR, SESSION_AUTH_ABSOLUTE_TIMEOUT=timedelta(hours=8)
     ):
         yield
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
 
 
 def is_logged_in(browser: ApiClient, **extra: Any) -> bool:

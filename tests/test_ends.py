@@ -1,0 +1,248 @@
+"""Each way in which a session ends, with its reason."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Model
+from django.test import override_settings
+
+from session_auth.engines.database import SessionStore
+from session_auth.engines.values import Record
+from session_auth.keys import digest
+from session_auth.models import Session
+from session_auth.signals import session_ended
+from tests.api_client import ApiClient, id_of, signed_in
+from tests.clock import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_logout_is_told_once(alice: User, ends: list[Any]) -> None:
+    here = signed_in()
+    session_id = id_of(here)
+
+    here.log_out()
+    here.log_out()
+
+    assert ends == [(session_id, alice.pk, "logout")]
+
+
+def test_a_session_that_had_no_user_ends_in_silence(browser: ApiClient, ends: list[Any]) -> None:
+    browser.call("POST", "/api/note/?cart=3")
+
+    browser.get("/api/flush/")
+
+    assert Session.objects.count() == 0
+    assert ends == []
+
+
+def test_a_new_login_replaces_the_session_in_the_same_browser(alice: User, ends: list[Any]) -> None:
+    here = signed_in()
+    first = id_of(here)
+
+    here.log_in()
+
+    assert ends == [(first, alice.pk, "replaced")]
+
+
+@pytest.mark.parametrize(
+    ("days", "active", "reason"),
+    [(14, False, "idle"), (30, True, "absolute"), (31, False, "absolute")],
+)
+def test_a_timeout_is_told_at_the_next_request(
+    clock: Any, alice: User, ends: list[Any], days: int, active: bool, reason: str
+) -> None:
+    here = signed_in()
+    for day in range(1, days) if active else ():
+        clock.move_to(NOON + timedelta(days=day))
+        here.user()
+    clock.move_to(NOON + timedelta(days=days))
+
+    assert here.user() is None
+    assert here.user() is None
+
+    assert ends == [(id_of(here), alice.pk, reason)]
+    assert Session.objects.count() == 0
+
+
+class OvertakenStore(SessionStore):
+    """Between its look at the row and its end, another request finds the session alive."""
+
+    def read(self, session_id: str) -> Record | None:
+        record = super().read(session_id)
+        Session.objects.update(last_seen_at=NOON + timedelta(days=13))
+        return record
+
+
+def test_a_timeout_spares_a_session_that_another_request_found_alive(
+    clock: Any, alice: User, ends: list[Any]
+) -> None:
+    here = signed_in()
+    clock.move_to(NOON + timedelta(days=14))
+
+    assert OvertakenStore(here.session_key()).load() == {}
+
+    assert Session.objects.count() == 1
+    assert ends == []
+
+
+def test_a_changed_password_ends_other_sessions_and_spares_fresh_cookies(
+    alice: User, ends: list[Any]
+) -> None:
+    here = signed_in()
+    alice.set_password("a new password for alice")
+    alice.save()
+
+    response = here.get("/api/private/")
+
+    assert response.json()["code"] == "session_ended"
+    assert not response.cookies
+    assert ends == [(id_of(here), alice.pk, "password_changed")]
+    assert Session.objects.count() == 0
+
+
+def deactivate(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def deactivate_in_bulk(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def delete_by_sql(user: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM auth_user WHERE id = %s", [user.pk])
+
+
+@pytest.mark.parametrize("change", [deactivate, deactivate_in_bulk])
+def test_who_is_deactivated_loses_all_sessions_for_good(
+    alice: User, ends: list[Any], change: Callable[[User], None]
+) -> None:
+    here, there = signed_in(), signed_in()
+    change(alice)
+
+    assert here.get("/api/private/").json()["code"] == "session_ended"
+    User.objects.update(is_active=True)
+
+    assert [browser.user() for browser in (here, there)] == [None, None]
+    assert sorted(ends) == sorted((id_of(b), alice.pk, "deactivated") for b in (here, there))
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.parametrize("delete", [User.delete, delete_by_sql])
+def test_who_is_deleted_loses_all_sessions(
+    alice: User, ends: list[Any], delete: Callable[[User], None]
+) -> None:
+    here, user_id = signed_in(), alice.pk
+    delete(alice)
+
+    assert here.user() is None
+    assert ends == [(id_of(here), user_id, "deleted")]
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.parametrize("change", [deactivate, User.delete])
+def test_the_sessions_end_with_the_change_and_not_at_the_next_request(
+    alice: User, ends: list[Any], change: Callable[[User], object]
+) -> None:
+    signed_in()
+
+    change(alice)
+
+    assert Session.objects.count() == 0
+    assert len(ends) == 1
+
+
+def test_a_backend_that_was_removed_ends_nothing(alice: User, ends: list[Any]) -> None:
+    here = signed_in()
+
+    with override_settings(AUTHENTICATION_BACKENDS=["tests.test_recent_login.AlwaysBob"]):
+        assert here.user() is None
+
+    assert here.user() is not None
+    assert ends == []
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=2)
+def test_the_oldest_sessions_make_way_for_new_ones(
+    clock: Any, alice: User, bob: User, ends: list[Any]
+) -> None:
+    foreign = signed_in("bob")
+    browsers = []
+    for minute in range(4):
+        clock.move_to(NOON + timedelta(minutes=minute))
+        browsers.append(signed_in())
+
+    assert [browser.user() is not None for browser in browsers] == [False, False, True, True]
+    assert foreign.user() is not None
+    assert ends == [(id_of(b), alice.pk, "evicted") for b in browsers[:2]]
+
+
+class UsersElsewhere:
+    def db_for_write(self, model: type[Model], **hints: object) -> str | None:
+        return "elsewhere" if model is User else None
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=1, DATABASE_ROUTERS=[f"{__name__}.UsersElsewhere"])
+def test_the_number_is_kept_to_where_users_are_in_another_database(alice: User) -> None:
+    for _ in range(2):
+        session = SessionStore()
+        session[SESSION_KEY] = str(alice.pk)
+        session.save()
+
+    assert Session.objects.get().id == digest(str(session.session_key))
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=1)
+def test_visitors_without_a_user_are_not_counted() -> None:
+    for _ in range(3):
+        ApiClient().call("POST", "/api/note/?cart=1")
+
+    assert Session.objects.count() == 3
+
+
+def test_each_end_is_logged_once_without_a_secret(
+    alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "session_auth.security")
+    here = signed_in()
+    key, session_id = here.session_key(), id_of(here)
+
+    here.log_out()
+
+    [record] = [r for r in caplog.records if r.name == "session_auth.security"]
+    assert record.getMessage() == (
+        f"session_ended reason=logout user_id={alice.pk} session_id={session_id}"
+    )
+    assert (
+        vars(record).items()
+        >= {
+            "event": "session_ended",
+            "reason": "logout",
+            "user_id": alice.pk,
+            "session_id": session_id,
+        }.items()
+    )
+    assert key not in caplog.text
+
+
+def test_a_receiver_that_raises_stops_no_end(alice: User, ends: list[Any]) -> None:
+    def fail(**kwargs: object) -> None:
+        raise RuntimeError("A receiver of the project fails.")
+
+    here = signed_in()
+    session_ended.connect(fail)
+    try:
+        response = here.log_out()
+    finally:
+        session_ended.disconnect(fail)
+
+    assert response.status_code == 200
+    assert len(ends) == 1
