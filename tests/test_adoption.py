@@ -87,6 +87,7 @@ def test_an_old_login_is_not_a_recent_one(engine: Any, alice: User) -> None:
     browser = old_login(engine, alice)
 
     assert browser.get("/api/recent/").json()["code"] == "reauthentication_required"
+    assert browser.get(AUTH + "user/").json()["session"]["methods"] == {}
     browser.call("POST", AUTH + "reauthenticate/", {"password": PASSWORD})
     assert browser.get("/api/recent/").status_code == 200
 

@@ -448,7 +448,7 @@ def test_the_user_leaves_the_row_with_the_session_data(alice: User) -> None:
     session.save()
 
     row = Session.objects.get()
-    assert (row.user, row.authenticated_at) == (None, None)
+    assert (row.user, row.authenticated_at, row.methods) == (None, None, "{}")
 
 
 def test_the_time_of_the_login_stays_while_the_user_stays(alice: User) -> None:
@@ -571,6 +571,7 @@ def record() -> Record:
         version=1,
         created_at=NOON,
         authenticated_at=None,
+        methods="{}",
         last_seen_at=NOON,
         expires_at=NOON,
         ip="",

@@ -1,5 +1,6 @@
 """The sessions of a user: listed, and ended from the list, from Python and by commands."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.contrib.auth.signals import user_logged_out
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from session_auth.engines.database import SessionStore
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions import end_session, end_sessions, list_sessions
-from tests.api_client import AUTH, ApiClient, id_of, signed_in
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +45,7 @@ def test_the_list_shows_the_users_sessions_the_current_one_first(
         "id": id_of(here),
         "current": True,
         "created_at": "2026-11-24T12:00:00Z",
+        "methods": {"password": "2026-11-24T12:00:00Z"},
         "last_seen_at": "2026-11-24T12:02:00Z",
         "expires_at": "2026-12-08T12:02:00Z",
         "ip": "127.0.0.1",
@@ -50,6 +53,33 @@ def test_the_list_shows_the_users_sessions_the_current_one_first(
         "device": "Laptop",
     }
     assert [s["current"] for s in listed] == [True, False, False]
+
+
+def test_the_list_tells_how_and_when_its_user_proved_who_they_are(clock: Any, alice: User) -> None:
+    here = signed_in()
+    by_other_code = ApiClient()
+    by_other_code.force_login(alice)
+    clock.move_to(NOON + timedelta(hours=1))
+    here.call("POST", AUTH + "reauthenticate/", {"password": PASSWORD})
+
+    listed = here.get(AUTH + "sessions/").json()["sessions"]
+
+    assert [session["methods"] for session in listed] == [
+        {"password": "2026-11-24T13:00:00Z"},
+        {"django.contrib.auth.backends.ModelBackend": "2026-11-24T12:00:00Z"},
+    ]
+
+
+def test_a_second_way_to_prove_it_stands_beside_the_first(clock: Any, alice: User) -> None:
+    here = signed_in()
+    clock.move_to(NOON + timedelta(hours=1))
+
+    SessionStore(here.session_key()).prove("passkey")
+
+    assert json.loads(Session.objects.get().methods) == {
+        "password": "2026-11-24T12:00:00Z",
+        "passkey": "2026-11-24T13:00:00Z",
+    }
 
 
 def test_a_session_whose_time_is_up_is_not_listed(clock: Any, alice: User) -> None:

@@ -306,6 +306,7 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
             "id": digest(browser.session_key()),
             "created_at": json_time(row.created_at),
             "authenticated_at": json_time(row.authenticated_at),
+            "methods": {"password": json_time(row.authenticated_at)},
             "expires_at": json_time(row.expires_at),
             "idle_expires_at": json_time(row.last_seen_at + timedelta(days=14)),
             "absolute_expires_at": json_time(row.created_at + timedelta(days=30)),

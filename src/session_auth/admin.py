@@ -23,6 +23,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         "user_agent",
         "created_at",
         "authenticated_at",
+        "methods",
         "last_seen_at",
         "expires_at",
     )

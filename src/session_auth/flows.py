@@ -21,8 +21,16 @@ from session_auth.exceptions import (
     SessionEnded,
 )
 
+PASSWORD = "password"  # noqa: S105 # the name of a method
 
-def log_in(request: HttpRequest, user: AbstractBaseUser, *, remember: bool | None = None) -> None:
+
+def log_in(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    remember: bool | None = None,
+    method: str = PASSWORD,
+) -> None:
     """Give ``user``, whose credentials have been checked, a new session.
 
     Nothing of the visitor's session lives on: neither its key (session fixation) nor its data (but
@@ -31,12 +39,14 @@ def log_in(request: HttpRequest, user: AbstractBaseUser, *, remember: bool | Non
     that, the visitor still has it and nobody is logged in.
 
     ``remember`` says whether the cookie outlives the browser; ``None`` leaves that to
-    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``.
+    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` is how they proved who they are: the list of
+    their sessions tells them.
     """
     with _put_back_on_failure(request):
         session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN)
         if remember is not None and remember == session.get_expire_at_browser_close():
             session.set_expiry(session.get_session_cookie_age() if remember else 0)
+        session.method = method
         request.session = session
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
 
@@ -50,7 +60,7 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
     if user is None or user.pk != request.user.pk:
         raise InvalidCredentials
-    session_of(request).prove()
+    session_of(request).prove(PASSWORD)
     rotate_token(request)
 
 

@@ -23,6 +23,7 @@ class Session(models.Model):
     version = models.PositiveIntegerField(_("version"), default=0)
     created_at = models.DateTimeField(_("created at"))
     authenticated_at = models.DateTimeField(_("authenticated at"), null=True, blank=True)
+    methods = models.TextField(_("methods"), default="{}")
     last_seen_at = models.DateTimeField(_("last seen at"))
     expires_at = models.DateTimeField(_("expires at"), db_index=True)
 

@@ -1,5 +1,6 @@
 """The endpoints of the HTTP contract."""
 
+import json
 from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
@@ -142,6 +143,7 @@ def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
         "id": record.id,
         "created_at": record.created_at,
         "authenticated_at": record.authenticated_at,
+        "methods": json.loads(record.methods),
         "expires_at": deadlines.first,
         "idle_expires_at": deadlines.idle,
         "absolute_expires_at": deadlines.absolute,
@@ -154,6 +156,7 @@ def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
         "id": record.id,
         "current": record.id == current,
         "created_at": record.created_at,
+        "methods": json.loads(record.methods),
         "last_seen_at": record.last_seen_at,
         "expires_at": record.expires_at,
         "ip": record.ip,

@@ -5,6 +5,7 @@ This is the one module that relies on private names of ``SessionBase`` (``_sessi
 Django's own tests of its engines run against ours, on every version of Django.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,11 +14,13 @@ from typing import Any, Self
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY as BACKEND_KEY
 from django.contrib.auth import SESSION_KEY as USER_ID_KEY
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -54,6 +57,9 @@ class BaseSessionStore(Rows, SessionBase):
     flush_reason: EndReason
     """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
 
+    method: str | None
+    """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
+
     meta: Mapping[str, Any]
     """The ``META`` of the request, for the address and the user agent."""
 
@@ -62,6 +68,7 @@ class BaseSessionStore(Rows, SessionBase):
         self.state = State.NEW if self.session_key is None else State.UNREAD
         self.record = None
         self.flush_reason = EndReason.LOGOUT
+        self.method = None
         self.meta = {}
         self.passive = False
         self._predecessor_ids: frozenset[str] = frozenset()
@@ -196,26 +203,26 @@ class BaseSessionStore(Rows, SessionBase):
     async def atouch(self) -> None:
         await sync_to_async(self.touch)()
 
-    def prove(self) -> None:
-        """Record that the user has proven who they are, now, and give the session a new key.
+    def prove(self, method: str) -> None:
+        """Record that the user has proven by ``method`` who they are; give the session a new key.
 
         Raises ``SessionInterrupted`` as ``cycle_key()`` does.
         """
-        self._renew_key(proven_at=timezone.now())
+        self._renew_key(proof=method)
 
-    def _renew_key(self, proven_at: datetime | None = None) -> None:
+    def _renew_key(self, proof: str | None = None) -> None:
         self.keys()  # loads the data
         if self.state is State.UNREAD:
             self.load()
         new_key = new_session_key()
         if self.record is not None:
             record = replace(self.record, id=digest(new_key))
-            proven = None
-            if proven_at is not None:
-                record = replace(record, authenticated_at=proven_at)
-                record = self._seen(record, dict(self.items()), proven_at)
-                proven = proven_at, record.expires_at
-            if not self.rename(self.record.id, record.id, proven=proven):
+            if proof is not None:
+                now = timezone.now()
+                methods = _methods(json.loads(record.methods) | {proof: now})
+                record = replace(record, authenticated_at=now, methods=methods)
+                record = self._seen(record, dict(self.items()), now)
+            if not self.rename(self.record.id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
             self.record = record
         self._session_key = new_key
@@ -260,7 +267,8 @@ class BaseSessionStore(Rows, SessionBase):
 
             def insert(data: dict[str, Any]) -> None:
                 # When they proved who they are, nobody knows: not recently.
-                adopted = replace(self._record(session_id, data), authenticated_at=None)
+                adopted = self._record(session_id, data)
+                adopted = replace(adopted, authenticated_at=None, methods="{}")
                 self.insert(adopted, ending=(), at_most=None)
 
             adopt(old_engine, key, insert)
@@ -328,8 +336,10 @@ class BaseSessionStore(Rows, SessionBase):
         user_id = _user_id(data)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else now
+            method = self.method or str(data.get(BACKEND_KEY, "unknown"))
+            methods = _methods({} if user_id is None else {method: now})
         else:
-            authenticated_at = before.authenticated_at
+            authenticated_at, methods = before.authenticated_at, before.methods
         record = Record(
             id=session_id,
             user_id=user_id,
@@ -337,6 +347,7 @@ class BaseSessionStore(Rows, SessionBase):
             version=before.version + 1 if before else 0,
             created_at=before.created_at if before else now,
             authenticated_at=authenticated_at,
+            methods=methods,
             last_seen_at=before.last_seen_at if before else now,
             expires_at=now,
             ip=before.ip if before else "",
@@ -376,6 +387,10 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
             f"'{settings.SESSION_ENGINE}'. Set it to 'session_auth.engines.database'."
         )
     return request.session
+
+
+def _methods(times: Mapping[str, str | datetime]) -> str:
+    return json.dumps(times, cls=DjangoJSONEncoder)
 
 
 def _user_id(data: dict[str, Any]) -> Any:

@@ -82,12 +82,11 @@ class SessionStore(BaseSessionStore):
             seen = {column: getattr(record, column) for column in columns}
             return bool(_live(record.id).filter(due).update(**seen))
 
-    def rename(
-        self, session_id: str, new_id: str, *, proven: tuple[datetime, datetime] | None = None
-    ) -> bool:
-        times = {} if proven is None else {"authenticated_at": proven[0], "expires_at": proven[1]}
+    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
+        columns = ("authenticated_at", "methods", "expires_at") if proven else ()
         with _store_errors():
-            return bool(_live(session_id).update(id=new_id, **times))
+            proof = {column: getattr(proven, column) for column in columns}
+            return bool(_live(session_id).update(id=new_id, **proof))
 
     def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
         rows = _rows().filter(id=record.id)

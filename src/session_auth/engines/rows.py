@@ -47,12 +47,10 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def rename(
-        self, session_id: str, new_id: str, *, proven: tuple[datetime, datetime] | None = None
-    ) -> bool:
+    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
         """Move the row to another id in one step, and say whether there was one.
 
-        ``proven`` are the new ``authenticated_at`` and ``expires_at``, written in the same step.
+        Of ``proven``, the columns that tell of a proof are written in the same step.
         """
 
     @abstractmethod

@@ -24,7 +24,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A session as it stands in the store; ``version`` counts its writes."""
+    """A session as it stands in the store; ``version`` counts its writes.
+
+    ``methods`` is a JSON object: each way in which its user proved who they are, and when last.
+    """
 
     id: str
     user_id: Any
@@ -32,6 +35,7 @@ class Record:
     version: int
     created_at: datetime
     authenticated_at: datetime | None
+    methods: str
     last_seen_at: datetime
     expires_at: datetime
     ip: str
