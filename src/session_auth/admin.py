@@ -8,13 +8,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from session_auth.models import Session
+from session_auth.models import EndedSession, Session
 from session_auth.sessions import end_by_ids
 from session_auth.signals import EndReason
 
 
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class SessionAdmin(ReadOnlyAdmin):
     date_hierarchy = "last_seen_at"
     fields = (
         "id",
@@ -31,7 +41,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     list_filter = ("last_seen_at", ("user", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
     ordering = ("-last_seen_at",)
-    show_full_result_count = False
 
     @admin.display(description=_("session id"), ordering="id")
     def short_id(self, session: Session) -> str:
@@ -40,12 +49,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("id", "ip", f"user__{get_user_model().USERNAME_FIELD}")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     # "Delete" is what the admin calls it; the end is announced as any other.
 
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
@@ -53,3 +56,15 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         end_by_ids(queryset.values_list("id", flat=True), reason=EndReason.ENDED_BY_ADMIN)
+
+
+@admin.register(EndedSession)
+class EndedSessionAdmin(ReadOnlyAdmin):
+    date_hierarchy = "ended_at"
+    list_display = ("user_id", "reason", "ip", "user_agent", "created_at", "ended_at")
+    list_filter = ("ended_at", "reason")
+    ordering = ("-ended_at",)
+    search_fields = ("=session_id", "=user_id", "ip")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -13,7 +13,9 @@ from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
 ADOPTABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
-TIMES = frozenset({"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"})
+TIMES = frozenset(
+    {"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "KEEP_ENDED", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,9 @@ class Conf:
 
     KEEP_AT_LOGIN: Sequence[str] = ()
     """Session keys that an anonymous visitor keeps at login, a cart say; all others are dropped."""
+
+    KEEP_ENDED: timedelta | None = None
+    """How long a record is kept of each session that has ended; ``None`` keeps none."""
 
     LAST_SEEN_INTERVAL: timedelta = timedelta(minutes=1)
     """How long activity goes unrecorded after it was recorded: one write in this time at most."""

@@ -1,4 +1,4 @@
-"""The session table."""
+"""The tables: sessions, and those that have ended."""
 
 from django.conf import settings
 from django.db import models
@@ -36,3 +36,25 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class EndedSession(models.Model):
+    """What is left of a user's session, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
+
+    session_id = models.CharField(_("session id"), max_length=43, primary_key=True)
+    # No foreign key: the record outlives its user.
+    user_id = models.CharField(_("user id"), max_length=255, db_index=True)
+    reason = models.CharField(_("reason"), max_length=32)
+    methods = models.TextField(_("methods"))
+    created_at = models.DateTimeField(_("created at"))
+    last_seen_at = models.DateTimeField(_("last seen at"))
+    ended_at = models.DateTimeField(_("ended at"), db_index=True)
+    ip = models.CharField(_("address"), max_length=45, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("ended session")
+        verbose_name_plural = _("ended sessions")
+
+    def __str__(self) -> str:
+        return self.session_id

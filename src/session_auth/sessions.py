@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
 from session_auth.engines.base import PRUNE_ROWS, BaseSessionStore
-from session_auth.engines.ending import announce
+from session_auth.engines.ending import announce, forget_ended
 from session_auth.engines.values import Record
 from session_auth.signals import EndReason
 
@@ -53,10 +53,14 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 
 
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
-    """Delete the sessions whose time is up, ``batch`` at a time; return how many they were."""
+    """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
+
+    So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``.
+    """
     store, pruned = _store(), 0
     while rows := store.prune(at_most=batch):
         pruned += rows
+    forget_ended(batch=batch)
     return pruned
 
 

@@ -27,7 +27,7 @@ from django.utils import timezone
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.engines.adoption import adopt
-from session_auth.engines.ending import announce
+from session_auth.engines.ending import announce, forget_ended
 from session_auth.engines.rows import Rows
 from session_auth.engines.values import Deadlines, Record, State
 from session_auth.keys import digest, is_session_key, new_session_key
@@ -179,6 +179,7 @@ class BaseSessionStore(Rows, SessionBase):
         """Delete what has expired, some rows at a time, so that no lock is held for long."""
         while cls().prune():
             pass
+        forget_ended(batch=PRUNE_ROWS)
 
     # Beyond Django's contract.
 

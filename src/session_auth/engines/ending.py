@@ -1,23 +1,62 @@
 """Saying that sessions have ended, and why."""
 
+import logging
 from collections.abc import Iterable
+from datetime import timedelta
 
+from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
 from session_auth.conf import get_conf
 from session_auth.engines.values import Record
+from session_auth.models import EndedSession
 from session_auth.signals import EndReason, announce_end
+
+logger = logging.getLogger("session_auth")
 
 
 def announce(records: Iterable[Record], reason: EndReason | None = None) -> None:
-    """Log and signal the end of those that had a user; without a reason, their time was up."""
-    for record in records:
-        if record.user_id is not None:
-            announce_end(
-                session_id=record.id,
-                user_id=record.user_id,
-                reason=reason or _timeout(record),
-            )
+    """Log, record and signal the end of those that had a user.
+
+    Without a reason, their time was up.
+    """
+    ends = [(each, reason or _timeout(each)) for each in records if each.user_id is not None]
+    if ends and get_conf().KEEP_ENDED is not None:
+        _keep(ends)
+    for record, why in ends:
+        announce_end(session_id=record.id, user_id=record.user_id, reason=why)
+
+
+def forget_ended(*, batch: int) -> None:
+    """Delete the records older than ``SESSION_AUTH_KEEP_ENDED``; where it is ``None``, all."""
+    alias = router.db_for_write(EndedSession)
+    too_old = timezone.now() - (get_conf().KEEP_ENDED or timedelta(0))
+    rows = EndedSession.objects.using(alias).filter(ended_at__lte=too_old).order_by("ended_at")
+    while ids := list(rows.values_list("pk", flat=True)[:batch]):
+        EndedSession.objects.using(alias).filter(pk__in=ids).delete()
+
+
+def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:
+    alias, now = router.db_for_write(EndedSession), timezone.now()
+    rows = [
+        EndedSession(
+            session_id=record.id,
+            user_id=str(record.user_id),
+            reason=str(reason),
+            methods=record.methods,
+            created_at=record.created_at,
+            last_seen_at=record.last_seen_at,
+            ended_at=now,
+            ip=record.ip,
+            user_agent=record.user_agent,
+        )
+        for record, reason in ends
+    ]
+    try:
+        with transaction.atomic(using=alias):
+            EndedSession.objects.using(alias).bulk_create(rows)
+    except DatabaseError:  # The sessions have ended, and the log says so below.
+        logger.exception("Ended sessions could not be recorded.")
 
 
 def _timeout(record: Record) -> EndReason:
