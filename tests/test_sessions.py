@@ -205,6 +205,35 @@ def test_an_end_outlives_the_transaction_of_the_request(
     assert Session.objects.count() == 0
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/logout-and-fail/", "/page/logout-and-fail/"])
+def test_a_logout_in_a_view_of_the_project_outlives_the_rollback_of_its_request(
+    alice: User, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    here = signed_in()
+    key = here.session_key()
+    here.raise_request_exception = False
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    response = here.get(path)
+
+    assert response.status_code == 500
+    assert response.cookies["sessionid"].value == ""
+    assert Session.objects.count() == 0
+    here.cookies["sessionid"] = key
+    assert here.user() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_transaction_a_logout_deletes_the_row_once(
+    alice: User, django_assert_num_queries: Any
+) -> None:
+    here = signed_in()
+
+    with django_assert_num_queries(3 + 2):  # between BEGIN and COMMIT
+        here.log_out()
+
+
 # From Python and from the command line
 
 

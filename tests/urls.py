@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/note/", views.note),
     path("api/clear/", views.clear),
     path("api/flush/", views.flush),
+    path("api/logout-and-fail/", views.logout_and_fail),
     path("api/ended-meanwhile/", views.ended_meanwhile),
     path("api/rotated-too-late/", views.rotated_too_late),
     path("api/broken/", views.broken),
@@ -32,6 +33,7 @@ urlpatterns = [
     path("page/note/", views.note),
     path("page/refused/", views.refused),
     path("page/private-api/", views.private),
+    path("page/logout-and-fail/", views.logout_and_fail),
     path("page/ended-meanwhile/", views.ended_meanwhile),
     path("page/interrupted/", views.interrupted),
 ]

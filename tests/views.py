@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -40,6 +41,11 @@ def clear(request: HttpRequest) -> HttpResponse:
 def flush(request: HttpRequest) -> HttpResponse:
     request.session.flush()
     return HttpResponse()
+
+
+def logout_and_fail(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    raise RuntimeError("The view fails after the logout.")
 
 
 def ended_meanwhile(request: HttpRequest) -> HttpResponse:

@@ -72,6 +72,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def _finish(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = request.session
         vary = session.accessed
+        if isinstance(session, BaseSessionStore) and session.unconfirmed_ids:
+            session.confirm_end()
         if settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # looks the key up: one that opens nothing leaves the session empty
         if session.is_empty():

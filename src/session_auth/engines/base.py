@@ -60,6 +60,9 @@ class BaseSessionStore(Rows, SessionBase):
     method: str | None
     """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
 
+    unconfirmed_ids: frozenset[str]
+    """The ids of rows that ``flush()`` has deleted in a transaction that was not over yet."""
+
     meta: Mapping[str, Any]
     """The ``META`` of the request, for the address and the user agent."""
 
@@ -69,6 +72,7 @@ class BaseSessionStore(Rows, SessionBase):
         self.record = None
         self.flush_reason = EndReason.LOGOUT
         self.method = None
+        self.unconfirmed_ids = frozenset()
         self.meta = {}
         self.passive = False
         self._predecessor_ids: frozenset[str] = frozenset()
@@ -149,6 +153,8 @@ class BaseSessionStore(Rows, SessionBase):
 
     def flush(self) -> None:
         """End this session; an empty one, not stored yet, follows it in this object."""
+        if self.in_transaction():
+            self.unconfirmed_ids |= self._own_ids()
         if self.record is not None and not self._predecessor_ids:
             ended = [self.record] if self.remove(self.record) else []
         else:
@@ -245,6 +251,11 @@ class BaseSessionStore(Rows, SessionBase):
         if deadlines is None:
             return self.get_expiry_age()
         return max(0, round((deadlines.absolute - timezone.now()).total_seconds()))
+
+    def confirm_end(self) -> None:
+        """End once more what a rollback has brought back, after the transaction of the request."""
+        self.remove_ids(self.unconfirmed_ids)
+        self.unconfirmed_ids = frozenset()
 
     def successor(self, keep: Iterable[str] = ()) -> Self:
         """Return a new session that takes the place of this one, for the next user.

@@ -114,6 +114,9 @@ class SessionStore(BaseSessionStore):
             ids = list(rows.values_list("id", flat=True)[:at_most])
         return self.remove_ids(ids)
 
+    def in_transaction(self) -> bool:
+        return connections[_alias()].in_atomic_block
+
     def of_user(self, user_id: Any) -> list[Record]:
         rows = _rows().filter(user=user_id, expires_at__gt=timezone.now())
         with _store_errors():

@@ -72,5 +72,9 @@ class Rows(ABC):
         """Delete some rows, the next to expire first, and return them."""
 
     @abstractmethod
+    def in_transaction(self) -> bool:
+        """Say whether a rollback can still undo what is done now."""
+
+    @abstractmethod
     def of_user(self, user_id: Any) -> list[Record]:
         """Return the rows of a user whose time is not up, the last seen first."""
