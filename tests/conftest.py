@@ -84,3 +84,11 @@ def clock() -> Iterator[Any]:
 @pytest.fixture
 def bob(db: None) -> User:
     return User.objects.create_user("bob", password=PASSWORD)
+
+
+@pytest.fixture
+def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise ConnectionRefusedError("The mail server is down.")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fail)

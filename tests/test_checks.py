@@ -192,6 +192,15 @@ def test_cookies_are_same_site(which: str, value: object, expected: list[str]) -
     assert ids(deploy=True, **settings) == expected
 
 
+@pytest.mark.parametrize(("scheme", "expected"), [("https", []), ("http", ["session_auth.E104"])])
+def test_a_reset_link_over_plain_http_is_found(scheme: str, expected: list[str]) -> None:
+    settings: dict[str, Any] = PRODUCTION | {
+        "SESSION_AUTH_PASSWORD_RESET_URL": f"{scheme}://example.org/{{uid}}/{{token}}"
+    }
+
+    assert ids(deploy=True, **settings) == expected
+
+
 @pytest.mark.parametrize("hidden", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
 def test_a_token_that_scripts_cannot_get_is_found(hidden: str) -> None:
     settings: dict[str, Any] = PRODUCTION | {hidden: True}

@@ -40,6 +40,25 @@ def test_an_optional_time_may_be_none() -> None:
         assert get_conf().IDLE_TIMEOUT is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/reset/{uid}/{token}",
+        "https://example.org/reset/",
+        "https://example.org/reset/{uid}",
+        "https://{uid}/{token}",
+        "javascript:alert('{uid}{token}')",
+        7,
+    ],
+)
+def test_the_reset_url_is_absolute_and_has_room_for_a_link(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_PASSWORD_RESET_URL=value),
+        pytest.raises(ImproperlyConfigured, match="PASSWORD_RESET_URL must be an absolute URL"),
+    ):
+        get_conf()
+
+
 @pytest.mark.parametrize("value", [0, -1, True, "5", 5.0])
 def test_a_number_is_whole_and_above_zero(value: object) -> None:
     with (

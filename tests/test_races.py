@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from threading import Barrier
 from typing import TypeVar
 
@@ -10,16 +11,19 @@ import pytest
 import time_machine
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils.http import urlsafe_base64_encode
 
 from session_auth.engines.database import SessionStore
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
 from session_auth.signals import session_ended
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,3 +186,53 @@ def test_an_end_by_many_at_once_is_told_once() -> None:
     session_ended.disconnect(note)
 
     assert sum(ended) == len(told) == len(set(told)) == 3
+
+
+def test_of_many_who_use_a_link_at_once_one_sets_the_password() -> None:
+    """A69: one-time secret double spend."""
+    alice = User.objects.create_user("alice", "alice@example.org", PASSWORD)
+    link = {
+        "uid": urlsafe_base64_encode(str(alice.pk).encode()),
+        "token": default_token_generator.make_token(alice),
+    }
+    browsers = [ApiClient() for _ in range(10)]
+    for browser in browsers:
+        browser.get(AUTH + "csrf/")
+
+    def use(browser: ApiClient, password: str) -> int:
+        body = link | {"new_password": password}
+        response = browser.call("POST", AUTH + "password/reset/confirm/", body)
+        return int(response.status_code)
+
+    passwords = [f"a better horse {number}" for number in range(10)]
+    answers = at_once(
+        *(
+            partial(use, browser, password)
+            for browser, password in zip(browsers, passwords, strict=True)
+        )
+    )
+
+    assert sorted(answers) == [200] + [400] * 9
+    assert User.objects.get().check_password(passwords[answers.index(200)])
+
+
+def test_of_two_changes_at_once_one_wins_and_its_session_alone_lives() -> None:
+    User.objects.create_user("alice", "alice@example.org", PASSWORD)
+    browsers = [signed_in(), signed_in()]
+
+    def change(browser: ApiClient, password: str) -> int:
+        body = {"old_password": PASSWORD, "new_password": password}
+        return int(browser.call("POST", AUTH + "password/change/", body).status_code)
+
+    passwords = ["a better horse 0", "a better horse 1"]
+    answers = at_once(
+        *(
+            partial(change, browser, password)
+            for browser, password in zip(browsers, passwords, strict=True)
+        )
+    )
+
+    winner = answers.index(200)
+    assert answers[1 - winner] in (400, 401)
+    assert User.objects.get().check_password(passwords[winner])
+    assert [browser.user() is not None for browser in browsers] == [winner == 0, winner == 1]

@@ -241,6 +241,18 @@ def scripts_can_get_a_csrf_token(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def reset_links_use_https(**kwargs: Any) -> list[CheckMessage]:
+    if not (get_conf().PASSWORD_RESET_URL or "").startswith("http:"):
+        return []
+    return [
+        Error(
+            "SESSION_AUTH_PASSWORD_RESET_URL is not an https URL.",
+            hint="Whoever can read the traffic could set a new password.",
+            id="session_auth.E104",
+        )
+    ]
+
+
 ALWAYS = (
     middleware_is_installed,
     session_middleware_comes_first,
@@ -260,6 +272,7 @@ DEPLOY = (
     cookies_are_same_site,
     cookies_have_host_prefix,
     scripts_can_get_a_csrf_token,
+    reset_links_use_https,
 )
 
 

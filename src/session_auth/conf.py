@@ -1,5 +1,6 @@
 """The one door to the ``SESSION_AUTH_*`` settings."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -16,6 +17,9 @@ ADOPTABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.bac
 TIMES = frozenset(
     {"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "KEEP_ENDED", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"}
 )
+
+
+RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,9 @@ class Conf:
     MAX_SESSIONS: int | None = None
     """How many sessions a user may have; the oldest make way for new ones. ``None``: any number."""
 
+    PASSWORD_RESET_URL: str | None = None
+    """The front end's page for a new password, with ``{uid}`` and ``{token}`` in its URL."""
+
     RECENT_LOGIN: timedelta = timedelta(minutes=15)
     """How long after it a login, or a proof of the password, counts as recent."""
 
@@ -75,6 +82,9 @@ def _check(name: str, value: object) -> None:
         valid, wanted = type(value) is int and value > 0, "a whole number above 0"
     elif name == "ADOPT_FROM":
         valid, wanted = value in ADOPTABLE, " or ".join(f"'{engine}'" for engine in ADOPTABLE)
+    elif name == "PASSWORD_RESET_URL":
+        valid = isinstance(value, str) and bool(RESET_URL.match(value))
+        wanted = "an absolute URL with {uid} and {token} in it"
     else:
         valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         wanted = "a list or tuple of strings"

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
@@ -51,6 +52,7 @@ def log_in(
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
 
 
+@sensitive_variables("password")
 def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 

@@ -1,6 +1,7 @@
 """Strict JSON in, JSON out, and the one place where errors become responses."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
@@ -36,6 +37,8 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser keeps exactly (RFC 7493, 2.2)
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {bool: "true or false", float: "a number", int: "an integer", str: "a string"}
+
+logger = logging.getLogger("session_auth")
 
 Response = TypeVar("Response", bound=HttpResponse)
 View_ = TypeVar("View_", bound=Callable[..., Any])
@@ -73,6 +76,21 @@ def unavailable_response(request: HttpRequest, error: StoreUnavailable) -> HttpR
             error.message, content_type="text/plain", status=error.status, headers=error.headers
         )
     )
+
+
+def after(response: HttpResponse, call: Callable[[], None]) -> None:
+    """Let ``call`` be called once ``response`` has been sent; what it raises is logged."""
+    close = response.close
+
+    def call_and_close() -> None:
+        try:
+            call()
+        except Exception:
+            logger.exception("What was to be done after the answer failed.")
+        finally:
+            close()
+
+    response.close = call_and_close  # type: ignore[method-assign]  # documented: servers call it at the end
 
 
 def guarded(response: Response) -> Response:

@@ -17,16 +17,21 @@ from session_auth.engines.values import Record
 from session_auth.signals import EndReason
 
 
+def store() -> BaseSessionStore:
+    """Return the engine's rows, for what no session is needed for."""
+    return cast("BaseSessionStore", import_module(settings.SESSION_ENGINE).SessionStore())
+
+
 def list_sessions(user: AbstractBaseUser) -> list[Record]:
     """Return the sessions of ``user`` that have not ended, the last seen first."""
-    return _store().of_user(user.pk)
+    return store().of_user(user.pk)
 
 
 def end_session(
     user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """End one session of ``user``; say whether there was one with this id."""
-    return bool(_end(_store().remove_of_user(user.pk, only=session_id), reason))
+    return bool(_end(store().remove_of_user(user.pk, only=session_id), reason))
 
 
 def end_sessions(
@@ -36,18 +41,18 @@ def end_sessions(
     reason: EndReason = EndReason.ENDED_BY_USER,
 ) -> int:
     """End all sessions of ``user``, but the one with the id ``but``; return how many ended."""
-    return _end(_store().remove_of_user(user.pk, but=but), reason)
+    return _end(store().remove_of_user(user.pk, but=but), reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:
     """End the sessions with these ids, whosever they are; return how many ended."""
-    return _end(_store().remove_ids(list(session_ids)), reason)
+    return _end(store().remove_ids(list(session_ids)), reason)
 
 
 def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
     """End everybody's sessions, those of anonymous visitors too; return how many ended."""
-    store, ended = _store(), 0
-    while batch := _end(store.remove_some(at_most=PRUNE_ROWS), reason):
+    rows, ended = store(), 0
+    while batch := _end(rows.remove_some(at_most=PRUNE_ROWS), reason):
         ended += batch
     return ended
 
@@ -57,9 +62,9 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
 
     So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``.
     """
-    store, pruned = _store(), 0
-    while rows := store.prune(at_most=batch):
-        pruned += rows
+    rows, pruned = store(), 0
+    while count := rows.prune(at_most=batch):
+        pruned += count
     forget_ended(batch=batch)
     return pruned
 
@@ -89,10 +94,6 @@ def end_sessions_of_inactive_user(*, instance: AbstractBaseUser, **kwargs: Any) 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
     """Receive ``pre_delete`` of the user model."""
     end_sessions(instance, reason=EndReason.DELETED)
-
-
-def _store() -> BaseSessionStore:
-    return cast("BaseSessionStore", import_module(settings.SESSION_ENGINE).SessionStore())
 
 
 def _end(removed: list[Record], reason: EndReason) -> int:

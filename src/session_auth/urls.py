@@ -9,6 +9,13 @@ urlpatterns = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
+    path("password/change/", views.PasswordChangeView.as_view(), name="password_change"),
+    path("password/reset/", views.PasswordResetView.as_view(), name="password_reset"),
+    path(
+        "password/reset/confirm/",
+        views.PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
     path("reauthenticate/", views.ReauthenticateView.as_view(), name="reauthenticate"),
     path("sessions/", views.SessionsView.as_view(), name="sessions"),
     path("sessions/<str:session_id>/", views.SessionView.as_view(), name="session"),

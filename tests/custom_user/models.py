@@ -26,6 +26,10 @@ class Member(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def check_password(self, raw_password: str | None) -> bool:
+        """Forgive the spaces that come with a copied password."""
+        return super().check_password(raw_password and raw_password.strip())
+
     @property
     def is_active(self) -> bool:  # type: ignore[override]  # a class attribute of the base
         return self.active

@@ -89,3 +89,17 @@ def test_deleting_a_user_ends_their_sessions(browser: ApiClient, member: Member)
 
     assert browser.user() is None
     assert Session.objects.count() == 0
+
+
+def test_a_change_of_the_password_asks_the_models_own_check(member: Member) -> None:
+    browser = ApiClient()
+    browser.log_in("ada@example.org")
+
+    response = browser.call(
+        "POST",
+        AUTH + "password/change/",
+        {"old_password": f" {PASSWORD} ", "new_password": "an even better horse"},
+    )
+
+    assert response.status_code == 200
+    assert Member.objects.get().check_password("an even better horse")

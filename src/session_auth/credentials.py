@@ -1,0 +1,32 @@
+"""Password hashes: checked and replaced so that a newer one is never undone."""
+
+from django.contrib.auth import get_user_model, hashers
+from django.contrib.auth.models import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+
+
+@sensitive_variables()
+def check_password(user: AbstractBaseUser, password: str) -> bool:
+    """Say whether ``password`` is that of ``user``, and bring its hash up to date if it is.
+
+    As ``user.check_password()``, which this calls where the user model has its own. But Django's
+    writes the new hash whatever the row holds by then: somebody who logs in with an old password
+    while it is being changed would put it back.
+    """
+    # Not type(user), which for request.user is that of a lazy proxy.
+    if user.__class__.check_password is not AbstractBaseUser.check_password:
+        return user.check_password(password)
+    before = user.password
+
+    def upgrade(password: str) -> None:
+        user.password = hashers.make_password(password)
+        if not replace_hash(user, before=before):
+            user.password = before
+
+    return hashers.check_password(password, before, upgrade)
+
+
+def replace_hash(user: AbstractBaseUser, *, before: str) -> bool:
+    """Store ``user.password`` if the row still holds the hash ``before``; say whether it did."""
+    rows = get_user_model()._base_manager.filter(pk=user.pk, password=before)
+    return bool(rows.update(password=user.password))

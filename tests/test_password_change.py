@@ -1,0 +1,204 @@
+"""Changing a password."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db.models.signals import post_save
+from django.test import override_settings
+
+from session_auth.forms import PasswordChangeForm
+from session_auth.models import Session
+from session_auth.views import PasswordChangeView
+from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
+from tests.clock import NOON
+from tests.password_calls import (
+    NEW,
+    VALIDATORS,
+    can_log_in,
+    change,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_change_needs_a_login(browser: ApiClient, alice: User) -> None:
+    response = change(browser)
+
+    assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
+    assert can_log_in(PASSWORD)
+
+
+def test_a_change_takes_the_old_password_and_answers_as_a_login(alice: User) -> None:
+    here = signed_in()
+
+    response = change(here)
+
+    assert response.status_code == 200
+    assert response.json()["user"] == {"id": alice.pk, "username": "alice"}
+    assert here.call(
+        "POST", "/api/note/?a=1", headers={"X-CSRFToken": response.json()["csrfToken"]}
+    )
+    assert (can_log_in(PASSWORD), can_log_in(NEW)) == (False, True)
+
+
+def test_a_change_ends_all_other_sessions_and_renews_this_one(
+    clock: Any, alice: User, bob: User, ends: list[Any]
+) -> None:
+    here, there, foreign = signed_in(), signed_in(), signed_in("bob")
+    here.call("POST", "/api/note/?cart=3")
+    old_key, old_token = here.session_key(), here.csrf_token()
+    clock.move_to(NOON + timedelta(hours=1))
+
+    change(here)
+
+    assert ends == [(id_of(there), alice.pk, "password_changed")]
+    assert (here.session_key() != old_key, here.csrf_token() != old_token) == (True, True)
+    assert here.get("/api/note/").json()["cart"] == "3"
+    assert here.get("/api/recent/").status_code == 200
+    assert Session.objects.get(pk=id_of(here)).authenticated_at == NOON + timedelta(hours=1)
+    assert foreign.user() is not None
+    thief = ApiClient()
+    thief.cookies["sessionid"] = old_key
+    assert thief.user() is None
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (
+            {"old_password": "wrong"},
+            {"old_password": ["Your old password was entered incorrectly. Please enter it again."]},
+        ),
+        ({"old_password": ""}, {"old_password": ["This field is required."]}),
+        ({"new_password": ""}, {"new_password": ["This field is required."]}),
+        (
+            {"new_password": "short"},
+            {
+                "new_password": [
+                    "This password is too short. It must contain at least 8 characters."
+                ]
+            },
+        ),
+        ({"new_password": 12345678}, {"new_password": ["Must be a string."]}),
+        ({"user": "bob"}, {"user": ["Unknown field."]}),
+    ],
+)
+@override_settings(AUTH_PASSWORD_VALIDATORS=VALIDATORS)
+def test_a_change_that_is_refused_changes_nothing(
+    alice: User, ends: list[Any], body: dict[str, object], fields: dict[str, list[str]]
+) -> None:
+    here, there = signed_in(), signed_in()
+    key = here.session_key()
+
+    response = change(here, **body)
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "Some fields are missing or not valid.",
+        "code": "invalid_request",
+        "fields": fields,
+    }
+    assert can_log_in(PASSWORD)
+    assert (here.session_key(), ends, len(mail.outbox)) == (key, [], 0)
+    assert there.user() is not None
+
+
+def test_a_password_is_taken_as_it_is(alice: User) -> None:
+    change(signed_in(), new_password="  spaces, and é stay  ")  # of a test
+
+    assert can_log_in("  spaces, and é stay  ")
+
+
+def test_a_change_that_another_has_overtaken_is_refused(alice: User, ends: list[Any]) -> None:
+    """The other one happens between the check of the old password and the write."""
+    here, there = signed_in(), signed_in()
+    theirs = make_password("theirs")
+
+    class OvertakenForm(PasswordChangeForm):
+        def save(self, commit: bool = True) -> Any:
+            User.objects.update(password=theirs)
+            return super().save(commit)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PasswordChangeView, "form_class", OvertakenForm)
+        response = change(here)
+
+    assert response.status_code == 400
+    assert response.json()["fields"] == {"old_password": ["The password was changed meanwhile."]}
+    assert User.objects.get().password == theirs
+    assert Session.objects.filter(pk=id_of(there)).exists()
+    assert ends == []
+
+
+def test_if_the_other_sessions_cannot_be_ended_the_password_stays(
+    alice: User, ends: list[Any]
+) -> None:
+    here, there = signed_in(), signed_in()
+    here.raise_request_exception = False
+
+    def fail(*, update_fields: object, **kwargs: object) -> None:
+        raise RuntimeError("A receiver of the project fails.")
+
+    post_save.connect(fail, sender=User)
+    try:
+        response = change(here)
+    finally:
+        post_save.disconnect(fail, sender=User)
+
+    assert response.status_code == 500
+    assert can_log_in(PASSWORD)
+    assert [browser.user() is not None for browser in (here, there)] == [True, True]
+    assert (ends, mail.outbox) == ([], [])
+
+
+def test_a_change_writes_no_other_column(alice: User) -> None:
+    saved: list[Any] = []
+
+    def note(*, update_fields: object, **kwargs: object) -> None:
+        saved.append(update_fields)
+
+    here = signed_in()
+    post_save.connect(note, sender=User)
+    try:
+        change(here)
+    finally:
+        post_save.disconnect(note, sender=User)
+
+    assert saved == [frozenset({"password"})]
+
+
+@override_settings(TIME_ZONE="UTC")
+def test_the_user_is_told_by_mail(clock: Any, alice: User) -> None:
+    here = signed_in(user_agent="Laptop")
+
+    change(here)
+
+    [message] = mail.outbox
+    assert message.to == ["alice@example.org"]
+    assert message.subject == "Your password was changed"
+    assert "The password of alice was changed on 24 November 2026, 12:00 UTC" in message.body
+    assert "from 127.0.0.1 with Laptop" in message.body
+    assert NEW not in message.body
+
+
+def test_who_has_no_address_gets_no_mail(alice: User) -> None:
+    User.objects.update(email="")
+
+    assert change(signed_in()).status_code == 200
+    assert mail.outbox == []
+
+
+def test_a_mail_that_cannot_be_sent_is_logged_and_stops_nothing(
+    alice: User, no_mail: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="session_auth"):
+        response = change(signed_in())
+
+    assert response.status_code == 200
+    assert can_log_in(NEW)
+    assert caplog.messages == ["What was to be done after the answer failed."]
