@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import override_settings
 
+from session_auth.models import Session
 from session_auth.views import PasswordResetView
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
@@ -122,9 +123,10 @@ def test_a_reset_ends_all_sessions_and_logs_nobody_in(
     response = confirm(browser, link)
 
     assert "sessionid" not in response.cookies
+    assert ends == [(id_of(attackers), alice.pk, "password_changed")]
+    assert Session.objects.count() == 0
     assert browser.user() is None
     assert attackers.user() is None
-    assert ends == [(id_of(attackers), alice.pk, "password_changed")]
     assert [(m.subject, m.to) for m in mail.outbox] == [
         ("Your password was changed", ["alice@example.org"])
     ]
