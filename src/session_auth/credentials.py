@@ -2,10 +2,8 @@
 
 from django.contrib.auth import get_user_model, hashers
 from django.contrib.auth.models import AbstractBaseUser
-from django.views.decorators.debug import sensitive_variables
 
 
-@sensitive_variables()
 def check_password(user: AbstractBaseUser, password: str) -> bool:
     """Say whether ``password`` is that of ``user``, and bring its hash up to date if it is.
 

@@ -11,7 +11,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
-from django.views.decorators.debug import sensitive_variables
 
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
@@ -52,7 +51,6 @@ def log_in(
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
 
 
-@sensitive_variables("password")
 def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth import forms
 from django.core.exceptions import ValidationError
-from django.views.decorators.debug import sensitive_variables
 
 from session_auth.conf import get_conf
 from session_auth.credentials import check_password
@@ -13,7 +12,6 @@ from session_auth.credentials import check_password
 class PasswordChangeForm(forms.PasswordChangeForm):
     """Django's, but an upgrade of the old hash never undoes a change made at the same time."""
 
-    @sensitive_variables("old_password")
     def clean_old_password(self) -> str:
         old_password: str = self.cleaned_data["old_password"]
         if not check_password(self.user, old_password):
