@@ -22,7 +22,7 @@ run: .venv/.demo
 	@$(PYTHON) demo/manage.py create_demo_users
 	@# Without a terminal, one process: whoever stops it by its id must not leave a reloader behind.
 	@test -t 1 || reload=--noreload; \
-		PYTHONUNBUFFERED=1 exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
+		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
 
 test: .venv/.tox
 	@$(PYTHON) scripts/run_tests.py $(ONLY)

@@ -9,5 +9,6 @@ urlpatterns = [
     path("articles/", views.ajax, name="ajax"),
     path("app/", views.app, name="app"),
     path("devices/", views.devices, name="devices"),
+    path("password/", views.password, name="password"),
     path("mixed/", views.mixed, name="mixed"),
 ]

@@ -77,3 +77,9 @@ def mixed(request: HttpRequest) -> HttpResponse:
 def devices(request: HttpRequest) -> HttpResponse:
     """Where the user is signed in: the page asks the API, and ends what they choose."""
     return render(request, "articles/devices.html")
+
+
+@require_safe
+def password(request: HttpRequest) -> HttpResponse:
+    """Change the password, or set one by the link of a mail, which leads here."""
+    return render(request, "articles/password.html")

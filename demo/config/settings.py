@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from django import VERSION
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DEMO_DEBUG", "1") == "1"
@@ -66,6 +68,15 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# Links for a new password lead to this page; behind the #, the token reaches no log.
+DEMO_ORIGIN = os.environ.get("DEMO_ORIGIN", "http://localhost:8000")
+SESSION_AUTH_PASSWORD_RESET_URL = DEMO_ORIGIN + "/password/#{uid}/{token}"
+
+# Mails are printed where the demo runs.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+if VERSION < (6, 1):
+    EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

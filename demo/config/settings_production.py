@@ -6,12 +6,21 @@
 
 import os
 
+from django import VERSION
+
 from config.settings import *  # noqa: F403  # the same project, hardened
 from config.settings import BASE_DIR
 
 DEBUG = False
 SECRET_KEY = os.environ["DEMO_SECRET_KEY"]
 ALLOWED_HOSTS = os.environ["DEMO_HOSTS"].split(",")
+SESSION_AUTH_PASSWORD_RESET_URL = f"https://{ALLOWED_HOSTS[0]}/password/#{{uid}}/{{token}}"
+
+# By the mail server of this machine; give it the OPTIONS of yours.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
+if VERSION < (6, 1):
+    EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
+
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
 # Browsers take a __Host- cookie over HTTPS only, and from this host only: no subdomain and no

@@ -20,6 +20,7 @@ def running_demo(folder: Path, settings: str = "config.settings") -> Iterator[st
     origin = f"http://127.0.0.1:{port}"
     environment = os.environ | {
         "DEMO_DATABASE": str(folder / "demo.sqlite3"),
+        "DEMO_ORIGIN": origin,
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
     }

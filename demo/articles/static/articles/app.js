@@ -1,6 +1,7 @@
 // The app knows nothing at first: it asks who is signed in, and for the articles.
 
-import { find, refresh } from "./page.js";
+import { find } from "./forms.js";
+import { refresh } from "./page.js";
 
 /** List each call to the API with its status, as the browser's own record of them has it. */
 function watch(record) {

@@ -1,10 +1,8 @@
 // The user's sessions: list them, end one or all others, and prove the password where asked to.
 
-import { SessionAuthError, createSessionClient } from "../session_auth/session-auth.js";
+import { attempt, client, find } from "./forms.js";
 
-const client = createSessionClient({ baseUrl: "/api/auth/" });
 const sessionsUrl = "/api/auth/sessions/";
-const find = (selector, root = document) => root.querySelector(selector);
 
 function time(moment) {
   return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
@@ -30,7 +28,7 @@ async function show() {
 
 /** End what is at `url`, after a proof of the password if the server asks for one. */
 async function change(url) {
-  await attempt(async () => {
+  await attempt(find("#refusal"), async () => {
     const end = () => client.json(url, { method: "DELETE" });
     try {
       await end();
@@ -68,19 +66,6 @@ function askForProof() {
   });
 }
 
-async function attempt(action) {
-  const place = find("#refusal");
-  place.textContent = "";
-  try {
-    await action();
-  } catch (refusal) {
-    if (!(refusal instanceof SessionAuthError)) throw refusal;
-    const code = document.createElement("code");
-    code.textContent = `${refusal.status} ${refusal.code}`;
-    place.append(refusal.message, " ", code);
-    if (refusal.status === 401) find("#devices").replaceChildren();
-  }
-}
-
+addEventListener("signed-out", () => find("#devices").replaceChildren());
 find("#end-others").addEventListener("click", () => change(sessionsUrl));
-await attempt(show);
+await attempt(find("#refusal"), show);

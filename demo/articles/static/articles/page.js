@@ -1,14 +1,8 @@
-// What the three pages share: the client, the forms, and one article as HTML.
+// What the three pages with articles share.
 
-import {
-  SessionAuthError,
-  createSessionClient,
-} from "../session_auth/session-auth.js";
+import { attempt, client, find, onSubmit } from "./forms.js";
 
-const client = createSessionClient({ baseUrl: "/api/auth/" });
 const articlesUrl = document.body.dataset.articlesUrl;
-
-export const find = (selector, root = document) => root.querySelector(selector);
 
 /** Text only ever goes in as text, so what a user wrote cannot become HTML. */
 function articleElement({ title, author, body, created_at }) {
@@ -53,44 +47,6 @@ export async function refresh() {
   });
 }
 
-/** Do `action`; if the API refuses it, say why in `place`, with the code. Returns the refusal. */
-async function attempt(place, action) {
-  place.textContent = "";
-  try {
-    await action();
-    return null;
-  } catch (refusal) {
-    if (!(refusal instanceof SessionAuthError)) throw refusal;
-    const code = document.createElement("code");
-    code.textContent = refusal.status ? `${refusal.status} ${refusal.code}` : refusal.code;
-    place.append(refusal.message, " ", code);
-    // Signed out elsewhere, or the session has ended: the page must not go on as if nobody had.
-    if (refusal.status === 401) showUser(null);
-    return refusal;
-  }
-}
-
-/** Run `action` with what stands in the form when it is sent; a refusal stands below it. */
-function onSubmit(form, action) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = find("button", form);
-    button.disabled = true;
-    const refusal = await attempt(find(".error", form), () => action(new FormData(form)));
-    button.disabled = false;
-    showFieldErrors(form, refusal?.fields ?? {});
-    if (!refusal) form.reset();
-  });
-}
-
-function showFieldErrors(form, errors) {
-  for (const hint of form.querySelectorAll("[data-field]")) {
-    const messages = errors[hint.dataset.field] ?? [];
-    hint.textContent = messages.join(" ");
-    form.elements[hint.dataset.field].setAttribute("aria-invalid", messages.length > 0);
-  }
-}
-
 onSubmit(find("#login"), async (form) => {
   const user = await client.login({
     username: form.get("username"),
@@ -113,6 +69,8 @@ find("#logout").addEventListener("click", async () => {
     find('[data-for="anonymous"] [tabindex]').focus();
   });
 });
+
+addEventListener("signed-out", () => showUser(null));
 
 // The back button may bring back the page as it was before a sign-out.
 addEventListener("pageshow", (event) => {

@@ -1,0 +1,90 @@
+"""A person changes their password, and sets one that they have forgotten."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import SCREENSHOTS
+from tests.browser.demo_server import running_demo
+from tests.browser.pages import PASSWORD, Demo
+
+NEW = "an even better horse"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def demo(page: Page, folder: Path) -> Iterator[Demo]:
+    """A demo of its own, since the others need the password as it is."""
+    with running_demo(folder) as origin:
+        yield Demo(page, origin)
+
+
+def sign_in(demo: Demo, password: str) -> None:
+    demo.open("/app/")
+    demo.sign_in("bob", password)
+    demo.expect_signed_in("bob")
+
+
+def test_a_person_changes_their_password(demo: Demo, chromium: Browser) -> None:
+    page = demo.page
+    phone = Demo(chromium.new_context().new_page(), demo.origin)
+    sign_in(phone, PASSWORD)
+    sign_in(demo, PASSWORD)
+    demo.open("/password/")
+    page.get_by_label("Old password").fill("wrong")
+    page.get_by_role("textbox", name="New password").fill("short")
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_text("Your old password was entered incorrectly.")).to_be_visible()
+    expect(page.get_by_text("This password is too short.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="New password")).to_have_attribute(
+        "aria-invalid", "true"
+    )
+    page.screenshot(path=SCREENSHOTS / "password-screen-light.png")
+
+    page.get_by_label("Old password").fill(PASSWORD)
+    page.get_by_role("textbox", name="New password").fill(NEW)
+    page.get_by_role("button", name="Change password").click()
+
+    expect(page.get_by_text("Your password is changed.")).to_be_visible()
+    demo.open("/app/")
+    demo.expect_signed_in("bob")
+    phone.write("From the phone")
+    phone.expect_refusal("Your session has ended.", "401 session_ended")
+
+
+def test_a_person_sets_a_password_that_they_have_forgotten(demo: Demo, folder: Path) -> None:
+    page = demo.page
+    demo.open("/password/")
+    page.get_by_label("Email").fill("bob@example.org")
+    page.get_by_role("button", name="Send a link").click()
+    expect(page.get_by_text("a link is on its way")).to_be_visible()
+    link = mailed_link(folder, page)
+    page.goto(link)
+    expect(page.get_by_label("Old password")).to_be_hidden()
+
+    page.get_by_role("textbox", name="New password").fill(NEW)
+    page.get_by_role("button", name="Set password").click()
+
+    expect(page.get_by_text("Sign in with it.")).to_be_visible()
+    assert page.url == demo.origin + "/password/"
+    sign_in(demo, NEW)
+    page.goto(link)
+    page.get_by_role("textbox", name="New password").fill("yet another horse")
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_text("This link is not valid, or no longer.")).to_be_visible()
+
+
+def mailed_link(folder: Path, page: Page) -> str:
+    """Return the link of a mail, which the demo prints after the answer that the page shows."""
+    for _ in range(100):
+        if links := re.findall(r"http\S+/password/#\S+", (folder / "server.log").read_text()):
+            return str(links[0])
+        page.wait_for_timeout(50)
+    raise AssertionError("No mail came.")
