@@ -74,10 +74,10 @@ def test_a_timeout_is_told_at_the_next_request(
 class OvertakenStore(SessionStore):
     """Between its look at the row and its end, another request finds the session alive."""
 
-    def read(self, session_id: str) -> Record | None:
-        record = super().read(session_id)
+    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+        found = super().read_with_user(session_id)
         Session.objects.update(last_seen_at=NOON + timedelta(days=13))
-        return record
+        return found
 
 
 def test_a_timeout_spares_a_session_that_another_request_found_alive(

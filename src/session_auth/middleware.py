@@ -1,11 +1,12 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
+from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib import auth
 from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
@@ -16,17 +17,27 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from session_auth import csrf
-from session_auth.engines.base import BaseSessionStore
 from session_auth.engines.values import State
 from session_auth.exceptions import SessionAuthError, SessionEnded, StoreUnavailable
-from session_auth.http import error_response, unavailable_response, wants_json
-from session_auth.sessions import end_if_user_is_gone
-from session_auth.signals import EndReason
+from session_auth.http import FORM_TYPES, error_response, unavailable_response, wants_json
+from session_auth.users import alook_up_user, look_up_user
 
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
 )
+
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Step(Enum):
+    """What remains to be done with the session once there is an answer."""
+
+    NOTHING = auto()
+    TOUCH = auto()
+    SAVE = auto()
+    DELETE_COOKIE = auto()
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
@@ -41,23 +52,57 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
-        session: Any = request.session
+        session = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         session.meta = request.META
         session.passive = _is_passive(request)
+        request.session = session
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        session = getattr(request, "session", None)
+        session: Any = getattr(request, "session", None)
         if session is None:
             return response
+        vary = session.accessed
         try:
-            return self._finish(request, response)
-        except UpdateError as exc:
-            if wants_json(request):
-                return error_response(SessionEnded())
-            raise SessionInterrupted(INTERRUPTED) from exc
-        except StoreUnavailable as exc:
-            return unavailable_response(request, exc)
+            if session.unconfirmed_ids:
+                session.confirm_end()
+            if settings.SESSION_SAVE_EVERY_REQUEST:
+                session.keys()  # looks the key up: one that opens nothing leaves the session empty
+            step = _last_step(request, response, accessed=vary)
+            if step is Step.SAVE:
+                session.save()
+            elif step is Step.TOUCH:
+                with suppress(StoreUnavailable):  # which is logged; it can be noted the next time
+                    session.touch()
+        except (UpdateError, StoreUnavailable) as exc:
+            return self._refuse(request, exc)
+        return self._finish(request, response, step, vary=vary)
+
+    async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Do what ``process_response`` does, with a thread for each call of the store alone."""
+        session: Any = getattr(request, "session", None)
+        if session is None:
+            return response
+        vary = session.accessed
+        try:
+            if session.unconfirmed_ids:
+                await sync_to_async(session.confirm_end)()
+            if settings.SESSION_SAVE_EVERY_REQUEST:
+                await session.akeys()
+            step = _last_step(request, response, accessed=vary)
+            if step is Step.SAVE:
+                await session.asave()
+            elif step is Step.TOUCH:
+                with suppress(StoreUnavailable):
+                    await session.atouch()
+        except (UpdateError, StoreUnavailable) as exc:
+            return self._refuse(request, exc)
+        return self._finish(request, response, step, vary=vary)
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if _overrides(self, SessionMiddleware, "process_request", "process_response"):
+            return await super().__acall__(request)
+        self.process_request(request)
+        return await self.aprocess_response(request, await self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what a view was refused, so that plain views need not catch it."""
@@ -69,35 +114,27 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return error_response(SessionEnded())
         return None
 
-    def _finish(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        session = request.session
-        vary = session.accessed
-        if isinstance(session, BaseSessionStore) and session.unconfirmed_ids:
-            session.confirm_end()
-        if settings.SESSION_SAVE_EVERY_REQUEST:
-            session.keys()  # looks the key up: one that opens nothing leaves the session empty
-        if session.is_empty():
-            flushed = getattr(session, "state", None) is State.FLUSHED
-            if flushed and settings.SESSION_COOKIE_NAME in request.COOKIES:
-                self._delete_cookie(response)
-                vary = True
-        elif (
-            session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-        ) and response.status_code < 500:
-            session.save()
-            self._set_cookie(session, response)
-            vary = True
-        elif vary:
-            self._touch(session)
-        if vary:
-            patch_vary_headers(response, ("Cookie",))
-        return response
+    def _refuse(self, request: HttpRequest, error: UpdateError | StoreUnavailable) -> HttpResponse:
+        if isinstance(error, StoreUnavailable):
+            return unavailable_response(request, error)
+        if wants_json(request):
+            return error_response(SessionEnded())
+        raise SessionInterrupted(INTERRUPTED) from error
 
-    def _touch(self, session: Any) -> None:
-        try:
-            session.touch()
-        except StoreUnavailable:  # which the engine has logged
-            """The answer is good; that the session was in use can be noted the next time."""
+    def _finish(
+        self, request: HttpRequest, response: HttpResponse, step: Step, *, vary: bool
+    ) -> HttpResponse:
+        if step is Step.DELETE_COOKIE:
+            self._delete_cookie(response)
+        elif step is Step.SAVE:
+            self._set_cookie(request.session, response)
+        elif not vary:
+            return response
+        if "Vary" in response.headers:
+            patch_vary_headers(response, ("Cookie",))
+        else:
+            response.headers["Vary"] = "Cookie"
+        return response
 
     def _delete_cookie(self, response: HttpResponse) -> None:
         response.delete_cookie(
@@ -121,6 +158,25 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         )
 
 
+def _last_step(request: HttpRequest, response: HttpResponse, *, accessed: bool) -> Step:
+    session: Any = request.session
+    if session.is_empty():
+        flushed = getattr(session, "state", None) is State.FLUSHED
+        has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
+        return Step.DELETE_COOKIE if flushed and has_cookie else Step.NOTHING
+    if response.status_code < 500 and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
+        return Step.SAVE
+    return Step.TOUCH if accessed and session.touch_is_due() else Step.NOTHING
+
+
+def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
+    """Say whether a project's subclass has hooks of its own.
+
+    Those run in a thread each, as in Django: they may ask a database.
+    """
+    return any(getattr(type(middleware), hook) is not getattr(ours, hook) for hook in hooks)
+
+
 def _is_passive(request: HttpRequest) -> bool:
     """Say whether the client calls without its user: a poll that says so, or a prefetch."""
     headers = request.META
@@ -132,12 +188,40 @@ def _is_passive(request: HttpRequest) -> bool:
 class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
     """Django's, with JSON refusals for an API."""
 
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        if self.async_mode:
+            self._sync_process_view = self.process_view
+            # A method that is no coroutine function gets a thread from Django.
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if settings.CSRF_USE_SESSIONS or _overrides(
+            self, CsrfViewMiddleware, "process_request", "process_response"
+        ):
+            return await super().__acall__(request)
+        self.process_request(request)
+        return self.process_response(request, await self.get_response(request))
+
+    async def aprocess_view(self, request: HttpRequest, *view: Any) -> Any:
+        """Do what ``process_view`` does, with a thread only for what may block."""
+        if _check_may_block(request) or _overrides(self, CsrfViewMiddleware, "process_view"):
+            return await sync_to_async(self._sync_process_view)(request, *view)
+        return self._sync_process_view(request, *view)
+
     # Private, but where Django makes the response: the public CSRF_FAILURE_VIEW is the project's.
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
             return super()._reject(request, reason)  # type: ignore[misc]  # not in the stubs
         csrf.log(request, reason)
         return error_response(csrf.failure(reason))
+
+
+def _check_may_block(request: HttpRequest) -> bool:
+    """Say whether the check reads a form, or is to answer with a page, which may do anything."""
+    return request.method not in SAFE_METHODS and (
+        request.content_type in FORM_TYPES or not wants_json(request)
+    )
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
@@ -149,33 +233,27 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
+        if not hasattr(request, "session"):
+            super().process_request(request)  # which says what to do
         request.user = cast("Any", SimpleLazyObject(partial(_user, request)))
         request.auser = partial(_auser, request)
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if _overrides(self, AuthenticationMiddleware, "process_request"):
+            return await super().__acall__(request)
+        self.process_request(request)
+        return await self.get_response(request)
 
 
 def _user(request: HttpRequest) -> Any:
     cached = vars(request)
     if "_cached_user" not in cached:  # where Django keeps it
-        cached["_cached_user"] = _look_up_user(request)
+        cached["_cached_user"] = look_up_user(request)
     return cached["_cached_user"]
 
 
 async def _auser(request: HttpRequest) -> Any:
     cached = vars(request)
     if "_cached_user" not in cached:
-        cached["_cached_user"] = await sync_to_async(_look_up_user)(request)
+        cached["_cached_user"] = await alook_up_user(request)
     return cached["_cached_user"]
-
-
-def _look_up_user(request: HttpRequest) -> Any:
-    session: Any = request.session
-    # All that Django flushes a session for while it looks the user up.
-    session.flush_reason = EndReason.PASSWORD_CHANGED
-    try:
-        user = auth.get_user(request)
-        if not user.is_authenticated and isinstance(session, BaseSessionStore):
-            end_if_user_is_gone(session)
-    finally:
-        session.flush_reason = EndReason.LOGOUT
-    return user

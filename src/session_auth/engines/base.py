@@ -7,9 +7,10 @@ Django's own tests of its engines run against ours, on every version of Django.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Self
 
 from asgiref.sync import sync_to_async
@@ -48,34 +49,32 @@ class BaseSessionStore(Rows, SessionBase):
     """
 
     state: State
-    record: Record | None
+    record: Record | None = None
     """The row as last loaded or saved."""
 
-    passive: bool
+    joined_user: Callable[[], Any] | None = None
+    """Makes the user as they were when the row was loaded, if they came with it."""
+
+    passive: bool = False
     """Whether this request does not count as activity: then it makes the session last no longer."""
 
-    flush_reason: EndReason
+    flush_reason: EndReason = EndReason.LOGOUT
     """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
 
-    method: str | None
+    method: str | None = None
     """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
 
-    unconfirmed_ids: frozenset[str]
+    unconfirmed_ids: frozenset[str] = frozenset()
     """The ids of rows that ``flush()`` has deleted in a transaction that was not over yet."""
 
-    meta: Mapping[str, Any]
+    meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
+
+    _predecessor_ids: frozenset[str] = frozenset()
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.state = State.NEW if self.session_key is None else State.UNREAD
-        self.record = None
-        self.flush_reason = EndReason.LOGOUT
-        self.method = None
-        self.unconfirmed_ids = frozenset()
-        self.meta = {}
-        self.passive = False
-        self._predecessor_ids: frozenset[str] = frozenset()
 
     # Django's contract. The inherited async twins that are not here run these in one thread hop.
 
@@ -101,7 +100,7 @@ class BaseSessionStore(Rows, SessionBase):
         return settings.SESSION_COOKIE_AGE if timeout is None else round(timeout.total_seconds())
 
     def load(self) -> dict[str, Any]:
-        record = self._find(self.session_key)
+        record, self.joined_user = self._find(self.session_key)
         if record is not None:
             data = self.decode(record.data)
             if not self._is_over(record, data):
@@ -197,18 +196,23 @@ class BaseSessionStore(Rows, SessionBase):
 
     def touch(self) -> None:
         """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
-        if self.record is None or self.passive:
+        if self.record is None or not self.touch_is_due():
             return
         now = timezone.now()
-        since = now - get_conf().LAST_SEEN_INTERVAL
-        if since < self.record.last_seen_at <= now:
-            return
         seen = self._seen(self.record, dict(self.items()), now)
-        if self.mark_seen(seen, since=since):
+        if self.mark_seen(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
             self.record = seen
 
     async def atouch(self) -> None:
-        await sync_to_async(self.touch)()
+        if self.touch_is_due():
+            await sync_to_async(self.touch)()
+
+    def touch_is_due(self) -> bool:
+        """Say whether ``touch()`` has something to write."""
+        if self.record is None or self.passive:
+            return False
+        now = timezone.now()
+        return not now - get_conf().LAST_SEEN_INTERVAL < self.record.last_seen_at <= now
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -269,13 +273,13 @@ class BaseSessionStore(Rows, SessionBase):
         successor._predecessor_ids = self._own_ids()
         return successor
 
-    def _find(self, key: str | None) -> Record | None:
+    def _find(self, key: str | None) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return the row that the key opens, taken over from Django's engine if need be."""
         if not is_session_key(key):
-            return None
+            return None, None
         session_id, old_engine = digest(key), get_conf().ADOPT_FROM
-        record = self.read(session_id)
-        if record is None and old_engine is not None:
+        found = self.read_with_user(session_id)
+        if found[0] is None and old_engine is not None:
 
             def insert(data: dict[str, Any]) -> None:
                 # When they proved who they are, nobody knows: not recently.
@@ -284,8 +288,8 @@ class BaseSessionStore(Rows, SessionBase):
                 self.insert(adopted, ending=(), at_most=None)
 
             adopt(old_engine, key, insert)
-            record = self.read(session_id)
-        return record
+            found = self.read_with_user(session_id)
+        return found
 
     def _own_ids(self) -> frozenset[str]:
         """Return the ids of this session's row, if it may have one, and of those it replaces."""
@@ -388,7 +392,15 @@ class BaseSessionStore(Rows, SessionBase):
 
     def _is_over(self, record: Record, data: dict[str, Any]) -> bool:
         now = timezone.now()
-        return now >= min(record.expires_at, self._deadlines(data, record, now).first)
+        if now >= record.expires_at:
+            return True
+        if "_session_expiry" in data:
+            return now >= self._deadlines(data, record, now).first
+        # The same without making a value of it, since each request asks: the settings may have
+        # become stricter since the row was written.
+        start = record.authenticated_at or record.created_at
+        idle_timeout = timedelta(seconds=self.get_session_cookie_age())
+        return now >= start + get_conf().ABSOLUTE_TIMEOUT or now >= record.last_seen_at + idle_timeout
 
 
 def session_of(request: HttpRequest) -> BaseSessionStore:

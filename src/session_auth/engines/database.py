@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from session_auth.engines.base import BaseSessionStore
+from session_auth.engines.lookup import find
 from session_auth.engines.values import Record
 from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
@@ -41,8 +42,13 @@ class SessionStore(BaseSessionStore):
         return Session
 
     def read(self, session_id: str) -> Record | None:
-        with _store_errors():
-            return _first(_rows().filter(id=session_id))
+        return self.read_with_user(session_id)[0]
+
+    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+        try:  # not _store_errors(): a context costs time, and this is what each request does
+            return find(session_id)
+        except (InterfaceError, OperationalError) as exc:
+            raise _unavailable() from exc
 
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
@@ -167,5 +173,9 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except (InterfaceError, OperationalError) as exc:
-        logger.exception("The session store cannot be asked.")
-        raise StoreUnavailable from exc
+        raise _unavailable() from exc
+
+
+def _unavailable() -> StoreUnavailable:
+    logger.exception("The session store cannot be asked.")
+    return StoreUnavailable()

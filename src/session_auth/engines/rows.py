@@ -21,6 +21,10 @@ class Rows(ABC):
     def read(self, session_id: str) -> Record | None:
         """Return the row, its time being up or not, or ``None`` if there is none."""
 
+    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+        """Return what ``read`` does, and, where the user came with it, a call that makes them."""
+        return self.read(session_id), None
+
     @abstractmethod
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None

@@ -22,11 +22,12 @@ class State(Enum):
     """This request has ended the session: its cookie has to go. Saving makes a new one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """A session as it stands in the store; ``version`` counts its writes.
+    """A session as it stands in the store, with the columns in their order there.
 
-    ``methods`` is a JSON object: each way in which its user proved who they are, and when last.
+    ``version`` counts its writes. ``methods`` is a JSON object: each way in which its user proved
+    who they are, and when last.
     """
 
     id: str

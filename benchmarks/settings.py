@@ -1,0 +1,28 @@
+"""A project with both session engines and no middleware: each subject has its own."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ALLOWED_HOSTS = ["localhost"]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "session_auth",
+]
+ROOT_URLCONF = "benchmarks.views"
+SECRET_KEY = "for-benchmarks-only"  # noqa: S105 # protects nothing
+USE_TZ = True
+
+DATABASE: dict[str, Any] = (
+    {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]}
+    if os.environ.get("TEST_DATABASE") == "postgresql"
+    else {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": Path(tempfile.gettempdir()) / f"session-auth-benchmark-{os.getpid()}.sqlite3",
+    }
+)
+# Connections are kept, as in production: else each request pays for a new one first of all.
+DATABASES = {"default": DATABASE | {"CONN_MAX_AGE": None}}

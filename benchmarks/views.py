@@ -1,0 +1,30 @@
+"""The smallest views that there are: what a benchmark measures must be around them."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+USERNAME = "alice"
+
+
+def open_to_all(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(USERNAME)
+
+
+def private(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username())
+
+
+async def open_to_all_async(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(USERNAME)
+
+
+async def private_async(request: HttpRequest) -> HttpResponse:
+    return HttpResponse((await request.auser()).get_username())
+
+
+urlpatterns = [
+    path("open/", open_to_all),
+    path("private/", private),
+    path("async/open/", open_to_all_async),
+    path("async/private/", private_async),
+]

@@ -1,0 +1,169 @@
+"""Session and user in one statement, which is made once.
+
+Of what Django spends to know who is calling, nearly all goes into making two statements anew for
+each request. Here the ORM makes one, a join, and each request runs it through Django's cursor: so
+transactions, routers, instrumentation and counted queries see it like any other. Django's own
+converters read its columns, and ``Model.from_db`` makes the user.
+
+This is the one module that looks into the ORM's compiler (``compiler.select``).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from inspect import getattr_static
+from types import FunctionType
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.signals import setting_changed
+from django.db import connections, router
+from django.db.models import Manager, Model, QuerySet
+from django.dispatch import receiver
+
+from session_auth.engines.values import Record
+from session_auth.models import Session
+
+SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS"})
+BOUND = "_session_auth_lookups"
+"""The attribute of a connection that holds what is bound to it, and must not outlive it."""
+
+Converters = list[tuple[int, Callable[..., Any], Any]]
+"""For each step from a row to values: the position of the column, the step, and the column."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """The ``SELECT`` of one session, and of its user if they are joined."""
+
+    sql: str
+    columns: Sequence[Any]
+    width: int
+    """How many of the columns are the session's: the first ones."""
+
+    user_names: Sequence[str]
+    user_model: type[Model]
+    user_key: int | None
+    """The position of the user's primary key; ``None`` without a join."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """A statement with the converters of one connection."""
+
+    statement: Statement
+    session_converters: Converters
+    user_converters: Converters
+
+
+def find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+    """Return the row of a session and, if they came with it, a call that makes its user."""
+    alias = router.db_for_write(Session)
+    connection = connections[alias]
+    lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
+    statement = lookup.statement
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, {"id": session_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None, None
+    values = _convert(row[: statement.width], lookup.session_converters, connection)
+    record = Record(*values)
+    if statement.user_key is None or row[statement.user_key] is None:
+        return record, None
+    return record, partial(_make_user, lookup, row[statement.width :], connection)
+
+
+def _make_user(lookup: Lookup, row: Sequence[Any], connection: Any) -> Any:
+    statement = lookup.statement
+    values = _convert(row, lookup.user_converters, connection)
+    return statement.user_model.from_db(connection.alias, statement.user_names, values)
+
+
+def _convert(row: Sequence[Any], converters: Converters, connection: Any) -> list[Any]:
+    values = list(row)
+    for position, convert, column in converters:
+        values[position] = convert(values[position], column, connection)
+    return values
+
+
+def _user_is_there(alias: str) -> bool:
+    """Say whether a plain query for a user, sent to ``alias``, is what Django would do."""
+    user_model = _plain_user_model()
+    return user_model is not None and router.db_for_read(user_model) == alias
+
+
+@lru_cache(maxsize=1)
+def _plain_user_model() -> type[Model] | None:
+    """Return the user model if its rows are what ``ModelBackend.get_user()`` finds, or ``None``.
+
+    They are not, if its default manager has a word in it, or if its columns are in two tables.
+    """
+    user_model = get_user_model()
+    manager: Any = user_model._default_manager
+    is_plain = (
+        _overrides_nothing(type(manager), Manager)
+        and _overrides_nothing(manager._queryset_class, QuerySet)
+        and not user_model._meta.get_parent_list()
+    )
+    return user_model if is_plain else None
+
+
+def _overrides_nothing(child: type, parent: type) -> bool:
+    return all(
+        getattr_static(child, name) is getattr_static(parent, name)
+        for name in dir(parent)
+        if isinstance(getattr_static(parent, name), FunctionType | classmethod | property)
+    )
+
+
+@lru_cache(maxsize=8)
+def _statement(alias: str, join: bool) -> Statement:
+    rows = Session._base_manager.using(alias).filter(pk="id")
+    joined = rows.select_related("user") if join else rows
+    compiler = joined.query.get_compiler(alias)
+    sql, parameters = compiler.as_sql()
+    if parameters != ("id",):  # a column that is worked out by the database, as if encrypted
+        return _statement(alias, False)
+    columns = [column for column, _, _ in compiler.select]
+    names = [column.target.attname for column in columns]
+    width = len(Session._meta.concrete_fields)
+    user_model = get_user_model()
+    return Statement(
+        sql=sql.replace("%s", "%(id)s"),
+        columns=columns,
+        width=width,
+        user_names=names[width:],
+        user_model=user_model,
+        user_key=names.index(user_model._meta.pk.attname, width) if join else None,
+    )
+
+
+def _lookup(connection: Any, statement: Statement) -> Lookup:
+    lookups = vars(connection).setdefault(BOUND, {})
+    if statement not in lookups:
+        lookups[statement] = Lookup(
+            statement=statement,
+            session_converters=_converters(statement.columns[: statement.width], connection),
+            user_converters=_converters(statement.columns[statement.width :], connection),
+        )
+    lookup: Lookup = lookups[statement]
+    return lookup
+
+
+def _converters(columns: Sequence[Any], connection: Any) -> Converters:
+    return [
+        (position, convert, column)
+        for position, column in enumerate(columns)
+        for convert in (
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        )
+    ]
+
+
+@receiver(setting_changed, dispatch_uid="session_auth.lookup")
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in SETTINGS:
+        _plain_user_model.cache_clear()
+        _statement.cache_clear()

@@ -1,0 +1,89 @@
+"""Who is calling: Django's answer, without its second query where that would say the same."""
+
+from functools import lru_cache
+from inspect import isclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.backends import ModelBackend
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
+
+from session_auth.engines.base import BaseSessionStore
+from session_auth.sessions import end_if_user_is_gone
+from session_auth.signals import EndReason
+
+
+def look_up_user(request: HttpRequest) -> Any:
+    """Return the user of ``request.session``, or an ``AnonymousUser``.
+
+    The session of a user who was deactivated or deleted ends, with all their others.
+    """
+    session: Any = request.session
+    user = joined_user(session)
+    if user is not None:
+        return user
+    # All that Django flushes a session for while it looks the user up.
+    session.flush_reason = EndReason.PASSWORD_CHANGED
+    try:
+        user = auth.get_user(request)
+        if not user.is_authenticated and isinstance(session, BaseSessionStore):
+            end_if_user_is_gone(session)
+    finally:
+        session.flush_reason = EndReason.LOGOUT
+    return user
+
+
+async def alook_up_user(request: HttpRequest) -> Any:
+    """Do what ``look_up_user`` does: in one thread hop, or in none where the session is loaded."""
+    session: Any = request.session
+    user = joined_user(session) if getattr(session, "joined_user", None) else None
+    return await sync_to_async(look_up_user)(request) if user is None else user
+
+
+def joined_user(session: Any) -> Any | None:
+    """Return the user who came with the session if all is as Django wants it, else ``None``.
+
+    Then Django decides, whatever the reason: it knows other backends and ``SECRET_KEY_FALLBACKS``,
+    and ends a session whose hash is wrong.
+    """
+    data = session.keys().mapping  # loads the session
+    make_user = getattr(session, "joined_user", None)
+    backend = _plain_backend(data.get(auth.BACKEND_SESSION_KEY))
+    session_hash = data.get(auth.HASH_SESSION_KEY)
+    if make_user is None or backend is None or not session_hash:
+        return None
+    if data.get(auth.SESSION_KEY) != str(session.record.user_id):
+        return None  # of another user since
+    user = make_user()
+    if backend().user_can_authenticate(user) and constant_time_compare(
+        session_hash, user.get_session_auth_hash()
+    ):
+        return user
+    return None
+
+
+@lru_cache
+def _plain_backend(path: str | None) -> type[ModelBackend] | None:
+    """Return the backend if it may be used and finds users as ``ModelBackend`` does, else ``None``."""
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    backend = import_string(path)
+    is_plain = (
+        isclass(backend)
+        and issubclass(backend, ModelBackend)
+        and backend.get_user is ModelBackend.get_user
+        and backend.aget_user is ModelBackend.aget_user
+    )
+    return backend if is_plain else None
+
+
+@receiver(setting_changed, dispatch_uid="session_auth.users")
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in {"AUTHENTICATION_BACKENDS", "AUTH_USER_MODEL"}:
+        _plain_backend.cache_clear()
