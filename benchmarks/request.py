@@ -123,7 +123,7 @@ def wsgi_request(subject: Subject, key: str) -> Request:
     }
 
     def request() -> None:
-        response = handler(environ.copy(), start_response)
+        response: Any = handler(environ.copy(), start_response)
         check(subject, response.content)
         response.close()
 

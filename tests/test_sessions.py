@@ -230,7 +230,7 @@ def test_without_a_transaction_a_logout_deletes_the_row_once(
 ) -> None:
     here = signed_in()
 
-    with django_assert_num_queries(3 + 2):  # between BEGIN and COMMIT
+    with django_assert_num_queries(2 + 2):  # between BEGIN and COMMIT
         here.log_out()
 
 

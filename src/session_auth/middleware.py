@@ -51,8 +51,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     A store that cannot be asked is 503: never "anonymous".
     """
 
+    get_response: Any  # sync, or async under ASGI
+
     def process_request(self, request: HttpRequest) -> None:
-        session = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        session: Any = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         session.meta = request.META
         session.passive = _is_passive(request)
         request.session = session
@@ -188,12 +190,14 @@ def _is_passive(request: HttpRequest) -> bool:
 class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
     """Django's, with JSON refusals for an API."""
 
+    get_response: Any
+
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
         if self.async_mode:
             self._sync_process_view = self.process_view
             # A method that is no coroutine function gets a thread from Django.
-            self.process_view = self.aprocess_view  # type: ignore[method-assign]
+            self.process_view = self.aprocess_view  # type: ignore[assignment]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if settings.CSRF_USE_SESSIONS or _overrides(
@@ -231,6 +235,8 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
 
     The session of a user who was deactivated or deleted ends, with all their others.
     """
+
+    get_response: Any
 
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):

@@ -69,8 +69,8 @@ def joined_user(session: Any) -> Any | None:
 
 
 @lru_cache
-def _plain_backend(path: str | None) -> type[ModelBackend] | None:
-    """Return the backend if it may be used and finds users as ``ModelBackend`` does, else ``None``."""
+def _plain_backend(path: Any) -> type[ModelBackend] | None:
+    """Return the backend if it may be used and finds users as ``ModelBackend`` does."""
     if path not in settings.AUTHENTICATION_BACKENDS:
         return None
     backend = import_string(path)

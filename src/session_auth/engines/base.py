@@ -400,7 +400,9 @@ class BaseSessionStore(Rows, SessionBase):
         # become stricter since the row was written.
         start = record.authenticated_at or record.created_at
         idle_timeout = timedelta(seconds=self.get_session_cookie_age())
-        return now >= start + get_conf().ABSOLUTE_TIMEOUT or now >= record.last_seen_at + idle_timeout
+        return (
+            now >= start + get_conf().ABSOLUTE_TIMEOUT or now >= record.last_seen_at + idle_timeout
+        )
 
 
 def session_of(request: HttpRequest) -> BaseSessionStore:
