@@ -79,8 +79,8 @@ def postgresql() -> dict[str, Any]:
     }
 
 
+DATABASE = {"sqlite": sqlite, "postgresql": postgresql}[os.environ.get("TEST_DATABASE", "sqlite")]()
 DATABASES = {
-    "default": {"sqlite": sqlite, "postgresql": postgresql}[
-        os.environ.get("TEST_DATABASE", "sqlite")
-    ]()
+    "default": DATABASE,
+    "replica": {**DATABASE, "TEST": {"MIRROR": "default"}},
 }

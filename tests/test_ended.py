@@ -156,10 +156,12 @@ def test_staff_read_the_records_and_can_neither_change_nor_delete_them(alice: Us
     path = "/admin/session_auth/endedsession/"
 
     page = staff.get(path, {"q": session_id}).content.decode()
+    record = staff.get(f"{path}{session_id}/change/").content.decode()
     changed = staff.post(f"{path}{session_id}/change/", {"reason": "idle"})
     deleted = staff.post(f"{path}{session_id}/delete/", {"post": "yes"})
 
     assert "logout" in page
+    assert session_id in record
     assert staff.get(path + "add/").status_code == 403
     assert (changed.status_code, deleted.status_code) == (403, 403)
     assert EndedSession.objects.get().reason == "logout"

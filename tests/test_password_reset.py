@@ -8,7 +8,9 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import override_settings
 
+from session_auth.forms import PasswordResetForm
 from session_auth.models import Session
+from session_auth.passwords import send_links
 from session_auth.views import PasswordResetView
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
@@ -110,6 +112,12 @@ def test_what_is_no_address_is_refused(browser: ApiClient, alice: User, email: s
     response = ask(browser, email)
 
     assert (response.status_code, list(response.json()["fields"])) == (400, ["email"])
+    assert mail.outbox == []
+
+
+def test_a_queue_that_is_fed_with_nonsense_sends_nothing(alice: User) -> None:
+    send_links("no address", form_class=PasswordResetForm)
+
     assert mail.outbox == []
 
 

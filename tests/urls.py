@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/recent-5/", views.recent_5),
     path("page/", views.page),
     path("page/untouched/", views.untouched),
+    path("page/untouched-async/", views.untouched_async),
     path("page/note/", views.note),
     path("page/refused/", views.refused),
     path("page/private-api/", views.private),

@@ -33,6 +33,10 @@ def untouched(request: HttpRequest) -> HttpResponse:
     return HttpResponse("The session was not looked at.")
 
 
+async def untouched_async(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("The session was not looked at.")
+
+
 def clear(request: HttpRequest) -> HttpResponse:
     request.session.clear()
     return HttpResponse()

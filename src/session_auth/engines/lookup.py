@@ -163,7 +163,8 @@ def _converters(columns: Sequence[Any], connection: Any) -> Converters:
 
 
 @receiver(setting_changed, dispatch_uid="session_auth.lookup")
-def _forget(*, setting: str, **kwargs: Any) -> None:
+def forget(*, setting: str, **kwargs: Any) -> None:
+    """Make the statement anew when it is next needed."""
     if setting in SETTINGS:
         _plain_user_model.cache_clear()
         _statement.cache_clear()
