@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync, async_to_sync
+from asgiref.sync import SyncToAsync, async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.test.client import AsyncClient
@@ -112,8 +113,12 @@ def test_a_logout_ends_the_session_and_takes_the_cookie(here: Any) -> None:
     assert not Session.objects.exists()
 
 
-def test_a_logout_in_a_transaction_is_confirmed_after_it(here: Any) -> None:
-    """These tests run in a transaction, so that each logout is."""
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_outlives_the_rollback_of_its_request(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
     assert here.get("/api/logout-and-fail/").status_code == 500
 
     assert not Session.objects.exists()
@@ -227,6 +232,25 @@ def test_a_middleware_that_is_sync_only_may_stand_among_ours(here: Any) -> None:
         response = here.get("/api/private-async/")
 
     assert (response.json(), response.headers["X-Sync"]) == ({"username": "alice"}, "yes")
+
+
+class TakesTheSessionAway:
+    sync_capable = async_capable = True
+
+    def __new__(cls, get_response: Any) -> Any:
+        def call(request: HttpRequest) -> Any:
+            del request.session
+            return get_response(request)
+
+        return markcoroutinefunction(call) if iscoroutinefunction(get_response) else call
+
+
+def test_a_request_without_a_session_is_left_alone(here: Any) -> None:
+    chain = [OURS + "SessionMiddleware", f"{__name__}.TakesTheSessionAway"]
+    with override_settings(MIDDLEWARE=chain):
+        response = here.get("/page/untouched/")
+
+    assert (response.status_code, dict(response.cookies)) == (200, {})
 
 
 def test_without_a_session_middleware_the_remedy_is_said(here: Any) -> None:

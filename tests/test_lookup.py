@@ -179,8 +179,11 @@ def test_users_are_read_from_where_the_router_says(alice: User) -> None:
 def test_a_view_that_makes_somebody_else_of_its_caller_gets_them(
     alice: User, bob: User, rf: Any
 ) -> None:
+    here = signed_in()
+    User.objects.update(password="the same")  # and so is what Django makes a hash of
+    bob.refresh_from_db()
     request = rf.get("/")
-    request.session = SessionStore(signed_in().session_key())
+    request.session = SessionStore(here.session_key())
     request.session[SESSION_KEY] = str(bob.pk)
     request.session[HASH_SESSION_KEY] = bob.get_session_auth_hash()
 

@@ -204,8 +204,7 @@ class BaseSessionStore(Rows, SessionBase):
             self.record = seen
 
     async def atouch(self) -> None:
-        if self.touch_is_due():
-            await sync_to_async(self.touch)()
+        await sync_to_async(self.touch)()
 
     def touch_is_due(self) -> bool:
         """Say whether ``touch()`` has something to write."""

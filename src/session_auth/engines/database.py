@@ -41,9 +41,6 @@ class SessionStore(BaseSessionStore):
     def get_model_class(cls) -> type[Session]:
         return Session
 
-    def read(self, session_id: str) -> Record | None:
-        return self.read_with_user(session_id)[0]
-
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         try:  # not _store_errors(): a context costs time, and this is what each request does
             return find(session_id)

@@ -17,13 +17,13 @@ class Rows(ABC):
     Each raises ``StoreUnavailable`` when the store cannot be asked.
     """
 
-    @abstractmethod
     def read(self, session_id: str) -> Record | None:
         """Return the row, its time being up or not, or ``None`` if there is none."""
+        return self.read_with_user(session_id)[0]
 
+    @abstractmethod
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return what ``read`` does, and, where the user came with it, a call that makes them."""
-        return self.read(session_id), None
 
     @abstractmethod
     def insert(
