@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from session_auth.engines.base import BaseSessionStore
-from session_auth.engines.lookup import find
+from session_auth.engines.lookup import can_take, find, take
 from session_auth.engines.values import Record
 from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
@@ -145,10 +145,10 @@ def _first(rows: QuerySet[Session]) -> Record | None:
 
 def _take(rows: QuerySet[Session]) -> list[Record]:
     """Delete the rows and return them: of two who take a row at once, one gets it."""
+    if can_take(_alias()):
+        with _store_errors():
+            return take(rows)
     with _store_errors(), transaction.atomic(using=_alias(), savepoint=False):
-        if not connections[_alias()].features.has_select_for_update:
-            # SQLite locks at the first write, and gives up if a read came before it.
-            rows.update(version=F("version"))
         taken = [Record(**row) for row in rows.select_for_update().values(*COLUMNS)]
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken

@@ -5,7 +5,9 @@ each request. Here the ORM makes one, a join, and each request runs it through D
 transactions, routers, instrumentation and counted queries see it like any other. Django's own
 converters read its columns, and ``Model.from_db`` makes the user.
 
-This is the one module that looks into the ORM's compiler (``compiler.select``).
+What is deleted is fetched in the same way, by ``DELETE ... RETURNING``, which the ORM has not.
+
+This is the one module that looks into the ORM's compiler.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
 from django.db import connections, router
 from django.db.models import Manager, Model, QuerySet
+from django.db.models.sql import DeleteQuery
 from django.dispatch import receiver
 
 from session_auth.engines.values import Record
@@ -72,6 +75,28 @@ def find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
     if statement.user_key is None or row[statement.user_key] is None:
         return record, None
     return record, partial(_make_user, lookup, row[statement.width :], connection)
+
+
+def can_take(alias: str) -> bool:
+    """Say whether the database knows ``DELETE ... RETURNING``, as SQLite, PostgreSQL and MariaDB.
+
+    Django asks the same of ``INSERT``; Oracle, which needs variables for it, is left out.
+    """
+    connection = connections[alias]
+    return connection.features.can_return_columns_from_insert and connection.vendor != "oracle"
+
+
+def take(rows: QuerySet[Session]) -> list[Record]:
+    """Delete the rows and return them, in one statement."""
+    connection = connections[rows.db]
+    lookup = _lookup(connection, _statement(rows.db, False))
+    sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
+    fields = Session._meta.concrete_fields
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING {columns}", parameters)
+        taken = cursor.fetchall()
+    return [Record(*_convert(row, lookup.session_converters, connection)) for row in taken]
 
 
 def _make_user(lookup: Lookup, row: Sequence[Any], connection: Any) -> Any:
