@@ -41,6 +41,7 @@ MIDDLEWARE = [
 ]
 
 SESSION_ENGINE = "session_auth.engines.database"
+AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
 TEMPLATES = [
     {

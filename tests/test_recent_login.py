@@ -101,7 +101,7 @@ def test_a_proof_that_fails_changes_nothing(
 def test_a_backend_that_finds_somebody_else_proves_nothing(alice: User, bob: User) -> None:
     here = signed_in()
 
-    model_backend = "django.contrib.auth.backends.ModelBackend"
+    model_backend = "session_auth.backends.ModelBackend"
     with override_settings(AUTHENTICATION_BACKENDS=[model_backend, f"{__name__}.AlwaysBob"]):
         response = here.call("POST", AUTH + "reauthenticate/", {"password": "any"})
 

@@ -63,7 +63,7 @@ def test_the_list_tells_how_and_when_its_user_proved_who_they_are(clock: Any, al
 
     assert [session["methods"] for session in listed] == [
         {"password": "2026-11-24T13:00:00Z"},
-        {"django.contrib.auth.backends.ModelBackend": "2026-11-24T12:00:00Z"},
+        {"session_auth.backends.ModelBackend": "2026-11-24T12:00:00Z"},
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.core.checks import CheckMessage, Error, Info, Warning
@@ -13,6 +14,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from session_auth.backends import ThrottleMixin
 from session_auth.conf import get_conf, unknown_settings
 from session_auth.engines.base import BaseSessionStore
 from session_auth.middleware import (
@@ -170,6 +172,23 @@ def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def guesses_in_the_admin_are_counted(**kwargs: Any) -> list[CheckMessage]:
+    counted = any(
+        issubclass(import_string(path), ThrottleMixin) for path in settings.AUTHENTICATION_BACKENDS
+    )
+    if counted or not apps.is_installed("django.contrib.admin"):
+        return []
+    return [
+        Warning(
+            "Guesses at passwords are counted by the endpoints of this package, but not by the "
+            "login of the admin.",
+            hint="Put 'session_auth.backends.ModelBackend' first in AUTHENTICATION_BACKENDS; see "
+            "docs/throttling.md for sites with sessions and for other backends.",
+            id="session_auth.W003",
+        )
+    ]
+
+
 def host_prefix_is_valid(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -265,6 +284,7 @@ ALWAYS = (
     settings_are_known,
     sliding_expiry_is_left_to_the_engine,
     adoption_comes_to_an_end,
+    guesses_in_the_admin_are_counted,
     host_prefix_is_valid,
 )
 DEPLOY = (

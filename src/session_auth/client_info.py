@@ -1,11 +1,18 @@
 """Who is calling, as far as a request tells."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from session_auth.conf import UNIX_SOCKET, get_conf
+
 USER_AGENT_CHARACTERS = 300
+IPV6_CLIENT_BITS = 64  # one customer has at least that many addresses to call from
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,17 +26,71 @@ class ClientInfo:
 def client_info(meta: Mapping[str, Any]) -> ClientInfo:
     """Return who sent the request with this ``META``.
 
-    The address is that of the peer: headers such as X-Forwarded-For are the client's to invent.
+    The address is that of the peer, since headers such as X-Forwarded-For are the client's to
+    invent. If the peer is one of ``SESSION_AUTH_TRUSTED_PROXIES``, it is the right-most address of
+    X-Forwarded-For that is none of them: what stands left of that is the client's again.
     """
+    address = _address(meta)
     return ClientInfo(
-        ip=_address(meta.get("REMOTE_ADDR", "")),
+        ip="" if address is None else str(address),
         # PostgreSQL takes no NUL.
         user_agent=meta.get("HTTP_USER_AGENT", "").replace("\0", "")[:USER_AGENT_CHARACTERS],
     )
 
 
-def _address(text: str) -> str:
+def client_network(ip: str) -> str | None:
+    """Return what one client can call from: the address, of IPv6 the first 64 bits.
+
+    ``None`` if clients cannot be told apart: there is no address, or it is none of the public
+    internet and no proxies are known. Then it is most likely a proxy that stands for everybody.
+    """
+    if not ip:
+        return None
+    address = ip_address(ip)
+    if not address.is_global and not get_conf().TRUSTED_PROXIES:
+        return None
+    if address.version == 4:
+        return ip
+    return str(ip_network((ip, IPV6_CLIENT_BITS), strict=False))
+
+
+def _address(meta: Mapping[str, Any]) -> Address | None:
+    peer = _parse(meta.get("REMOTE_ADDR", ""))
+    proxies = get_conf().TRUSTED_PROXIES
+    if not proxies:
+        return peer
+    if peer is None and UNIX_SOCKET not in proxies:
+        return None
+    client, networks = peer, _networks(tuple(proxies))
+    for hop in _hops(meta.get("HTTP_X_FORWARDED_FOR", "")):
+        is_trusted = client is None or any(client in network for network in networks)
+        # What is no address tells nothing: then the last that a proxy told is the best there is.
+        if hop is None or not is_trusted:
+            break
+        client = hop
+    return client
+
+
+def _hops(forwarded_for: str) -> Iterator[Address | None]:
+    """Yield what the proxies wrote, the nearest first."""
+    return (_parse(_without_port(hop.strip())) for hop in reversed(forwarded_for.split(",")))
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+def _parse(text: str) -> Address | None:
     try:
-        return str(ip_address(text.partition("%")[0]))
+        address = ip_address(text.partition("%")[0])
     except ValueError:
-        return ""
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=4)
+def _networks(proxies: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(proxy) for proxy in proxies if proxy != UNIX_SOCKET)

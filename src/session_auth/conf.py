@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,8 @@ ADOPTABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.bac
 TIMES = frozenset(
     {"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "KEEP_ENDED", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"}
 )
+COUNTS = frozenset({"GUESSES_PER_ACCOUNT", "GUESSES_PER_ADDRESS", "MAX_SESSIONS"})
+UNIX_SOCKET = "unix"
 
 
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
@@ -34,6 +37,12 @@ class Conf:
 
     API_PATHS: Sequence[str] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
+
+    GUESSES_PER_ACCOUNT: int = 5
+    """How many wrong passwords a day an account takes before each costs a delay."""
+
+    GUESSES_PER_ADDRESS: int = 50
+    """How many wrong passwords an hour an address may send before each costs a delay."""
 
     IDLE_TIMEOUT: timedelta | None = None
     """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
@@ -55,6 +64,9 @@ class Conf:
 
     RECENT_LOGIN: timedelta = timedelta(minutes=15)
     """How long after it a login, or a proof of the password, counts as recent."""
+
+    TRUSTED_PROXIES: Sequence[str] = ()
+    """Addresses and networks whose X-Forwarded-For is believed; ``"unix"`` is a Unix socket."""
 
     USER_FIELDS: Sequence[str] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
@@ -78,18 +90,28 @@ def get_conf() -> Conf:
 def _check(name: str, value: object) -> None:
     if name in TIMES:
         valid, wanted = isinstance(value, timedelta) and value > timedelta(0), "a timedelta above 0"
-    elif name == "MAX_SESSIONS":
+    elif name in COUNTS:
         valid, wanted = type(value) is int and value > 0, "a whole number above 0"
     elif name == "ADOPT_FROM":
         valid, wanted = value in ADOPTABLE, " or ".join(f"'{engine}'" for engine in ADOPTABLE)
     elif name == "PASSWORD_RESET_URL":
         valid = isinstance(value, str) and bool(RESET_URL.match(value))
         wanted = "an absolute URL with {uid} and {token} in it"
+    elif name == "TRUSTED_PROXIES":
+        valid = isinstance(value, list | tuple) and all(map(_is_proxy, value))
+        wanted = 'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"'
     else:
         valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         wanted = "a list or tuple of strings"
     if not valid:
         raise ImproperlyConfigured(f"{PREFIX}{name} must be {wanted}.")
+
+
+def _is_proxy(value: object) -> bool:
+    try:
+        return value == UNIX_SOCKET or bool(ip_network(str(value)))
+    except ValueError:
+        return False
 
 
 def unknown_settings() -> list[str]:

@@ -110,6 +110,18 @@ class UnsupportedMediaType(SessionAuthError):
     message = "Send JSON, with the header Content-Type: application/json."
 
 
+class Throttled(SessionAuthError):
+    """Too many guesses; ``retry_after`` is the number of seconds after which one is allowed."""
+
+    status = 429
+    code = "throttled"
+    message = "Too many attempts. Try again later."
+
+    def __init__(self, *, retry_after: int) -> None:
+        self.headers = {"Retry-After": str(retry_after)}
+        super().__init__()
+
+
 class StoreUnavailable(SessionAuthError):
     """The session store cannot be asked, so nobody can say who is calling.
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
+from session_auth import throttling
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
 from session_auth.exceptions import (
@@ -55,10 +56,11 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 
     The session goes on under a new key, with a new CSRF token; its absolute end moves.
-    Raises ``InvalidCredentials``.
+    Raises ``InvalidCredentials`` and ``Throttled``.
     """
+    guess = throttling.reserve(request, cast("Any", request.user), password)
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
-    if user is None or user.pk != request.user.pk:
+    if not guess.accept(user is not None and user.pk == request.user.pk):
         raise InvalidCredentials
     session_of(request).prove(PASSWORD)
     rotate_token(request)

@@ -24,6 +24,7 @@ from session_auth.exceptions import (
     PayloadTooLarge,
     SessionAuthError,
     StoreUnavailable,
+    Throttled,
     UnsupportedMediaType,
 )
 
@@ -67,8 +68,8 @@ def error_response(error: SessionAuthError) -> JsonResponse:
     return response
 
 
-def unavailable_response(request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
-    """Return the answer for a store that cannot be asked: JSON for an API, else plain text."""
+def unavailable_response(request: HttpRequest, error: StoreUnavailable | Throttled) -> HttpResponse:
+    """Return the answer that says to come back later: JSON for an API, else plain text."""
     if wants_json(request):
         return error_response(error)
     return guarded(

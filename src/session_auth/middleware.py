@@ -16,9 +16,14 @@ from django.middleware import csrf as django_csrf
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import csrf
+from session_auth import csrf, known_devices, throttling
 from session_auth.engines.values import State
-from session_auth.exceptions import SessionAuthError, SessionEnded, StoreUnavailable
+from session_auth.exceptions import (
+    SessionAuthError,
+    SessionEnded,
+    StoreUnavailable,
+    Throttled,
+)
 from session_auth.http import FORM_TYPES, error_response, unavailable_response, wants_json
 from session_auth.users import alook_up_user, look_up_user
 
@@ -65,6 +70,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return response
         vary = session.accessed
         try:
+            throttling.make_good(request)
             if session.unconfirmed_ids:
                 session.confirm_end()
             if settings.SESSION_SAVE_EVERY_REQUEST:
@@ -86,6 +92,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return response
         vary = session.accessed
         try:
+            if throttling.GUESSES in request.META:
+                await sync_to_async(throttling.make_good)(request)
             if session.unconfirmed_ids:
                 await sync_to_async(session.confirm_end)()
             if settings.SESSION_SAVE_EVERY_REQUEST:
@@ -108,7 +116,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what a view was refused, so that plain views need not catch it."""
-        if isinstance(exception, StoreUnavailable):
+        if isinstance(exception, StoreUnavailable | Throttled):
             return unavailable_response(request, exception)
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
@@ -130,6 +138,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._delete_cookie(response)
         elif step is Step.SAVE:
             self._set_cookie(request.session, response)
+            user = throttling.proven_user(request)
+            if user is not None:
+                known_devices.remember(request, response, user)
         elif not vary:
             return response
         if "Vary" in response.headers:

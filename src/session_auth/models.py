@@ -1,4 +1,4 @@
-"""The tables: sessions, and those that have ended."""
+"""The tables: sessions, those that have ended, and counts of guesses."""
 
 from django.conf import settings
 from django.db import models
@@ -58,3 +58,30 @@ class EndedSession(models.Model):
 
     def __str__(self) -> str:
         return self.session_id
+
+
+class GuessCount(models.Model):
+    """How often passwords were guessed, by what: an account, a device, an address.
+
+    Times are seconds since the epoch, so that every database can do the arithmetic.
+    """
+
+    # An HMAC of what it counts: whoever reads the table learns no name and no address.
+    id = models.CharField(max_length=43, primary_key=True)
+    failures = models.PositiveIntegerField()
+    """In a row: since the last success, however long ago."""
+
+    excess = models.IntegerField()
+    """Failures in the window beyond those that are free; below zero, some still are."""
+
+    next_at = models.BigIntegerField()
+    """When the next guess is allowed."""
+
+    window_ends_at = models.BigIntegerField()
+    """When ``excess`` starts anew."""
+
+    expires_at = models.BigIntegerField(db_index=True)
+    """When nothing depends on the row any more."""
+
+    def __str__(self) -> str:
+        return self.id

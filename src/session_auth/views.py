@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views import csrf as django_csrf_views
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import csrf, flows, passwords, sessions
+from session_auth import csrf, flows, passwords, sessions, throttling
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.devices import device_name
@@ -54,8 +54,13 @@ class LoginView(JSONView):
     def post(self, request: HttpRequest) -> JsonResponse:
         body = read_json(request, {"username": str, "password": str, "remember": bool})
         form = self.form_class(request, data=body)
-        if not form.is_valid():
+        guess = _reserve(request, form, body)
+        is_valid = form.is_valid()
+        is_right = guess is None or guess.accept(form.get_user() is not None)
+        if not is_valid:
             raise _refusal(form)
+        if not is_right:
+            raise InvalidCredentials
         flows.log_in(request, form.get_user(), remember=body.get("remember"))
         return json_response(
             {"user": describe_user(form.get_user()), "csrfToken": get_token(request)}
@@ -261,6 +266,15 @@ def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
 def _current_id(request: HttpRequest) -> str | None:
     record = session_of(request).record
     return record.id if record else None
+
+
+def _reserve(
+    request: HttpRequest, form: AuthenticationForm, body: dict[str, Any]
+) -> throttling.Guess | None:
+    """Count the guess, whichever backend will check it; ``None`` if the form has none to check."""
+    name = form.fields["username"].to_python(body.get("username"))
+    password = body.get("password")
+    return throttling.reserve(request, name, password) if name and password else None
 
 
 def _refusal(form: AuthenticationForm) -> SessionAuthError:

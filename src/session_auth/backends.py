@@ -1,0 +1,84 @@
+"""Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, whoever calls ``authenticate()``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import backends as django_backends
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from session_auth import throttling
+from session_auth.exceptions import InvalidCredentials
+
+
+class ThrottleMixin(django_backends.BaseBackend):
+    """Counts each guess before the backend it is mixed into looks at the password.
+
+    For a backend whose ``authenticate()`` takes ``username`` and ``password``; put it first among
+    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429.
+    """
+
+    @sensitive_variables("password")
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        guess = self._reserve(request, username, password, kwargs)
+        user = super().authenticate(request, username=username, password=password, **kwargs)
+        return _verdict(guess, user)
+
+    @sensitive_variables("password")
+    async def aauthenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        guess = await sync_to_async(self._reserve)(request, username, password, kwargs)
+        user = await super().aauthenticate(request, username=username, password=password, **kwargs)
+        return await sync_to_async(_verdict)(guess, user)
+
+    def account_name(self, username: str | None, credentials: Mapping[str, Any]) -> str | None:
+        """Return the name whose guesses count; ``None`` if there is none, so nothing to guess.
+
+        To be overridden where the name comes in another credential than Django's ``ModelBackend``
+        takes it from.
+        """
+        if username is not None:
+            return username
+        return credentials.get(get_user_model().USERNAME_FIELD)
+
+    @sensitive_variables("password")
+    def _reserve(
+        self,
+        request: HttpRequest | None,
+        username: str | None,
+        password: str | None,
+        credentials: Mapping[str, Any],
+    ) -> throttling.Guess | None:
+        name = self.account_name(username, credentials)
+        if name is None or password is None:
+            return None
+        try:
+            return throttling.reserve(request, name, password)
+        except InvalidCredentials as exc:
+            raise PermissionDenied from exc  # so that no other backend is asked
+
+
+def _verdict(guess: throttling.Guess | None, user: Any) -> Any:
+    if guess is None:
+        return user
+    if not guess.accept(user is not None) and user is not None:
+        raise PermissionDenied  # too many failures in a row: no other backend is asked either
+    return user
+
+
+class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
+    """Django's, in its place in ``AUTHENTICATION_BACKENDS``, with guesses counted."""

@@ -1,0 +1,245 @@
+"""Guesses at passwords are counted before they are checked, and refused when they are too many.
+
+Before a password is checked, ``reserve()`` counts a failure; what turns out right is taken back::
+
+    guess = throttling.reserve(request, user, password)
+    if not guess.accept(check_password(user, password)):
+        raise InvalidCredentials
+
+Counted are the account and the address, or instead of both the device, where the user has logged
+in before (``known_devices``): so nobody can lock a user out from afar.
+docs/throttling.md says what the limits are and why.
+"""
+
+import base64
+import unicodedata
+from datetime import timedelta
+from enum import Enum, auto
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
+
+from session_auth import guess_counts, known_devices
+from session_auth.client_info import client_info, client_network
+from session_auth.conf import get_conf
+from session_auth.exceptions import InvalidCredentials, Throttled
+from session_auth.guess_counts import Limit
+from session_auth.signals import logger
+
+CEILING = 100
+"""So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
+
+ACCOUNT_WINDOW = timedelta(days=1)
+ADDRESS_WINDOW = timedelta(hours=1)
+FAILURES_KEPT = timedelta(days=365)
+MAX_PASSWORD_BYTES = 4096
+
+GUESSES = "session_auth.guesses"
+"""Where ``request.META`` has the guesses of a request: every framework hands it through."""
+
+
+class _State(Enum):
+    COUNTED = auto()
+    RIGHT = auto()
+    WRONG = auto()
+
+
+class Guess:
+    """One password, counted as wrong until ``accept()`` says otherwise.
+
+    Its attributes are private: error reports show the ``repr`` of what ``META`` holds.
+    """
+
+    @sensitive_variables("password")
+    def __init__(
+        self,
+        request: HttpRequest | None,
+        user: AbstractBaseUser | None,
+        name: str,
+        password: str,
+    ) -> None:
+        self._names = {name} if user is None else {name, _account_name(user)}
+        self._password = password
+        self._state = _State.COUNTED
+        self._is_safe = False
+        account = _account_limit(_account_name(user) if user else name, is_known=user is not None)
+        device = request and known_devices.device_of(request.COOKIES, user)
+        self._own = _device_limit(device) if device else account
+        self._pardoned = account.id if device else ""
+        self._address = None if device else _address_limit(request)
+        self._limits = [limit for limit in (self._own, self._address) if limit]
+        self._failures = guess_counts.count(self._limits, on_commit=self._set_safe)[self._own.id]
+
+    @property
+    def is_right(self) -> bool:
+        return self._state is _State.RIGHT
+
+    @sensitive_variables("password")
+    def covers(self, name: str, password: str) -> bool:
+        """Say whether this is the guess of ``password`` at the account ``name``."""
+        return name in self._names and password == self._password
+
+    def is_at(self, user: AbstractBaseUser) -> bool:
+        """Say whether this is a guess at the account of ``user``."""
+        return _account_name(user) in self._names
+
+    def accept(self, is_correct: bool) -> bool:
+        """Take the guess back if the password was right, and say whether it counts as right.
+
+        It does not after ``CEILING`` failures in a row: then the answer is that of a wrong one,
+        until the password is reset or right on a known device. May be called again: of several
+        backends, one has to accept the password.
+        """
+        if not is_correct or self._failures > CEILING:
+            if self._state is _State.COUNTED:
+                self._state = _State.WRONG
+                guess_counts.prune()
+        elif not self.is_right:
+            self._state = _State.RIGHT
+            refund = self._address.id if self._address else ""
+            guess_counts.take_back(reset=self._own.id, refund=refund, pardon=self._pardoned)
+        return self.is_right
+
+    def make_good(self) -> None:
+        """Count the guess again if it was wrong and its transaction was rolled back."""
+        if not self.is_right and not self._is_safe and not guess_counts.in_transaction():
+            guess_counts.recount(self._limits)
+
+    def _set_safe(self) -> None:
+        self._is_safe = True
+
+
+@sensitive_variables("password")
+def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, password: str) -> Guess:
+    """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
+
+    ``account`` is the user, or a name as it was typed, of an account that may not exist. The same
+    password for the same account in one request is one guess, whoever asks.
+    Does one query for the user if there is a name, and one to count.
+
+    Raises ``Throttled``, ``InvalidCredentials`` for a password that is longer than
+    ``MAX_PASSWORD_BYTES``, and ``StoreUnavailable``.
+    """
+    if len(password.encode()) > MAX_PASSWORD_BYTES:
+        raise InvalidCredentials
+    name = normalized(account) if isinstance(account, str) else _account_name(account)
+    guesses: list[Guess] = [] if request is None else request.META.setdefault(GUESSES, [])
+    for guess in guesses:
+        if guess.covers(name, password):
+            return guess
+    user = _find_user(account) if isinstance(account, str) else account
+    try:
+        guess = Guess(request, user, name, password)
+    except Throttled:
+        _log_refusal(request, user)
+        raise
+    guesses.append(guess)
+    return guess
+
+
+def limit_requests(request: HttpRequest, *, purpose: str, name: str) -> None:
+    """Count a request that costs something, such as an e-mail to ``name``, and is never free again.
+
+    Counted are the name, known or not, and the address, by the limits for guesses but apart from
+    them and from other purposes. Raises ``Throttled`` and ``StoreUnavailable``.
+    """
+    limits = [_account_limit(normalized(name), is_known=False, purpose=purpose)]
+    if address := _address_limit(request, purpose=purpose):
+        limits.append(address)
+    try:
+        guess_counts.count(limits, on_commit=lambda: None)
+    except Throttled:
+        _log_refusal(request, None)
+        raise
+    guess_counts.prune()
+
+
+def forget(user: AbstractBaseUser) -> None:
+    """Let ``user`` start anew, as after a reset of the password; addresses stay as they are."""
+    guess_counts.forget(_account_limit(_account_name(user), is_known=True).id)
+
+
+def make_good(request: HttpRequest) -> None:
+    """Count again what the transaction of a view has rolled back."""
+    for guess in request.META.get(GUESSES, ()):
+        guess.make_good()
+
+
+def proven_user(request: HttpRequest) -> AbstractBaseUser | None:
+    """Return who is logged in, if ``request`` brought their right password."""
+    user: AbstractBaseUser | None = getattr(request, "user", None)
+    guesses: list[Guess] = request.META.get(GUESSES, [])
+    if user is not None and any(guess.is_right and guess.is_at(user) for guess in guesses):
+        return user
+    return None
+
+
+def normalized(name: str) -> str:
+    """Return what all spellings of a name share: case, width and spaces around it do not count."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def _find_user(name: str) -> AbstractBaseUser | None:
+    users = get_user_model()
+    try:
+        found: AbstractBaseUser = users._default_manager.get_by_natural_key(name)
+    except users.DoesNotExist:
+        return None
+    return found
+
+
+def _account_name(user: AbstractBaseUser) -> str:
+    # Not the primary key: "Alice" and "alice" must share a count whether "alice" exists or not.
+    return normalized(str(user.get_username()))
+
+
+def _account_limit(name: str, *, is_known: bool, purpose: str = "password") -> Limit:
+    kept = FAILURES_KEPT if is_known else ACCOUNT_WINDOW
+    return Limit(
+        id=_key(f"{purpose}.account", name),
+        free=get_conf().GUESSES_PER_ACCOUNT,
+        window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
+        kept_seconds=round(kept.total_seconds()),
+    )
+
+
+def _device_limit(device: str) -> Limit:
+    return Limit(
+        id=_key("password.device", device),
+        free=get_conf().GUESSES_PER_ACCOUNT,
+        window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
+        kept_seconds=round(FAILURES_KEPT.total_seconds()),
+    )
+
+
+def _address_limit(request: HttpRequest | None, *, purpose: str = "password") -> Limit | None:
+    network = request and client_network(client_info(request.META).ip)
+    if not network:
+        return None
+    window_seconds = round(ADDRESS_WINDOW.total_seconds())
+    return Limit(
+        id=_key(f"{purpose}.address", network),
+        free=get_conf().GUESSES_PER_ADDRESS,
+        window_seconds=window_seconds,
+        kept_seconds=window_seconds + guess_counts.LAST_DELAY_SECONDS,
+    )
+
+
+def _key(kind: str, value: str) -> str:
+    """Return the id of a row, from which nobody learns the value."""
+    mac = salted_hmac(f"session_auth.throttling.{kind}", value, algorithm="sha256")
+    return base64.urlsafe_b64encode(mac.digest())[:-1].decode()
+
+
+def _log_refusal(request: HttpRequest | None, user: AbstractBaseUser | None) -> None:
+    ip = "" if request is None else client_info(request.META).ip
+    user_id = None if user is None else user.pk
+    logger.warning(
+        "throttled user_id=%s ip=%s",
+        user_id,
+        ip,
+        extra={"event": "throttled", "user_id": user_id, "ip": ip},
+    )
