@@ -68,7 +68,7 @@ def count(limits: Collection[Limit], *, on_commit: Callable[[], None]) -> dict[s
     Raises ``Throttled`` if one of the limits is reached.
     """
     alias = _alias()
-    with _store_errors():
+    with store_errors():
         with transaction.atomic(using=alias):
             counted = _count(limits, alias)
             if len(counted) == len(limits):
@@ -81,7 +81,7 @@ def count(limits: Collection[Limit], *, on_commit: Callable[[], None]) -> dict[s
 
 def recount(limits: Collection[Limit]) -> None:
     """Count a failure again that was rolled back, against each limit by itself."""
-    with _store_errors():
+    with store_errors():
         for limit in limits:
             _count([limit], _alias())
 
@@ -97,7 +97,7 @@ def take_back(*, reset: str, refund: str = "", pardon: str = "") -> None:
     ``reset`` starts anew; ``refund`` has one failure less; ``pardon`` has none in a row.
     """
     never = Value(0, output_field=BigIntegerField())
-    with _store_errors(), transaction.atomic(using=_alias()):
+    with store_errors(), transaction.atomic(using=_alias()):
         in_order = _rows([reset, refund, pardon]).order_by("id").select_for_update()  # as in COUNT
         GuessCount.objects.using(_alias()).filter(id__in=in_order.values("id")).update(
             failures=0,
@@ -108,7 +108,7 @@ def take_back(*, reset: str, refund: str = "", pardon: str = "") -> None:
 
 
 def forget(row_id: str) -> None:
-    with _store_errors():
+    with store_errors():
         _rows([row_id]).delete()
 
 
@@ -116,7 +116,7 @@ def prune(*, at_most: int = PRUNE_ROWS) -> int:
     """Delete some rows that expired, but for those in use right now; return how many."""
     alias = _alias()
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
-    with _store_errors(), transaction.atomic(using=alias):
+    with store_errors(), transaction.atomic(using=alias):
         some = expired.order_by("expires_at").select_for_update(skip_locked=True)
         return expired.filter(id__in=some.values("id")[:at_most]).delete()[0]
 
@@ -160,7 +160,7 @@ def _now() -> int:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """What cannot be counted is no free guess, whatever the database says of it."""
     try:
         yield

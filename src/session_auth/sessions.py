@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
+from session_auth import guess_counts
 from session_auth.engines.base import PRUNE_ROWS, BaseSessionStore
 from session_auth.engines.ending import announce, forget_ended
 from session_auth.engines.values import Record
@@ -60,12 +61,15 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
 
-    So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``.
+    So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``, and what
+    was counted of guesses long ago.
     """
     rows, pruned = store(), 0
     while count := rows.prune(at_most=batch):
         pruned += count
     forget_ended(batch=batch)
+    while guess_counts.prune(at_most=batch):
+        pass
     return pruned
 
 

@@ -185,7 +185,8 @@ def normalized(name: str) -> str:
 def _find_user(name: str) -> AbstractBaseUser | None:
     users = get_user_model()
     try:
-        found: AbstractBaseUser = users._default_manager.get_by_natural_key(name)
+        with guess_counts.store_errors():
+            found: AbstractBaseUser = users._default_manager.get_by_natural_key(name)
     except users.DoesNotExist:
         return None
     return found

@@ -1,0 +1,477 @@
+"""How many guesses an account, an address and a device have, and what takes them back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import RequestFactory, override_settings
+
+from session_auth import guess_counts, throttling
+from session_auth.exceptions import InvalidCredentials, Throttled
+from session_auth.models import GuessCount
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
+from tests.clock import NOON
+from tests.guessing import (
+    ELSEWHERE,
+    HOME,
+    caller,
+    device_cookie,
+    guess,
+    reauthenticate,
+    retry_after,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_after_five_failures_a_guess_is_refused_in_the_errors_own_words(
+    browser: ApiClient, alice: User, clock: Any
+) -> None:
+    assert guess(browser, 5) == [401] * 5
+
+    response = browser.log_in()
+
+    assert response.status_code == 429
+    assert response.json() == {"error": "Too many attempts. Try again later.", "code": "throttled"}
+    assert response.headers["Retry-After"] == "30"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert not response.cookies
+
+
+def test_each_further_failure_doubles_the_delay_up_to_an_hour(
+    browser: ApiClient, alice: User, clock: Any
+) -> None:
+    guess(browser, 5)
+    delays = []
+
+    for _ in range(10):
+        delays.append(retry_after(browser.log_in()))
+        clock.shift(delays[-1] - 1)
+        assert retry_after(browser.log_in()) == 1
+        clock.shift(1)
+        assert browser.log_in(password="wrong").status_code == 401
+
+    assert delays == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_the_right_password_gets_in_as_soon_as_the_delay_is_over(
+    browser: ApiClient, alice: User, clock: Any
+) -> None:
+    guess(browser, 5)
+    clock.shift(30)
+
+    assert browser.log_in().status_code == 200
+
+
+def test_a_success_gives_all_guesses_back(browser: ApiClient, alice: User, clock: Any) -> None:
+    guess(browser, 4)
+    browser.log_in()
+
+    stranger = ApiClient()
+
+    assert guess(stranger, 6) == [401] * 5 + [429]
+
+
+def test_many_right_logins_are_no_guesses(alice: User) -> None:
+    assert [caller().log_in().status_code for _ in range(60)] == [200] * 60
+
+
+def test_the_free_failures_are_for_a_day(browser: ApiClient, alice: User, clock: Any) -> None:
+    guess(browser, 5)
+    clock.shift(timedelta(days=1))
+
+    assert guess(browser, 6) == [401] * 5 + [429]
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ACCOUNT=1)
+def test_with_one_free_failure_the_next_waits(browser: ApiClient, alice: User, clock: Any) -> None:
+    assert guess(browser, 2) == [401, 429]
+    assert retry_after(browser.log_in()) == 30
+
+
+def test_a_name_that_nobody_has_is_throttled_alike(browser: ApiClient, clock: Any) -> None:
+    assert guess(browser, 6, "nobody") == [401] * 5 + [429]
+    assert retry_after(browser.log_in("nobody")) == 30
+
+
+def test_what_is_no_guess_is_not_counted(browser: ApiClient, alice: User) -> None:
+    for body in ({"username": "alice"}, {"username": " ", "password": "x"}, {"username": 1}):
+        assert browser.call("POST", AUTH + "login/", body).status_code == 400
+    assert browser.log_in("alice", "").status_code == 400
+
+    assert GuessCount.objects.count() == 0
+
+
+# The address
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=3)
+def test_an_address_has_guesses_for_all_accounts_together(alice: User, clock: Any) -> None:
+    statuses = [guess(caller(), 1, f"name-{n}") for n in range(4)]
+
+    assert statuses == [[401], [401], [401], [429]]
+    assert retry_after(caller().log_in()) == 30
+    assert caller(ELSEWHERE).log_in().status_code == 200
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=3)
+def test_the_free_failures_of_an_address_are_for_an_hour(alice: User, clock: Any) -> None:
+    for n in range(3):
+        guess(caller(), 1, f"name-{n}")
+    clock.shift(timedelta(hours=1))
+
+    assert [guess(caller(), 1, f"other-{n}") for n in range(4)] == [[401], [401], [401], [429]]
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=3)
+def test_what_the_address_is_refused_does_not_count_for_the_account(
+    alice: User, clock: Any
+) -> None:
+    for n in range(3):
+        guess(caller(), 1, f"name-{n}")
+
+    assert guess(caller(), 9) == [429] * 9
+    assert guess(caller(ELSEWHERE), 3) == [401] * 3
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=7)
+def test_what_the_account_is_refused_does_not_count_for_the_address(
+    alice: User, clock: Any
+) -> None:
+    guess(caller(), 20)
+
+    assert [guess(caller(), 1, f"name-{n}") for n in range(3)] == [[401], [401], [429]]
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.1.2.3", "172.17.0.1", "::1", "fe80::1", ""])
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=1)
+def test_a_proxy_that_stands_for_everybody_does_not_throttle_them(ip: str, alice: User) -> None:
+    assert [guess(caller(ip), 1, f"name-{n}") for n in range(3)] == [[401]] * 3
+    with override_settings(SESSION_AUTH_TRUSTED_PROXIES=["192.168.0.1"]):
+        statuses = [guess(caller(ip), 1, f"other-{n}") for n in range(3)]
+
+    assert statuses == [[401]] * 3 if ip == "" else [[401], [429], [429]]
+
+
+# Known devices
+
+
+def test_who_logged_in_here_before_has_guesses_of_their_own(alice: User, clock: Any) -> None:
+    here = signed_in()
+    here.log_out()
+
+    assert guess(ApiClient(), 6) == [401] * 5 + [429]
+    assert guess(here, 6) == [401] * 5 + [429]
+    clock.shift(30)
+    assert here.log_in().status_code == 200
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=1)
+def test_a_known_device_is_not_held_up_by_its_neighbours(alice: User) -> None:
+    here = caller()
+    here.log_in()
+    guess(caller(), 3, "nobody")
+
+    assert caller().log_in().status_code == 429
+    assert here.log_in().status_code == 200
+
+
+def test_the_device_cookie_has_the_flags_of_the_session_cookie(alice: User) -> None:
+    with override_settings(
+        SESSION_COOKIE_NAME="__Host-s", SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="Strict"
+    ):
+        cookie = ApiClient().log_in().cookies["__Host-s_device"]
+
+    assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
+    assert (cookie["path"], cookie["domain"]) == ("/", "")
+    assert cookie["max-age"] == 365 * 24 * 60 * 60
+
+
+def test_the_device_cookie_names_nobody_and_opens_nothing(alice: User) -> None:
+    here = signed_in()
+    thief = ApiClient()
+    thief.cookies["sessionid_device"] = device_cookie(here)
+
+    assert thief.user() is None
+    assert thief.log_in(password="wrong").status_code == 401
+    assert "alice" not in device_cookie(here)
+
+
+def test_a_device_is_the_same_after_the_next_login(alice: User) -> None:
+    here = signed_in()
+    cookie = device_cookie(here)
+
+    here.log_in()
+
+    assert device_cookie(here) == cookie
+    assert device_cookie(signed_in()) != cookie
+
+
+def test_a_device_is_known_for_its_own_user_and_password_alone(alice: User, bob: User) -> None:
+    here = signed_in("bob")
+    guess(ApiClient(), 5)
+
+    assert here.log_in().status_code == 429  # as alice
+    bob.set_password("another " + PASSWORD)
+    bob.save()
+    guess(ApiClient(), 5, "bob")
+    assert here.log_in("bob", "another " + PASSWORD).status_code == 429
+
+
+@pytest.mark.parametrize("cookie", ["", ":", "x:y", "x" * 4000, "a:b:c", "ü:ü"])
+def test_a_made_up_device_is_unknown(alice: User, cookie: str) -> None:
+    guess(ApiClient(), 5)
+
+    stranger = ApiClient()
+    stranger.cookies["sessionid_device"] = cookie
+    assert stranger.log_in().status_code == 429
+
+
+def test_a_failed_login_makes_no_device_known(browser: ApiClient, alice: User) -> None:
+    browser.log_in(password="wrong")
+
+    assert device_cookie(browser) == ""
+
+
+def test_a_request_that_proves_nothing_sends_no_device_cookie(alice: User) -> None:
+    here = signed_in()
+
+    assert list(here.call("POST", "/api/note/?a=1").cookies) == ["sessionid"]
+
+
+# Proving the password again
+
+
+def test_a_proof_of_the_password_counts_on_the_same_limit(alice: User) -> None:
+    here = signed_in()
+    here.cookies.pop("sessionid_device")
+
+    statuses = [reauthenticate(here, "wrong-{n}").status_code for n in range(5)]
+
+    assert statuses == [401] * 5
+    assert reauthenticate(here, PASSWORD).status_code == 429
+    assert ApiClient().log_in().status_code == 429
+
+
+def test_a_proof_that_is_right_gives_the_guesses_back(alice: User) -> None:
+    here = signed_in()
+    for _ in range(4):
+        reauthenticate(here, "wrong")
+
+    assert reauthenticate(here, PASSWORD).status_code == 200
+    assert [reauthenticate(here, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
+
+
+# The ceiling
+
+
+def fail(browser: ApiClient, clock: Any, times: int) -> None:
+    for _ in range(times):
+        assert browser.log_in(password="wrong").status_code == 401
+        clock.shift(3600)
+
+
+def test_after_a_hundred_failures_in_a_row_no_password_is_right(alice: User, clock: Any) -> None:
+    here = signed_in()
+    stranger = ApiClient()
+    fail(stranger, clock, 100)
+
+    refused = stranger.log_in()
+
+    assert refused.json() == {"error": "Invalid credentials", "code": "invalid_credentials"}
+    assert "sessionid" not in refused.cookies
+    clock.shift(3600)
+    assert here.log_in().status_code == 200
+
+
+def test_the_hundredth_guess_may_still_be_right(alice: User, clock: Any) -> None:
+    stranger = ApiClient()
+    fail(stranger, clock, 99)
+
+    assert stranger.log_in().status_code == 200
+
+
+def test_a_login_on_a_known_device_begins_the_hundred_anew(alice: User, clock: Any) -> None:
+    here = signed_in()
+    stranger = ApiClient()
+    fail(stranger, clock, 100)
+    here.log_in()
+
+    fail(stranger, clock, 99)
+    assert stranger.log_in().status_code == 200
+
+
+def test_a_login_on_a_known_device_gives_strangers_no_guesses(alice: User, clock: Any) -> None:
+    here = signed_in()
+    stranger = ApiClient()
+    guess(stranger, 5)
+    here.log_in()
+
+    assert retry_after(stranger.log_in()) == 30
+
+
+def test_a_reset_begins_anew(alice: User, clock: Any) -> None:
+    stranger = ApiClient()
+    fail(stranger, clock, 100)
+    throttling.forget(alice)
+
+    assert stranger.log_in().status_code == 200
+
+
+def test_failures_in_a_row_are_remembered_while_names_that_nobody_has_are_forgotten(
+    alice: User, clock: Any
+) -> None:
+    stranger = ApiClient()
+    fail(stranger, clock, 100)
+    guess(stranger, 1, "nobody")
+    clock.shift(timedelta(days=300))
+
+    guess_counts.prune()
+
+    assert GuessCount.objects.count() == 1
+    assert guess(ApiClient(), 1, "ALICE ") == [401]  # a spelling that nobody has
+    clock.shift(timedelta(days=60))
+    guess_counts.prune()
+    assert ApiClient().log_in().status_code == 401
+
+
+# Requests that cost something
+
+
+def request(ip: str = HOME) -> Any:
+    return RequestFactory(REMOTE_ADDR=ip).post("/")
+
+
+def test_requests_for_one_name_are_limited_wherever_they_come_from(clock: Any) -> None:
+    for n in range(5):
+        throttling.limit_requests(request(f"9.9.9.{n}"), purpose="reset", name="A@example.org")
+
+    with pytest.raises(Throttled) as refusal:
+        throttling.limit_requests(request(), purpose="reset", name="a@example.org ")
+    assert refusal.value.headers == {"Retry-After": "30"}
+    throttling.limit_requests(request(), purpose="other", name="a@example.org")
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=2)
+def test_requests_of_one_address_are_limited_and_are_no_guesses(alice: User) -> None:
+    throttling.limit_requests(request(), purpose="reset", name="a@example.org")
+    throttling.limit_requests(request(), purpose="reset", name="b@example.org")
+
+    with pytest.raises(Throttled):
+        throttling.limit_requests(request(), purpose="reset", name="c@example.org")
+    throttling.limit_requests(request("127.0.0.1"), purpose="reset", name="c@example.org")
+    assert caller().log_in().status_code == 200
+
+
+# From Python
+
+
+def test_a_password_is_one_guess_whoever_asks(alice: User) -> None:
+    here = request()
+
+    first = throttling.reserve(here, "ALICE", "wrong")
+
+    assert throttling.reserve(here, "alice", "wrong") is first
+    assert throttling.reserve(here, "alice", "other") is not first
+    assert throttling.reserve(here, "nobody", "wrong") is not first
+    assert throttling.reserve(request(), "alice", "wrong") is not first
+
+
+def test_of_two_backends_one_may_find_the_password_right(alice: User) -> None:
+    here = throttling.reserve(request(), alice, PASSWORD)
+
+    assert [here.accept(False), here.accept(True), here.accept(True)] == [False, True, True]
+    assert sum(GuessCount.objects.values_list("next_at", flat=True)) == 0
+    assert guess(ApiClient(), 5) == [401] * 5
+
+
+def test_a_guess_shows_no_password() -> None:
+    here = request()
+
+    throttling.reserve(here, "alice", "my secret")
+
+    assert "my secret" not in repr(here.META)
+
+
+def test_a_password_that_is_too_long_is_no_guess(alice: User) -> None:
+    with pytest.raises(InvalidCredentials):
+        throttling.reserve(request(), alice, "ü" * 2049)
+    throttling.reserve(request(), alice, "ü" * 2048)
+
+    assert GuessCount.objects.count() == 2
+
+
+# At rest
+
+
+def test_the_table_names_no_account_and_no_address(alice: User) -> None:
+    guess(caller(), 1)
+    guess(caller(), 1, "nobody")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM session_auth_guesscount")
+        text = str(cursor.fetchall())
+    assert not [value for value in ("alice", "nobody", HOME) if value in text]
+    assert len(str(GuessCount.objects.all()[0])) == 43
+
+
+def test_each_failure_clears_some_of_what_expired(alice: User, clock: Any) -> None:
+    for n in range(30):
+        guess(ApiClient(), 1, f"name-{n}")
+    clock.shift(timedelta(days=1))
+
+    guess(ApiClient(), 2, "nobody")
+
+    assert GuessCount.objects.count() == 11
+
+
+def test_the_command_that_prunes_clears_all_that_expired(clock: Any, capsys: Any) -> None:
+    for n in range(30):
+        guess(ApiClient(), 1, f"name-{n}")
+    clock.shift(timedelta(days=1))
+
+    call_command("prune_sessions", batch=7)
+
+    assert GuessCount.objects.count() == 0
+
+
+def test_a_refusal_is_logged_without_the_name(
+    alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    guess(caller(), 6)
+    guess(caller(), 6, "nobody")
+
+    told = [record.getMessage() for record in caplog.records if "throttled" in record.msg]
+    assert told == [
+        f"throttled user_id={alice.pk} ip={HOME}",
+        f"throttled user_id=None ip={HOME}",
+    ]
+
+
+def test_when_guesses_cannot_be_counted_there_are_none(outage: None) -> None:
+    """No free guess: neither the right password nor a wrong one is looked at."""
+    response = ApiClient().log_in()
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "store_unavailable"
+
+
+def test_when_the_table_cannot_be_written_there_are_no_guesses(alice: User) -> None:
+    with connection.execute_wrapper(refuse_to_count):
+        response = ApiClient().log_in()
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+
+
+def refuse_to_count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """A database that has become read-only."""
+    return execute("SELECT no_such_column" if "guesscount" in sql else sql, params, many, context)
+
+
+def test_the_clock_is_the_one_that_tests_freeze(clock: Any, alice: User) -> None:
+    guess(ApiClient(), 1)
+
+    assert GuessCount.objects.get().window_ends_at == (NOON + timedelta(days=1)).timestamp()
