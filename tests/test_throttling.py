@@ -372,9 +372,10 @@ def test_requests_of_one_address_are_limited_and_are_no_guesses(alice: User) -> 
 def test_a_password_is_one_guess_whoever_asks(alice: User) -> None:
     here = request()
 
-    first = throttling.reserve(here, "ALICE", "wrong")
+    first = throttling.reserve(here, alice, "wrong")
 
     assert throttling.reserve(here, "alice", "wrong") is first
+    assert throttling.reserve(here, "ALICE", "wrong") is not first
     assert throttling.reserve(here, "alice", "other") is not first
     assert throttling.reserve(here, "nobody", "wrong") is not first
     assert throttling.reserve(request(), "alice", "wrong") is not first

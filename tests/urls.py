@@ -35,6 +35,8 @@ urlpatterns = [
     path("page/refused/", views.refused),
     path("page/private-api/", views.private),
     path("page/logout-and-fail/", views.logout_and_fail),
+    path("page/guess-and-fail/", views.guess_and_fail),
+    path("page/guess-and-roll-back/", views.guess_and_roll_back),
     path("page/ended-meanwhile/", views.ended_meanwhile),
     path("page/interrupted/", views.interrupted),
 ]

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.contrib.auth import logout
+from django.contrib.auth import authenticate, logout
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -50,6 +51,17 @@ def flush(request: HttpRequest) -> HttpResponse:
 def logout_and_fail(request: HttpRequest) -> HttpResponse:
     logout(request)
     raise RuntimeError("The view fails after the logout.")
+
+
+def guess_and_fail(request: HttpRequest) -> HttpResponse:
+    authenticate(request, username="alice", password=request.GET["password"])
+    raise RuntimeError("The view fails after the guess.")
+
+
+def guess_and_roll_back(request: HttpRequest) -> HttpResponse:
+    authenticate(request, username="alice", password=request.GET["password"])
+    transaction.set_rollback(True)
+    return HttpResponse(status=401)
 
 
 def ended_meanwhile(request: HttpRequest) -> HttpResponse:

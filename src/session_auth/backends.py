@@ -1,7 +1,7 @@
 """Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, whoever calls ``authenticate()``."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import backends as django_backends
@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
+from session_auth.credentials import check_password
 from session_auth.exceptions import InvalidCredentials
 
 
@@ -81,4 +82,38 @@ def _verdict(guess: throttling.Guess | None, user: Any) -> Any:
 
 
 class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
-    """Django's, in its place in ``AUTHENTICATION_BACKENDS``, with guesses counted."""
+    """Django's, for its place in ``AUTHENTICATION_BACKENDS``, but for two things.
+
+    Guesses are counted. An upgrade of a hash never undoes a change made at the same time.
+    """
+
+    @sensitive_variables("password")
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        guess = self._reserve(request, username, password, kwargs)
+        if guess is None or password is None:
+            return None
+        user = guess.user
+        if user is None:
+            # The same work for an unknown user: no enumeration by time.
+            get_user_model()().set_password(password)
+            return _verdict(guess, None)
+        is_right = check_password(user, password) and self.user_can_authenticate(cast("Any", user))
+        return _verdict(guess, user if is_right else None)
+
+    @sensitive_variables("password")
+    async def aauthenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        return await sync_to_async(self.authenticate)(
+            request, username=username, password=password, **kwargs
+        )

@@ -20,8 +20,6 @@ TIMES = frozenset(
 )
 COUNTS = frozenset({"GUESSES_PER_ACCOUNT", "GUESSES_PER_ADDRESS", "MAX_SESSIONS"})
 UNIX_SOCKET = "unix"
-
-
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
 

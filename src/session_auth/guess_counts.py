@@ -60,7 +60,9 @@ class Limit:
     kept_seconds: int
 
 
-def count(limits: Collection[Limit], *, on_commit: Callable[[], None]) -> dict[str, int]:
+def count(
+    limits: Collection[Limit], *, on_commit: Callable[[], None] = lambda: None
+) -> dict[str, int]:
     """Count one failure against all limits, or against none; return the failures in a row by id.
 
     However many call at once, no more get through than the limits allow.

@@ -20,7 +20,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from django.views.decorators.debug import sensitive_variables
 
 from session_auth import guess_counts, known_devices
 from session_auth.client_info import client_info, client_network
@@ -50,10 +49,10 @@ class _State(Enum):
 class Guess:
     """One password, counted as wrong until ``accept()`` says otherwise.
 
-    Its attributes are private: error reports show the ``repr`` of what ``META`` holds.
+    ``user`` is the one that its name belongs to, if any. The other attributes are private: error
+    reports show the ``repr`` of what ``META`` holds.
     """
 
-    @sensitive_variables("password")
     def __init__(
         self,
         request: HttpRequest | None,
@@ -61,11 +60,12 @@ class Guess:
         name: str,
         password: str,
     ) -> None:
-        self._names = {name} if user is None else {name, _account_name(user)}
+        self.user = user
+        self._names = {name} if user is None else {name, user.get_username()}
         self._password = password
         self._state = _State.COUNTED
         self._is_safe = False
-        account = _account_limit(_account_name(user) if user else name, is_known=user is not None)
+        account = _account_limit(user.get_username() if user else name, is_known=user is not None)
         device = request and known_devices.device_of(request.COOKIES, user)
         self._own = _device_limit(device) if device else account
         self._pardoned = account.id if device else ""
@@ -77,14 +77,13 @@ class Guess:
     def is_right(self) -> bool:
         return self._state is _State.RIGHT
 
-    @sensitive_variables("password")
     def covers(self, name: str, password: str) -> bool:
-        """Say whether this is the guess of ``password`` at the account ``name``."""
+        """Say whether this is the guess of ``password`` at the account ``name`` as typed."""
         return name in self._names and password == self._password
 
     def is_at(self, user: AbstractBaseUser) -> bool:
         """Say whether this is a guess at the account of ``user``."""
-        return _account_name(user) in self._names
+        return normalized(user.get_username()) in map(normalized, self._names)
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.
@@ -112,7 +111,6 @@ class Guess:
         self._is_safe = True
 
 
-@sensitive_variables("password")
 def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, password: str) -> Guess:
     """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
 
@@ -125,7 +123,7 @@ def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, passwo
     """
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         raise InvalidCredentials
-    name = normalized(account) if isinstance(account, str) else _account_name(account)
+    name = account if isinstance(account, str) else account.get_username()
     guesses: list[Guess] = [] if request is None else request.META.setdefault(GUESSES, [])
     for guess in guesses:
         if guess.covers(name, password):
@@ -140,17 +138,18 @@ def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, passwo
     return guess
 
 
-def limit_requests(request: HttpRequest, *, purpose: str, name: str) -> None:
-    """Count a request that costs something, such as an e-mail to ``name``, and is never free again.
+def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = None) -> None:
+    """Count a request that costs something, such as an e-mail to ``name``; nothing takes it back.
 
     Counted are the name, known or not, and the address, by the limits for guesses but apart from
     them and from other purposes. Raises ``Throttled`` and ``StoreUnavailable``.
     """
-    limits = [_account_limit(normalized(name), is_known=False, purpose=purpose)]
-    if address := _address_limit(request, purpose=purpose):
-        limits.append(address)
+    by_name = name and _account_limit(name, is_known=False, purpose=purpose)
+    limits = [limit for limit in (by_name, _address_limit(request, purpose=purpose)) if limit]
+    if not limits:
+        return
     try:
-        guess_counts.count(limits, on_commit=lambda: None)
+        guess_counts.count(limits)
     except Throttled:
         _log_refusal(request, None)
         raise
@@ -159,7 +158,7 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str) -> None:
 
 def forget(user: AbstractBaseUser) -> None:
     """Let ``user`` start anew, as after a reset of the password; addresses stay as they are."""
-    guess_counts.forget(_account_limit(_account_name(user), is_known=True).id)
+    guess_counts.forget(_account_limit(user.get_username(), is_known=True).id)
 
 
 def make_good(request: HttpRequest) -> None:
@@ -192,15 +191,11 @@ def _find_user(name: str) -> AbstractBaseUser | None:
     return found
 
 
-def _account_name(user: AbstractBaseUser) -> str:
-    # Not the primary key: "Alice" and "alice" must share a count whether "alice" exists or not.
-    return normalized(str(user.get_username()))
-
-
 def _account_limit(name: str, *, is_known: bool, purpose: str = "password") -> Limit:
     kept = FAILURES_KEPT if is_known else ACCOUNT_WINDOW
     return Limit(
-        id=_key(f"{purpose}.account", name),
+        # Not by primary key: "Alice" and "alice" share a count, whether "alice" exists or not.
+        id=_key(f"{purpose}.account", normalized(name)),
         free=get_conf().GUESSES_PER_ACCOUNT,
         window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
         kept_seconds=round(kept.total_seconds()),

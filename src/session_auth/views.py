@@ -125,8 +125,14 @@ class PasswordChangeView(NewPasswordView):
         user = flows.require_login(request)
         body = read_json(request, {"old_password": str, "new_password": str})
         form = self.form_class(user, data=_new_password_twice(body))
-        if not form.is_valid():
+        guess = throttling.reserve(request, user, body.get("old_password", ""))
+        is_valid = form.is_valid()
+        is_right = guess.accept("old_password" not in form.errors)
+        if not is_valid:
             raise _password_refusal(form)
+        if not is_right:
+            wrong = PasswordChangeForm.error_messages["password_incorrect"]
+            raise InvalidRequest(fields={"old_password": [wrong]})
         passwords.change_password(request, form)
         response = json_response({"user": describe_user(user), "csrfToken": get_token(request)})
         self.notify(request, response, user)
@@ -144,6 +150,9 @@ class PasswordResetView(JSONView):
         form = self.form_class(read_json(request, {"email": str}))
         if not form.is_valid():
             raise InvalidRequest(fields=form.errors)
+        throttling.limit_requests(
+            request, purpose="password_reset", name=form.cleaned_data["email"]
+        )
         response = json_response(
             {"message": "If there is an account with this address, a link is on its way."},
             status=202,
@@ -169,6 +178,7 @@ class PasswordResetConfirmView(NewPasswordView):
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest) -> JsonResponse:
         body = read_json(request, {"uid": str, "token": str, "new_password": str})
+        throttling.limit_requests(request, purpose="password_reset_confirm")
         user = passwords.user_of_link(
             body.get("uid", ""), body.get("token", ""), token_generator=self.token_generator
         )
@@ -178,6 +188,7 @@ class PasswordResetConfirmView(NewPasswordView):
         if not form.is_valid():
             raise _password_refusal(form)
         passwords.reset_password(form)
+        throttling.forget(user)
         response = json_response({"message": "Password changed"})
         self.notify(request, response, user)
         return response
@@ -288,6 +299,9 @@ def _refusal(form: AuthenticationForm) -> SessionAuthError:
 def _new_password_twice(body: Mapping[str, str]) -> dict[str, str]:
     """Return the data for a form that wants the new password typed twice."""
     new_password = body.get("new_password", "")
+    if len(new_password.encode()) > throttling.MAX_PASSWORD_BYTES:
+        longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
+        raise InvalidRequest(fields={"new_password": [longest]})
     twice = {"new_password1": new_password, "new_password2": new_password}
     return {"old_password": body.get("old_password", "")} | twice
 
