@@ -6,9 +6,11 @@ import pytest
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import run_checks
 from django.http import HttpResponse
-from django.test import override_settings
+from django.test import modify_settings, override_settings
 from django.urls import include, path
 
+from session_auth import checks
+from session_auth.backends import ThrottleMixin
 from session_auth.middleware import SessionMiddleware
 
 SESSION = "session_auth.middleware.SessionMiddleware"
@@ -34,6 +36,10 @@ class PickleLikeSerializer:
 class NotFaithfulSerializer(JSONSerializer):
     def dumps(self, obj: object) -> bytes:
         return b"{}"
+
+
+class Throttled(ThrottleMixin):
+    pass
 
 
 class Subclass(SessionMiddleware):
@@ -151,6 +157,27 @@ def test_saving_at_each_request_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("backends", "expected"),
+    [
+        (["session_auth.backends.ModelBackend"], []),
+        (["django.contrib.auth.backends.ModelBackend", f"{__name__}.Throttled"], []),
+        (["django.contrib.auth.backends.ModelBackend"], ["session_auth.W003"]),
+    ],
+)
+def test_guesses_in_the_admin_are_counted(backends: list[str], expected: list[str]) -> None:
+    assert ids(AUTHENTICATION_BACKENDS=backends) == expected
+
+
+def test_without_the_admin_no_backend_has_to_count() -> None:
+    check = checks.guesses_in_the_admin_are_counted
+    with (
+        override_settings(AUTHENTICATION_BACKENDS=[]),
+        modify_settings(INSTALLED_APPS={"remove": "django.contrib.admin"}),
+    ):
+        assert check() == []
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"SESSION_COOKIE_SECURE": False},
@@ -224,6 +251,7 @@ def test_every_message_has_a_hint_and_an_id_of_its_own() -> None:
         SESSION_AUTH_USER_FIELDS=["password"],
         SESSION_AUTH_TYPO=1,
         CSRF_COOKIE_HTTPONLY=True,
+        AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"],
         ROOT_URLCONF=urls_without_the_endpoint,
     ):
         messages = [
@@ -234,5 +262,5 @@ def test_every_message_has_a_hint_and_an_id_of_its_own() -> None:
 
     numbers = {str(message.id).removeprefix("session_auth.") for message in messages}
     errors = {f"E{number:03}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 101, 102, 103)}
-    assert numbers == errors | {"W001", "W002", "W101"}
+    assert numbers == errors | {"W001", "W002", "W003", "W101"}
     assert all(message.hint for message in messages)

@@ -59,6 +59,15 @@ def test_the_reset_url_is_absolute_and_has_room_for_a_link(value: object) -> Non
         get_conf()
 
 
+@pytest.mark.parametrize("value", ["10.0.0.1", None, [1], ["10.0.0.1/8"], ["proxy"], [""]])
+def test_a_proxy_is_an_address_or_a_network(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_TRUSTED_PROXIES=value),
+        pytest.raises(ImproperlyConfigured, match="SESSION_AUTH_TRUSTED_PROXIES must be a list or"),
+    ):
+        get_conf()
+
+
 @pytest.mark.parametrize("value", [0, -1, True, "5", 5.0])
 def test_a_number_is_whole_and_above_zero(value: object) -> None:
     with (

@@ -12,7 +12,7 @@ from django.test import override_settings
 from django.urls import path
 from django.utils.module_loading import import_string
 
-from session_auth import exceptions
+from session_auth import exceptions, guess_counts, known_devices, throttling
 from session_auth.conf import Conf
 from session_auth.exceptions import SessionAuthError
 from session_auth.urls import urlpatterns
@@ -101,6 +101,27 @@ def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_limits_of_the_docs_are_those_of_the_code() -> None:
+    """ASVS 6.1.1"""
+    text = (ROOT / "docs" / "throttling.md").read_text()
+
+    for said in (
+        f"{Conf().GUESSES_PER_ACCOUNT} a day (`SESSION_AUTH_GUESSES_PER_ACCOUNT`)",
+        f"{Conf().GUESSES_PER_ADDRESS} an hour (`SESSION_AUTH_GUESSES_PER_ADDRESS`)",
+        f"{Conf().GUESSES_PER_ACCOUNT} a day | each costs a delay | by a success, or a day",
+        f"is {guess_counts.FIRST_DELAY_SECONDS} seconds at first",
+        f"up to {guess_counts.LAST_DELAY_SECONDS} seconds",
+        f"After {throttling.CEILING} failures in a row",
+        f"remembered for {throttling.FAILURES_KEPT.days} days",
+        f"for {known_devices.COOKIE_AGE.days} days",
+        f"deletes up to {guess_counts.PRUNE_ROWS} that",
+        f"more than {throttling.MAX_PASSWORD_BYTES} bytes",
+    ):
+        assert said in text
+    assert timedelta(days=1) == throttling.ACCOUNT_WINDOW
+    assert timedelta(hours=1) == throttling.ADDRESS_WINDOW
 
 
 def test_the_timeouts_of_the_docs_are_the_defaults() -> None:

@@ -34,6 +34,9 @@ MIDDLEWARE = [
 
 SESSION_ENGINE = "session_auth.engines.database"  # 3. the engine; 4. is in urls.py
 
+# Guesses at passwords are counted in the admin, too; see docs/throttling.md.
+AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
