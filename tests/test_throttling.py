@@ -274,12 +274,16 @@ def fail(browser: ApiClient, clock: Any, times: int) -> None:
         clock.shift(3600)
 
 
-def test_after_a_hundred_failures_in_a_row_no_password_is_right(alice: User, clock: Any) -> None:
+@pytest.mark.parametrize("backend", ["django.contrib.auth.backends", "session_auth.backends"])
+def test_after_a_hundred_failures_in_a_row_no_password_is_right(
+    alice: User, clock: Any, backend: str
+) -> None:
     here = signed_in()
     stranger = ApiClient()
     fail(stranger, clock, 100)
 
-    refused = stranger.log_in()
+    with override_settings(AUTHENTICATION_BACKENDS=[f"{backend}.ModelBackend"]):
+        refused = stranger.log_in()
 
     assert refused.json() == {"error": "Invalid credentials", "code": "invalid_credentials"}
     assert "sessionid" not in refused.cookies
