@@ -19,6 +19,7 @@ from django.test import Client, override_settings
 from django.test.client import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
+from session_auth.exceptions import Throttled
 from session_auth.guess_counts import PRUNE_ROWS
 from session_auth.models import GuessCount, Session
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
@@ -234,6 +235,9 @@ def test_the_spellings_of_a_name_share_their_guesses(spellings: list[str], alice
     statuses = [ApiClient().log_in(name, "wrong").status_code for name in spellings]
 
     assert statuses == [401] * 5 + [429]
+    # Without the form of the endpoint, which makes some of them one.
+    with pytest.raises(Throttled):
+        authenticate(username=spellings[5], password="wrong")
 
 
 def test_letters_that_only_look_alike_are_other_names(alice: User) -> None:

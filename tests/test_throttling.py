@@ -215,6 +215,8 @@ def test_a_device_is_known_for_its_own_user_and_password_alone(alice: User, bob:
     guess(ApiClient(), 5)
 
     assert here.log_in().status_code == 429  # as alice
+    User.objects.filter(pk=alice.pk).update(password=bob.password)
+    assert here.log_in().status_code == 429
     bob.set_password("another " + PASSWORD)
     bob.save()
     guess(ApiClient(), 5, "bob")
@@ -391,6 +393,20 @@ def test_of_two_backends_one_may_find_the_password_right(alice: User) -> None:
     assert [here.accept(False), here.accept(True), here.accept(True)] == [False, True, True]
     assert sum(GuessCount.objects.values_list("next_at", flat=True)) == 0
     assert guess(ApiClient(), 5) == [401] * 5
+
+
+def test_a_request_proves_who_its_right_password_belongs_to(alice: User, bob: User) -> None:
+    here = request()
+    assert throttling.proven_user(here) is None
+    here.user = alice
+
+    guess = throttling.reserve(here, "alice", PASSWORD)
+
+    assert throttling.proven_user(here) is None
+    guess.accept(True)
+    assert throttling.proven_user(here) == alice
+    here.user = bob
+    assert throttling.proven_user(here) is None
 
 
 def test_a_guess_shows_no_password() -> None:

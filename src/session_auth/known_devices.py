@@ -31,7 +31,7 @@ def device_of(cookies: Mapping[str, str], user: AbstractBaseUser | None) -> str 
     device, _, signature = cookies.get(cookie_name(), "").partition(":")
     # The same work for an unknown user: no enumeration by time.
     owner = get_user_model()() if user is None else user
-    if not constant_time_compare(signature, _signature(device, owner)) or user is None:
+    if not constant_time_compare(signature, _signature(device, owner)):
         return None
     return device
 
