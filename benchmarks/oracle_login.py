@@ -15,6 +15,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median, quantiles
 
 import django
@@ -69,7 +70,7 @@ def measure(tries: int) -> dict[str, list[float]]:
     for _ in range(tries):
         for kind in random.sample(GUESSED + THROTTLED, len(times)):
             GuessCount.objects.exclude(id__in=throttled).delete()
-            times[kind].append(timed(lambda kind=kind: browser.log_in(kind, "wrong")))
+            times[kind].append(timed(partial(browser.log_in, kind, "wrong")))
     return times
 
 

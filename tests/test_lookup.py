@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 Counted = Any
 """pytest-django's ``django_assert_num_queries``."""
 
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+MODEL_BACKEND = "session_auth.backends.ModelBackend"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.functional import SimpleLazyObject
 
 from session_auth import guess_counts, known_devices
 from session_auth.client_info import client_info, client_network
@@ -169,7 +170,9 @@ def make_good(request: HttpRequest) -> None:
 
 def proven_user(request: HttpRequest) -> AbstractBaseUser | None:
     """Return who is logged in, if ``request`` brought their right password."""
-    user: AbstractBaseUser | None = getattr(request, "user", None)
+    user: AbstractBaseUser | None = vars(request).get("user")
+    if isinstance(user, SimpleLazyObject):  # which must not be looked up now, in an event loop
+        user = vars(request).get("_cached_user")
     guesses: list[Guess] = request.META.get(GUESSES, [])
     if user is not None and any(guess.is_right and guess.is_at(user) for guess in guesses):
         return user
