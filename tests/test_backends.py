@@ -268,6 +268,19 @@ def test_a_guess_counts_though_the_request_is_rolled_back(
     assert sorted(GuessCount.objects.values_list("failures", flat=True)) == [5, 5]
 
 
+def test_a_guess_counts_though_the_request_is_rolled_back_under_asgi(
+    atomic_requests: None, alice: User
+) -> None:
+    """A57"""
+    client = AsyncClient(raise_request_exception=False)
+
+    async def statuses() -> list[int]:
+        path = "/page/guess-and-fail/?password=wrong-"
+        return [(await client.post(f"{path}{n}")).status_code for n in range(6)]
+
+    assert async_to_sync(statuses)() == [500] * 5 + [429]
+
+
 def test_a_guess_that_is_committed_counts_once(atomic_requests: None, staff: User) -> None:
     client = Client()
 
