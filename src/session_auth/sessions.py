@@ -4,6 +4,7 @@ Each end is logged and signalled (``session_auth.signals.session_ended``) with i
 """
 
 from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
@@ -12,8 +13,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
 from session_auth import guess_counts
-from session_auth.engines.base import PRUNE_ROWS, BaseSessionStore
+from session_auth.engines.base import BaseSessionStore
 from session_auth.engines.ending import announce, forget_ended
+from session_auth.engines.pruning import PRUNE_ROWS, in_batches
 from session_auth.engines.values import Record
 from session_auth.signals import EndReason
 
@@ -61,15 +63,13 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
 
+    No login waits for long: half of the time it rests.
     So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``, and what
     was counted of guesses long ago.
     """
-    rows, pruned = store(), 0
-    while count := rows.prune(at_most=batch):
-        pruned += count
-    forget_ended(batch=batch)
-    while guess_counts.prune(at_most=batch):
-        pass
+    pruned = in_batches(partial(store().prune, at_most=batch))
+    in_batches(partial(forget_ended, at_most=batch))
+    in_batches(partial(guess_counts.prune, at_most=batch))
     return pruned
 
 

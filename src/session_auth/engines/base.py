@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -29,12 +30,12 @@ from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.engines.adoption import adopt
 from session_auth.engines.ending import announce, forget_ended
+from session_auth.engines.pruning import PRUNE_ROWS, in_batches
 from session_auth.engines.rows import Rows
 from session_auth.engines.values import Deadlines, Record, State
 from session_auth.keys import digest, is_session_key, new_session_key
 from session_auth.signals import EndReason
 
-PRUNE_ROWS = 1000
 logger = logging.getLogger("django.security.SuspiciousSession")
 
 
@@ -182,9 +183,8 @@ class BaseSessionStore(Rows, SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         """Delete what has expired, some rows at a time, so that no lock is held for long."""
-        while cls().prune():
-            pass
-        forget_ended(batch=PRUNE_ROWS)
+        in_batches(cls().prune)
+        in_batches(partial(forget_ended, at_most=PRUNE_ROWS))
 
     # Beyond Django's contract.
 

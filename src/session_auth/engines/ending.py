@@ -27,13 +27,16 @@ def announce(records: Iterable[Record], reason: EndReason | None = None) -> None
         announce_end(session_id=record.id, user_id=record.user_id, reason=why)
 
 
-def forget_ended(*, batch: int) -> None:
-    """Delete the records older than ``SESSION_AUTH_KEEP_ENDED``; where it is ``None``, all."""
+def forget_ended(*, at_most: int) -> int:
+    """Delete some records older than ``SESSION_AUTH_KEEP_ENDED``, any where it is ``None``.
+
+    Returns how many that were.
+    """
     alias = router.db_for_write(EndedSession)
     too_old = timezone.now() - (get_conf().KEEP_ENDED or timedelta(0))
     rows = EndedSession.objects.using(alias).filter(ended_at__lte=too_old).order_by("ended_at")
-    while ids := list(rows.values_list("pk", flat=True)[:batch]):
-        EndedSession.objects.using(alias).filter(pk__in=ids).delete()
+    ids = list(rows.values_list("pk", flat=True)[:at_most])
+    return EndedSession.objects.using(alias).filter(pk__in=ids).delete()[0] if ids else 0
 
 
 def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:

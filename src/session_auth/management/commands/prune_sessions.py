@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from session_auth.engines.base import PRUNE_ROWS
+from session_auth.engines.pruning import PRUNE_ROWS
 from session_auth.sessions import prune_sessions
 
 

@@ -1,0 +1,39 @@
+"""A table of sessions, as large as a benchmark wants it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connection
+from django.utils import timezone
+
+from session_auth.models import Session
+
+BATCH = 10_000
+
+
+def fill(size: int, *, sessions_a_user: int, expired: bool = False) -> None:
+    """Let there be ``size`` sessions; their users need not exist."""
+    now = timezone.now()
+    start = now - timedelta(days=20) if expired else now
+    for first in range(Session.objects.count(), size, BATCH):
+        Session.objects.bulk_create(
+            Session(
+                id=f"{number:043}",
+                user_id=number // sessions_a_user + 1,
+                data="{}",
+                created_at=start,
+                authenticated_at=start,
+                last_seen_at=start - timedelta(seconds=number % 86_400),
+                expires_at=start + timedelta(days=14, seconds=number % 86_400),
+            )
+            for number in range(first, min(first + BATCH, size))
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def throw_away() -> None:
+    """Leave no file behind; a PostgreSQL server goes with its command."""
+    connection.close()
+    if connection.vendor == "sqlite":
+        Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)
