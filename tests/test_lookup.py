@@ -160,9 +160,6 @@ class UsersElsewhere:
     def db_for_read(self, model: type, **hints: object) -> str | None:
         return "replica" if model is User else None
 
-    def allow_relation(self, *models: object, **hints: object) -> bool:
-        return True
-
 
 @pytest.mark.django_db(databases=["default", "replica"], transaction=True)
 def test_users_are_read_from_where_the_router_says(alice: User) -> None:

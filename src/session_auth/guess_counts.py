@@ -120,7 +120,9 @@ def prune(*, at_most: int = PRUNE_ROWS) -> int:
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
     with store_errors(), transaction.atomic(using=alias):
         some = expired.order_by("expires_at").select_for_update(skip_locked=True)
-        return expired.filter(id__in=some.values("id")[:at_most]).delete()[0]
+        # Not as a subquery, which PostgreSQL may run again for each row: then more than some go.
+        ids = list(some.values_list("id", flat=True)[:at_most])
+        return expired.filter(id__in=ids).delete()[0] if ids else 0
 
 
 def _count(limits: Collection[Limit], alias: str) -> dict[str, int]:

@@ -83,8 +83,9 @@ def test_a_person_sets_a_password_that_they_have_forgotten(demo: Demo, folder: P
 
 def mailed_link(folder: Path, page: Page) -> str:
     """Return the link of a mail, which the demo prints after the answer that the page shows."""
-    for _ in range(100):
-        if links := re.findall(r"http\S+/password/#\S+", (folder / "server.log").read_text()):
-            return str(links[0])
-        page.wait_for_timeout(50)
-    raise AssertionError("No mail came.")
+    log = folder / "server.log"
+    looks = (
+        re.findall(r"http\S+/password/#\S+", log.read_text()) or page.wait_for_timeout(50)
+        for _ in range(100)
+    )
+    return str(next(links for links in looks if links)[0])
