@@ -23,8 +23,6 @@ from session_auth.exceptions import (
     MethodNotAllowed,
     PayloadTooLarge,
     SessionAuthError,
-    StoreUnavailable,
-    Throttled,
     UnsupportedMediaType,
 )
 
@@ -68,8 +66,8 @@ def error_response(error: SessionAuthError) -> JsonResponse:
     return response
 
 
-def unavailable_response(request: HttpRequest, error: StoreUnavailable | Throttled) -> HttpResponse:
-    """Return the answer that says to come back later: JSON for an API, else plain text."""
+def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
+    """Return the answer that tells a client of ``error``: JSON for an API, else plain text."""
     if wants_json(request):
         return error_response(error)
     return guarded(
@@ -239,7 +237,10 @@ class JSONView(View):
         # A cross-site form can send these; and Django's check would parse a form of any size.
         if request.content_type in FORM_TYPES:
             raise UnsupportedMediaType
-        csrf.verify(request)
+        if request.method in csrf.SAFE_METHODS:
+            csrf.verify_read(request)
+        else:
+            csrf.verify(request)
         return cast("HttpResponse", super().dispatch(request, *args, **kwargs))
 
     def _methods(self) -> list[str]:

@@ -13,11 +13,11 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import router, transaction
 from django.http import HttpRequest
-from django.middleware.csrf import rotate_token
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import urlsafe_base64_decode
 
+from session_auth import csrf
 from session_auth.conf import get_conf
 from session_auth.credentials import replace_hash
 from session_auth.devices import device_name
@@ -43,7 +43,7 @@ def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
         current = session.record.id if session.record else None
         ended = session.remove_of_user(user.pk, but=current)
     announce(ended, EndReason.PASSWORD_CHANGED)
-    rotate_token(request)
+    csrf.follow_session(request)
 
 
 def reset_password(form: "SetPasswordForm[Any]") -> None:

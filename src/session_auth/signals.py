@@ -38,6 +38,16 @@ The sender is ``None``. A receiver that raises is logged and stops nothing.
 """
 
 
+csrf_token_needed = Signal()
+"""Sent for each unsafe request that its token alone let through.
+
+It said neither ``Sec-Fetch-Site: same-origin`` nor by its ``Origin`` that it is from a page of this
+origin: with ``SESSION_AUTH_CSRF = "headers"``, too, such a request needs a token.
+
+Argument: ``request``. The sender is ``None``. A receiver that raises is logged and stops nothing.
+"""
+
+
 def announce_end(*, session_id: str, user_id: Any, reason: EndReason) -> None:
     """Log and signal that a session has ended."""
     logger.info(
