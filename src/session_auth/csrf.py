@@ -15,7 +15,9 @@ from django.utils.crypto import get_random_string
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import is_same_domain
 
+from session_auth import events
 from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
 from session_auth.signals import csrf_token_needed
@@ -173,7 +175,7 @@ def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Send a user the CSRF cookie of their session if their browser has, or is to get, another.
 
     As after a renewal of the key, when a session was taken over from Django's engine, or when a
-    subdomain has planted one. The session must be loaded.
+    subdomain has planted one. The session must have been loaded or saved.
     """
     name = settings.CSRF_COOKIE_NAME
     sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
@@ -214,7 +216,8 @@ def failure(reason: str) -> CsrfFailed:
 
 
 def log(request: HttpRequest, reason: str) -> None:
-    """Log a refusal where and as Django does."""
+    """Log a refusal, also where and as Django does."""
+    events.record(Event.CSRF_FAILED, request, reason=reason)
     logger.warning(
         "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
     )

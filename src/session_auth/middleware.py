@@ -15,9 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import csrf, known_devices, throttling
+from session_auth import csrf, events, known_devices, throttling
 from session_auth.cookies import is_ambiguous
 from session_auth.engines.values import State
+from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidRequest,
     SessionAuthError,
@@ -26,7 +27,6 @@ from session_auth.exceptions import (
     Throttled,
 )
 from session_auth.http import error_response, refusal_response, wants_json
-from session_auth.signals import logger as security
 from session_auth.users import alook_up_user, look_up_user
 
 AMBIGUOUS = (
@@ -66,7 +66,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         header = request.META.get("HTTP_COOKIE")
         if header and is_ambiguous(header, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
-            security.warning("ambiguous_cookie", extra={"event": "ambiguous_cookie"})
+            events.record(Event.AMBIGUOUS_COOKIE, request)
             return refusal_response(request, InvalidRequest(AMBIGUOUS))
         session: Any = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         session.meta = request.META
@@ -155,7 +155,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 known_devices.remember(request, response, user)
         elif not vary:
             return response
-        csrf.correct_cookie(request, response)
+        if getattr(request.session, "state", None) is State.STORED:
+            csrf.correct_cookie(request, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
@@ -221,7 +222,7 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         if self.async_mode:
             self._sync_process_view = self.process_view
             # A method that is no coroutine function gets a thread from Django.
-            self.process_view = self.aprocess_view  # type: ignore[assignment]  # as the handler takes it
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if settings.CSRF_USE_SESSIONS or _overrides(
@@ -243,8 +244,15 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             return await sync_to_async(self._sync_process_view)(request, *view)
         return self._sync_process_view(request, *view)
 
+    def process_view(self, request: HttpRequest, *view: Any) -> Any:
+        try:
+            return super().process_view(request, *view)
+        except StoreUnavailable as error:  # which process_exception() is told of by views alone
+            return refusal_response(request, error)
+
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
+            events.record(Event.CSRF_FAILED, request, reason=reason)
             return super()._reject(request, reason)
         csrf.log(request, reason)
         return error_response(csrf.failure(reason))
