@@ -94,6 +94,7 @@ def test_a_missing_middleware_is_named_with_the_one_that_it_replaces() -> None:
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
 def test_djangos_engines_cannot_keep_the_promises(engine: str) -> None:
+    """A10"""
     engine = f"django.contrib.sessions.backends.{engine}"
 
     assert ids(SESSION_ENGINE=engine) == ["session_auth.E003"]
