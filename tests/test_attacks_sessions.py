@@ -67,6 +67,41 @@ def test_no_answer_can_be_framed(browser: ApiClient, alice: User, endpoint: str)
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("method", "endpoint", "body", "status"),
+    [
+        ("GET", "user/", None, 200),
+        ("POST", "login/", b"{", 400),
+        ("GET", "sessions/", None, 401),
+        ("POST", "login/", {"username": "alice", "password": "wrong"}, 401),
+        ("DELETE", "sessions/x/", None, 401),
+        ("POST", "password/reset/", {"email": "a@example.org"}, 404),
+        ("PUT", "user/", None, 405),
+        ("POST", "login/", b"x" * 20_000, 413),
+        ("POST", "login/?", b"", 415),
+    ],
+)
+def test_every_answer_says_what_it_is_and_is_kept_by_no_cache(
+    browser: ApiClient, alice: User, method: str, endpoint: str, body: object, status: int
+) -> None:
+    """A84"""
+    more = {"CONTENT_TYPE": "text/plain"} if status == 415 else {}
+    response = browser.call(method, AUTH + endpoint, body, **more)
+
+    assert response.status_code == status
+    assert response.json()
+    assert (
+        dict(response.headers).items()
+        >= {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "Vary": "Cookie",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }.items()
+    )
+
+
 def test_a_stale_save_brings_no_recent_login_back(alice: User) -> None:
     """A65: when somebody proved who they are is no part of what a request saves."""
     here = signed_in()
