@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django import VERSION
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncClient, Client, override_settings
@@ -97,7 +98,8 @@ def test_two_headers_are_one_under_asgi() -> None:
     one, two = (b"cookie", b"__Host-sessionid=a"), (b"cookie", b"__Host-csrftoken=b")
 
     assert status_under_asgi([one, two]) == 200
-    assert status_under_asgi([one, two, one]) == 400
+    # Django 5.2 joins them by commas, to one cookie that opens nothing.
+    assert status_under_asgi([one, two, one]) == (400 if VERSION >= (6, 0) else 200)
 
 
 @pytest.mark.django_db
