@@ -81,6 +81,7 @@ def test_such_a_request_is_refused_under_wsgi(
         assert response.headers["Content-Type"] == "text/plain"
 
 
+@pytest.mark.django_db
 @override_settings(SESSION_COOKIE_NAME=NAMES[0], CSRF_COOKIE_NAME=NAMES[1])
 @pytest.mark.parametrize("header", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_such_a_request_is_refused_under_asgi(header: str) -> None:
