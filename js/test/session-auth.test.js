@@ -217,6 +217,7 @@ describe("session-auth.js", () => {
     assert.deepEqual(calls(), [
       "GET /api/auth/csrf/",
       "POST /api/auth/login/",
+      "GET /api/auth/user/",
       "POST /api/auth/logout/",
       "GET /api/auth/user/",
     ]);

@@ -23,15 +23,19 @@ from session_auth.exceptions import (
     SessionEnded,
     StoreUnavailable,
     Throttled,
+    UserChanged,
 )
 from session_auth.http import FORM_TYPES, error_response, unavailable_response, wants_json
-from session_auth.users import alook_up_user, look_up_user
+from session_auth.users import alook_up_user, is_reference_to, look_up_user
 
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
 )
 
+
+EXPECTED_USER = "HTTP_SESSION_USER"
+"""Where the header is in which a client names whom it shows, by their ``user_reference()``."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -240,26 +244,54 @@ def _check_may_block(request: HttpRequest) -> bool:
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's, but for two things.
+    """Django's, but for three things.
 
     ``request.user`` and ``request.auser()`` share one lookup.
 
     The session of a user who was deactivated or deleted ends, with all their others.
+
+    A request whose header ``Session-User`` tells of another user than the session's is 409
+    ``user_changed``: it comes from a tab that shows somebody who is logged in no longer.
     """
 
     get_response: Any
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # which the stubs forbid, and Django calls
+        self._attach_user(request)
+        if EXPECTED_USER not in request.META:
+            return None
+        try:
+            return _refusal_of(request, _user(request))
+        except StoreUnavailable as exc:
+            return unavailable_response(request, exc)
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if _overrides(self, AuthenticationMiddleware, "process_request"):
+            return await super().__acall__(request)
+        self._attach_user(request)
+        response = None
+        if EXPECTED_USER in request.META:
+            try:
+                response = _refusal_of(request, await _auser(request))
+            except StoreUnavailable as exc:
+                response = unavailable_response(request, exc)
+        return response or await self.get_response(request)
+
+    def _attach_user(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
             super().process_request(request)  # which says what to do
         request.user = cast("Any", SimpleLazyObject(partial(_user, request)))
         request.auser = partial(_auser, request)
 
-    async def __acall__(self, request: HttpRequest) -> Any:
-        if _overrides(self, AuthenticationMiddleware, "process_request"):
-            return await super().__acall__(request)
-        self.process_request(request)
-        return await self.get_response(request)
+
+def _refusal_of(request: HttpRequest, user: Any) -> HttpResponse | None:
+    """Return the refusal if the client takes ``user`` for somebody else.
+
+    Nobody is not somebody else: the view says what that means.
+    """
+    if not user.is_authenticated or is_reference_to(request.META[EXPECTED_USER], user.pk):
+        return None
+    return error_response(UserChanged())
 
 
 def _user(request: HttpRequest) -> Any:
