@@ -48,6 +48,11 @@ export function fire(name, properties = {}) {
   page.dispatchEvent(Object.assign(new Event(name), properties));
 }
 
+/** Put the computer's clock to another time. */
+export function setClock(time) {
+  mock.timers.setTime(time);
+}
+
 /** Let answers and messages arrive. */
 export async function settle() {
   for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);

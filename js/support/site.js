@@ -6,6 +6,7 @@ const SECOND = 1000;
 export class Site {
   /** What was asked of it: "POST /api/auth/login/", with "passive" where that was said. */
   calls = [];
+  bodies = [];
   /** How far its clock is ahead of the browser's, in milliseconds. */
   clockAhead = 0;
   idleSeconds = 1800;
@@ -42,6 +43,7 @@ export class Site {
     if (trouble instanceof Error) throw trouble;
     if (typeof trouble === "number") return answer(trouble, { error: "Trouble.", code: "trouble" });
     const text = await request.text();
+    if (text) this.bodies.push(JSON.parse(text));
     const given = this.#answer(request, pathname, text && JSON.parse(text), passive);
     if (trouble) await trouble;
     request.signal.throwIfAborted();

@@ -7,7 +7,6 @@
  */
 
 const SAFE_METHODS = /^(GET|HEAD|OPTIONS|TRACE)$/;
-const ENDED = /^(session_ended|not_authenticated)$/;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const RETRY = 30 * SECOND;
@@ -221,7 +220,7 @@ export function createSessionClient({
       if (userRef) request.headers.set("Session-User", userRef);
     }
     const needsToken = isUnsafe && !request.headers.has(headerName);
-    const { credentials, signal } = request;
+    const { signal } = request;
     const tried = new Set();
     for (;;) {
       // To send a stream twice, all of it would have to be kept.
@@ -233,7 +232,8 @@ export function createSessionClient({
 
       const { code } = errorOf(response, parse(await response.clone().text()));
       if (code === "user_changed") look(true).catch(ignore);
-      if (ENDED.test(code) && credentials !== "omit") {
+      const isOver = code === "session_ended" || code === "not_authenticated";
+      if (isOver && request.credentials !== "omit") {
         publish({ user: null, session: null, asOf: sentAt });
       }
       const cure =
@@ -362,7 +362,8 @@ export function createSessionClient({
     const reason = left() < 2 * SECOND ? kind() : "ended"; // the header Date has whole seconds
     const isAsBefore = session?.expires_at === before.session?.expires_at;
     const expiring = isAsBefore ? before.expiring : null;
-    ({ asOf, endsAt = Infinity } = state);
+    asOf = state.asOf;
+    endsAt = state.endsAt ?? Infinity;
     change({ status: user ? "authenticated" : "anonymous", user, session, expiring });
     if (!user) {
       if (cause && before.status !== "anonymous") emit("logout");
@@ -532,7 +533,12 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 /** Other versions of this module may be open in other tabs. @param {any} data @returns {data is State} */
 function isState(data) {
   const { user, session, asOf, endsAt } = data ?? {};
-  return typeof user === "object" && typeof session === "object" && asOf > 0 && !(endsAt <= 0);
+  return (
+    typeof user === "object" &&
+    typeof session === "object" &&
+    asOf > 0 &&
+    (endsAt ?? 1) > 0
+  );
 }
 
 /** @param {string[]} names */
@@ -581,8 +587,8 @@ function parse(text) {
 function errorOf(response, data) {
   const { error, code, fields } = typeof data?.code === "string" ? data : {};
   const seconds = parseInt(response.headers.get("Retry-After") ?? "", 10);
-  const answer = `The server answered ${response.status}${data === undefined ? " without JSON" : ""}.`;
-  return new SessionAuthError(error ?? answer, {
+  const kind = data === undefined ? " without JSON" : "";
+  return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
     status: response.status,
     code,
     fields,
