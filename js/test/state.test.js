@@ -195,6 +195,18 @@ describe("the state of a client", () => {
     assert.deepEqual(seen, []);
   });
 
+  it("hands a refusal over when nobody can say whether the session is over", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.troubles = ["session_ended", new TypeError("offline"), "session_ended"];
+
+    assert.equal((await client.fetch("/api/auth/open/")).status, 401);
+
+    assert.deepEqual(seen, []);
+    assert.equal(client.getSnapshot().status, "authenticated");
+  });
+
   it("sends no call again for another user", async () => {
     site.logIn("alice");
     const { client, seen } = openTab();

@@ -251,7 +251,7 @@ export function createSessionClient({
         // Perhaps it was sent with the old key while the session got a new one.
         cure = async () => {
           await renewal;
-          await lookPassively();
+          await lookPassively().catch(ignore);
           return snapshot.user && snapshot.session?.user_ref === shown;
         };
       }
