@@ -40,7 +40,10 @@ def test_scripts_can_import_the_client_by_name_and_it_loads_early() -> None:
 
 
 def test_the_nonce_of_djangos_policy_is_used() -> None:
-    html = render(csp_nonce=Nonce())
+    nonce = Nonce()
+    assert not nonce
+
+    html = render(csp_nonce=nonce)
 
     assert html.count(' nonce="n&quot;&lt;"') == 2
 

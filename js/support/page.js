@@ -26,6 +26,7 @@ let page;
 /** Open a page of the site, with a clock that only passTime() moves. */
 export function openPage(site, { locks = new Locks() } = {}) {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START });
+  const { setTimeout } = globalThis;
   page = new EventTarget();
   const globals = {
     addEventListener: page.addEventListener.bind(page),
@@ -33,6 +34,8 @@ export function openPage(site, { locks = new Locks() } = {}) {
     fetch: site.fetch,
     location: new URL("https://site.example/page/"),
     navigator: { locks },
+    // As in browsers, what is too long to wait for is due at once.
+    setTimeout: (call, wait) => setTimeout(call, wait < 2 ** 31 ? wait : 0),
   };
   for (const [name, value] of Object.entries(globals)) {
     Object.defineProperty(globalThis, name, { configurable: true, value, writable: true });

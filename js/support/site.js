@@ -12,7 +12,7 @@ export class Site {
   idleSeconds = 1800;
   absoluteSeconds = 86400;
   session = null;
-  /** Answers to come instead of its own: a status, an error, or a promise to wait for. */
+  /** What befalls the next requests: a status, the code of a 401, an error, or a promise to await. */
   troubles = [];
   #keys = 0;
 
@@ -41,7 +41,8 @@ export class Site {
     this.lastRequest = request;
     const trouble = this.troubles.shift();
     if (trouble instanceof Error) throw trouble;
-    if (typeof trouble === "number") return answer(trouble, { error: "Trouble.", code: "trouble" });
+    if (typeof trouble === "number") return refuse(trouble, "trouble");
+    if (typeof trouble === "string") return refuse(401, trouble);
     const text = await request.text();
     if (text) this.bodies.push(JSON.parse(text));
     const given = this.#answer(request, pathname, text && JSON.parse(text), passive);
@@ -80,7 +81,7 @@ export class Site {
       return answer(200, { message: "Password changed" });
     }
     if (name === "open/") return answer(200, { by: this.session?.username ?? null });
-    if (!this.session) return refuse(401, "session_ended");
+    if (!this.session || request.credentials === "omit") return refuse(401, "session_ended");
     if (name === "reauthenticate/" || name === "password/change/") {
       if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
       this.logIn(this.session.username);

@@ -152,17 +152,81 @@ describe("the state of a client", () => {
 
     assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
     assert.equal(client.getSnapshot().status, "anonymous");
-    assert.equal(site.calls.filter((call) => call.startsWith(LOOK)).length, 1);
+    assert.deepEqual(site.calls, [LOOK, "GET /api/auth/vault/", `${LOOK} passive`]);
+  });
+
+  it("has a call of a session that has ended refused without a look where nobody was logged in", async () => {
+    const { client, seen } = openTab();
+    await settle();
+
+    await assert.rejects(client.json("/api/auth/vault/"), { code: "session_ended" });
+
+    assert.deepEqual(seen, []);
+    assert.deepEqual(site.calls, [LOOK, "GET /api/auth/vault/"]);
+  });
+
+  it("learns of the end from the proof of a password too", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.end();
+
+    await assert.rejects(client.reauthenticate({ password: "right" }), { code: "session_ended" });
+    await settle();
+
+    assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+  });
+
+  it("sends a call again that was sent with the old key while the session got a new one", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    let arrive;
+    site.troubles = [new Promise((resolve) => (arrive = resolve)), "session_ended"];
+    const proof = client.reauthenticate({ password: "right" });
+    await settle();
+    const call = client.json("/api/auth/open/", { method: "POST", body: {} });
+    await settle();
+    assert.equal(site.calls.length, 3); // it waits for the new key before it asks who is logged in
+    arrive();
+
+    assert.deepEqual(await call, { by: "alice" });
+    await proof;
+    assert.deepEqual(seen, []);
+  });
+
+  it("hands a refusal over when nobody can say whether the session is over", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.troubles = ["session_ended", new TypeError("offline"), "session_ended"];
+
+    assert.equal((await client.fetch("/api/auth/open/")).status, 401);
+
+    assert.deepEqual(seen, []);
+    assert.equal(client.getSnapshot().status, "authenticated");
+  });
+
+  it("sends no call again for another user", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.logIn("bob");
+    site.troubles = ["session_ended"];
+
+    await assert.rejects(client.json("/api/auth/open/"), { code: "session_ended" });
+
+    assert.deepEqual(seen, [["switched", { user: { id: 1, username: "bob" } }]]);
   });
 
   it("learns nothing from a call that was sent without the cookie on purpose", async () => {
     site.logIn("alice");
     const { client, seen } = openTab();
     await settle();
-    const session = site.session;
-    site.end();
-    await client.fetch("/api/auth/vault/", { credentials: "omit" });
-    site.session = session;
+
+    const response = await client.fetch("/api/auth/vault/", { credentials: "omit" });
+
+    assert.equal(response.status, 401);
 
     assert.deepEqual(seen, []);
     assert.equal(client.getSnapshot().status, "authenticated");

@@ -197,11 +197,13 @@ describe("tabs", () => {
     site.logIn("alice");
     const [here] = await openTabs(1);
     setClock(START - 3_600_000);
-    site.end();
+    const there = openTab(); // which knows the new time alone
+    await settle();
 
-    await here.client.user();
+    await there.client.logout();
+    await settle();
 
-    assert.equal(here.client.getSnapshot().status, "anonymous");
+    assert.deepEqual(here.seen, [["logout"]]);
   });
 
   it("take no notice of messages of another make", async () => {

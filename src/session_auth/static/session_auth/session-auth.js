@@ -118,6 +118,10 @@ export class SessionAuthError extends Error {
  *   method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal,
  * }} JsonOptions
  *
+ * @typedef {object} About
+ * @property {unknown} [anyone] Whether it says by itself whom it is for.
+ * @property {boolean} [renews] Whether it gives the session a new key.
+ *
  * @typedef {object} State What one tab tells the others.
  * @property {User | null} user
  * @property {Session | null} session
@@ -163,6 +167,8 @@ export function createSessionClient({
   let provenAt = 0;
   /** @type {(() => unknown) | undefined} */
   let askForProof;
+  /** @type {Promise<unknown> | undefined} What gives the session a new key, perhaps just now. */
+  let renewal;
 
   /** @type {AbortController | undefined} There while the client watches. */
   let watch;
@@ -202,14 +208,15 @@ export function createSessionClient({
   const prove = shared(async () => askForProof && (await askForProof()) !== false);
 
   /**
-   * As fetch. The server refuses an unsafe request if the session is no longer that of `userRef`,
-   * whom this tab shows: another tab may have logged in somebody else.
+   * As fetch. The server refuses an unsafe request if somebody else is logged in by now than the
+   * user whom this tab shows, `anyone` apart.
    *
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
-   * @param {string | null} [userRef]
+   * @param {About} [about]
    */
-  async function send(input, init, userRef = snapshot.session?.user_ref) {
+  async function send(input, init, { anyone, renews } = {}) {
+    const shown = snapshot.session?.user_ref;
     let request = new Request(input, init);
     if (new URL(request.url).origin !== location.origin) return fetch(request);
 
@@ -217,7 +224,7 @@ export function createSessionClient({
     if (isUnsafe) {
       // The mode keeps a redirect from taking the token to another origin.
       request = new Request(request, { credentials: "same-origin", mode: "same-origin" });
-      if (userRef) request.headers.set("Session-User", userRef);
+      if (shown && !anyone) request.headers.set("Session-User", shown);
     }
     const needsToken = isUnsafe && !request.headers.has(headerName);
     const { signal } = request;
@@ -231,17 +238,23 @@ export function createSessionClient({
       if (response.ok) return response;
 
       const { code } = errorOf(response, parse(await response.clone().text()));
-      if (code === "user_changed") look(true).catch(ignore);
-      const isOver = code === "session_ended" || code === "not_authenticated";
-      if (isOver && request.credentials !== "omit") {
-        publish({ user: null, session: null, asOf: sentAt });
+      const isOver = /^(session_ended|not_authenticated)$/.test(code) && snapshot.user;
+      if (code === "user_changed" || (isOver && renews)) lookPassively().catch(ignore);
+      /** @type {(() => Promise<unknown>) | undefined} */
+      let cure;
+      if (code === "csrf_failed" && needsToken) cure = renewToken;
+      if (code === "reauthentication_required") {
+        // Perhaps it was proven while this call was on its way.
+        cure = async () => provenAt > sentAt || prove();
       }
-      const cure =
-        code === "csrf_failed"
-          ? needsToken && renewToken
-          : code === "reauthentication_required" &&
-            // Perhaps it was proven while this call was on its way.
-            (async () => provenAt > sentAt || prove());
+      if (isOver && !renews) {
+        // Perhaps it was sent with the old key while the session got a new one.
+        cure = async () => {
+          await renewal;
+          await lookPassively().catch(ignore);
+          return snapshot.user && snapshot.session?.user_ref === shown;
+        };
+      }
       if (!again || !cure || tried.has(code) || !(await unlessAborted(signal, cure))) {
         return response;
       }
@@ -253,10 +266,10 @@ export function createSessionClient({
   /**
    * @param {string | URL} input
    * @param {JsonOptions} [options]
-   * @param {string | null} [userRef]
+   * @param {About} [about]
    * @returns {Promise<[any, Headers]>}
    */
-  async function exchange(input, { method = "GET", body, headers, signal } = {}, userRef) {
+  async function exchange(input, { method = "GET", body, headers, signal } = {}, about) {
     const type = body === undefined ? undefined : { "Content-Type": "application/json" };
     const init = {
       method,
@@ -266,7 +279,7 @@ export function createSessionClient({
     };
     let response, text;
     try {
-      response = await send(input, init, userRef);
+      response = await send(input, init, about);
       text = await response.text();
     } catch (cause) {
       if (!(cause instanceof TypeError) || signal?.aborted) throw cause;
@@ -286,13 +299,12 @@ export function createSessionClient({
   /**
    * @param {string} name
    * @param {JsonOptions} [options]
-   * @param {string | null} [userRef] `null` where the body says whom it is about.
+   * @param {About} [about]
    */
-  const ask = async (name, options, userRef) =>
-    (await exchange(endpoint(name), options, userRef))[0];
+  const ask = async (name, options, about) => (await exchange(endpoint(name), options, about))[0];
 
-  /** @param {string} name @param {unknown} [body] @param {string | null} [userRef] */
-  const post = (name, body, userRef) => ask(name, { method: "POST", body }, userRef);
+  /** @param {string} name @param {unknown} [body] @param {About} [about] */
+  const post = (name, body, about) => ask(name, { method: "POST", body }, about);
 
   /**
    * Post what gives the session a new key; `cause` if it is a login.
@@ -303,7 +315,9 @@ export function createSessionClient({
    * @returns {Promise<User>}
    */
   async function renew(name, body, cause) {
-    const { user, csrfToken } = await post(name, body, cause && null);
+    const answer = post(name, body, { anyone: cause, renews: true });
+    renewal = answer.catch(ignore);
+    const { user, csrfToken } = await answer;
     told = csrfToken;
     provenAt = stamp();
     await look(false, cause).catch(() => {
@@ -328,6 +342,7 @@ export function createSessionClient({
   }
 
   const lookActively = shared(() => look(false));
+  const lookPassively = shared(() => look(true));
 
   const user = async () => {
     await lookActively();
@@ -338,7 +353,7 @@ export function createSessionClient({
   async function check() {
     const before = asOf;
     const turn = async () => {
-      if (asOf === before) await look(true);
+      if (asOf === before) await lookPassively();
       await pause(50); // until the others, who wait for their turn, have heard
     };
     const { locks } = navigator; // in pages with HTTPS
@@ -457,7 +472,7 @@ export function createSessionClient({
     if (type === "pagehide") channel?.close();
     else if (persisted) {
       open();
-      look(true).catch(ignore); // at once: it may show a user who has logged out
+      lookPassively().catch(ignore); // at once: it may show a user who has logged out
     } else if (!document.hidden && Date.now() - asOf > MINUTE) {
       (asOf ? check : lookActively)().catch(ignore);
     }
@@ -480,10 +495,10 @@ export function createSessionClient({
     changePassword: ({ oldPassword, newPassword }) =>
       renew("password/change/", { old_password: oldPassword, new_password: newPassword }),
     requestPasswordReset: async (account) =>
-      (await post("password/reset/", account, null)).message,
+      (await post("password/reset/", account, { anyone: true })).message,
     async confirmPasswordReset({ newPassword, ...link }) {
-      await post("password/reset/confirm/", { ...link, new_password: newPassword }, null);
-      if (snapshot.user) await look(true).catch(ignore);
+      await post("password/reset/confirm/", { ...link, new_password: newPassword }, { anyone: true });
+      if (snapshot.user) await lookPassively().catch(ignore);
     },
     sessions: {
       list: async () => (await ask("sessions/")).sessions,
