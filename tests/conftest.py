@@ -1,6 +1,7 @@
 """What a plain ``pytest`` leaves out, and says so; ``make test`` leaves out nothing."""
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from session_auth.signals import EndReason, session_ended
+from tests import logged
 from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.doctor_site import make_certificate
@@ -44,6 +46,18 @@ hypothesis.settings.load_profile("session_auth")
 
 def pytest_report_header(start_path: Path) -> list[str]:
     return [f"left out: tests/{folder}, {reason}" for folder, reason in LEFT_OUT.items() if reason]
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged() -> Iterator[None]:
+    """Fail a test in which any logger told a password, a key or a token."""
+    recorder = logged.Recorder()
+    logged.secrets.clear()
+    logging.getLogger().addHandler(recorder)
+    yield
+    logging.getLogger().removeHandler(recorder)
+    secrets = logged.secrets | {PASSWORD}
+    assert [text for text in recorder.texts if any(secret in text for secret in secrets)] == []
 
 
 @pytest.fixture

@@ -73,8 +73,7 @@ def test_an_error_report_shows_no_password(
     here.raise_request_exception = True
     for signal in (
         "session_auth.flows.auth.login",
-        "session_auth.flows.rotate_token",
-        "session_auth.passwords.rotate_token",
+        "session_auth.csrf.follow_session",
     ):
         monkeypatch.setattr(signal, fail)
 

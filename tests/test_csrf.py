@@ -68,13 +68,13 @@ def test_a_token_that_is_not_the_current_one_is_explained(
 ) -> None:
     response = browser.call("POST", path, headers={"X-CSRFToken": token})
 
-    assert "does not belong to the CSRF cookie" in refusal(response)
+    assert "is not that of this session" in refusal(response)
 
 
 def test_a_malformed_cookie_is_refused(browser: ApiClient, path: str) -> None:
     browser.cookies["csrftoken"] = "short"
 
-    assert "does not belong to the CSRF cookie" in refusal(browser.call("POST", path))
+    assert "is not that of this session" in refusal(browser.call("POST", path))
 
 
 @override_settings(CSRF_HEADER_NAME="HTTP_X_XSRF_TOKEN")

@@ -1,7 +1,7 @@
 """Promises 1 and 2 as a state machine: any interleaving of requests against a simple model.
 
 A request looks a session up, changes keys of its data, and saves it later. In between, others log
-in and out, renew keys, end each other's sessions and let them expire.
+in and out, renew keys, end each other's sessions, change the password and let sessions expire.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +10,12 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.http import HttpRequest
 from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,10 +27,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from session_auth import passwords
 from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
+from tests.api_client import PASSWORD
 
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.integers() | st.booleans() | st.lists(st.none())
@@ -191,17 +195,42 @@ class Browsers(RuleBasedStateMachine):
     @rule(key=keys)
     def end_others(self, key: str) -> None:
         end_sessions(self.user, but=digest(key))
+        self.end_all(but=self.opened_by(key))
+
+    @rule(target=keys, key=keys)
+    def change_password(self, key: str) -> Any:
+        session = self.opened_by(key)
+        if session is None or not session.has_user:
+            return multiple()
+        request = HttpRequest()
+        store = request.session = SessionStore(key)
+        passwords.change_password(request, self.new_password())
+        store.save()
+        self.end_all(but=session)
+        session.key = str(store.session_key)
+        session.data[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
+        return self.issue(store)
+
+    @rule()
+    def reset_password(self) -> None:
+        passwords.reset_password(self.new_password())
+        self.end_all()
+
+    def new_password(self) -> "SetPasswordForm[Any]":
+        form = SetPasswordForm(self.user, {"new_password1": PASSWORD, "new_password2": PASSWORD})
+        assert form.is_valid()
+        return form
+
+    def end_all(self, but: Modelled | None = None) -> None:
         for session in self.sessions:
-            if session.has_user and not session.opens_with(key):
-                session.ended = True
+            session.ended = session.ended or (session.has_user and session is not but)
 
     @rule()
     def deactivate_and_reactivate(self) -> None:
         for is_active in (False, True):
             self.user.is_active = is_active
             self.user.save(update_fields=["is_active"])
-        for session in self.sessions:
-            session.ended = session.ended or session.has_user
+        self.end_all()
 
     @rule(key=keys)
     def expire(self, key: str) -> None:
@@ -254,13 +283,21 @@ def test_requests_that_overlap_with_an_end_go_by_the_model() -> None:
     browsers.erase(new, "a")
     browsers.finish(new)
     key = browsers.renew_key(browsers.renew_key_late(new))
+    browsers.change_password(key)
     first, second = browsers.log_in(key), browsers.log_in(key)
+    late = browsers.begin(second)
+    browsers.write(late, "c", 1)
+    second = browsers.change_password(second)
+    browsers.finish(late)
+    first = browsers.log_in(first)
     browsers.log_out(key)
     browsers.expire(key)
     browsers.overlap(first, first={"a": 1}, second={"b": 2})
     browsers.expire(first)
     browsers.end_others(second)
     browsers.deactivate_and_reactivate()
+    browsers.log_in(first)
+    browsers.reset_password()
 
     browsers.each_key_opens_what_it_should_and_nothing_else()
     browsers.no_row_is_left_or_missing()

@@ -465,10 +465,10 @@ def test_a_refusal_is_logged_without_the_name(
     guess(caller(), 6)
     guess(caller(), 6, "nobody")
 
-    told = [record.getMessage() for record in caplog.records if "throttled" in record.msg]
+    told = [text for text in caplog.messages if text.startswith("throttled")]
     assert told == [
-        f"throttled user_id={alice.pk} ip={HOME}",
-        f"throttled user_id=None ip={HOME}",
+        f"throttled method=POST path=/api/auth/login/ ip={HOME} user_id={alice.pk}",
+        f"throttled method=POST path=/api/auth/login/ ip={HOME} user_id=None",
     ]
 
 

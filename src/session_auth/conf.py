@@ -36,6 +36,9 @@ class Conf:
     API_PATHS: Sequence[str] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
 
+    CSRF: str = "token"
+    """``"headers"`` lets unsafe requests pass without a token whose headers say same-origin."""
+
     GUESSES_PER_ACCOUNT: int = 5
     """How many wrong passwords a day an account takes before each costs a delay."""
 
@@ -92,6 +95,8 @@ def _check(name: str, value: object) -> None:
         valid, wanted = type(value) is int and value > 0, "a whole number above 0"
     elif name == "ADOPT_FROM":
         valid, wanted = value in ADOPTABLE, " or ".join(f"'{engine}'" for engine in ADOPTABLE)
+    elif name == "CSRF":
+        valid, wanted = value in ("token", "headers"), "'token' or 'headers'"
     elif name == "PASSWORD_RESET_URL":
         valid = isinstance(value, str) and bool(RESET_URL.match(value))
         wanted = "an absolute URL with {uid} and {token} in it"

@@ -1,23 +1,128 @@
-"""Is this request from our own pages? Django's check, and a sentence that says what to do."""
+"""Is this request from our own pages? Three checks, and a sentence that says what to do."""
 
 import logging
-from typing import cast
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_ID_KEY
+from django.core.exceptions import DisallowedHost, SynchronousOnlyOperation
 from django.http import HttpHeaders, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf as django_csrf
+from django.utils.crypto import get_random_string
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import is_same_domain
 
+from session_auth import events
+from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed
+from session_auth.keys import csrf_secret
+from session_auth.signals import csrf_token_needed
 
 logger = logging.getLogger("django.security.csrf")
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
-class _Check(django_csrf.CsrfViewMiddleware):
-    """Django's check without its response.
+DESTINATIONS = frozenset({"", "document", "empty"})
+"""What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
 
-    ``_reject`` is private, but the one place where Django tells its reason; Django REST framework
-    relies on it in the same way.
+REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
+REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
+
+
+class CsrfChecks(django_csrf.CsrfViewMiddleware):
+    """Django's checks, and two more: of Fetch metadata, and of the session that a token is for.
+
+    The tokens of a user follow from the key of their session. The CSRF cookie is then only how
+    scripts get at them: one that a subdomain has planted, or that is from before the login or from
+    another session, does not pass. For everybody else it is checked as in Django, and for nobody is
+    anything stored.
+
+    Private methods of Django are overridden here, which has no others for this; Django's own tests
+    run against them, on every version.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if settings.CSRF_USE_SESSIONS:
+            super().process_request(request)
+        elif (
+            settings.CSRF_COOKIE_NAME in request.COOKIES
+            or settings.SESSION_COOKIE_NAME in request.COOKIES
+        ):
+            # Lazy, since few requests use it, and it has to look the session up.
+            request.META["CSRF_COOKIE"] = SimpleLazyObject(partial(self._secret, request))
+
+    def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
+        if (
+            request.method in SAFE_METHODS
+            or getattr(callback, "csrf_exempt", False)
+            or getattr(request, "csrf_processing_done", False)
+            or getattr(request, "_dont_enforce_csrf_checks", False)
+        ):
+            return super().process_view(request, callback, *view)
+        if (site := self.foreign_site(request)) is not None:
+            return self._reject(request, REASON_CROSS_SITE % site)
+        refusal = super().process_view(request, callback, *view)
+        if refusal is None and not _is_same_origin(request):
+            csrf_token_needed.send_robust(sender=None, request=request)
+        return refusal
+
+    def foreign_site(self, request: HttpRequest) -> str | None:
+        """Return what ``Sec-Fetch-Site`` says of a caller that is neither ours nor trusted."""
+        site = cast("str | None", request.META.get("HTTP_SEC_FETCH_SITE"))
+        if site in (None, "same-origin", "none"):
+            return None
+        return None if self._is_trusted(request.META.get("HTTP_ORIGIN", "")) else site
+
+    def _is_trusted(self, origin: str) -> bool:
+        """Say whether ``origin`` is in ``CSRF_TRUSTED_ORIGINS``."""
+        if origin in self.allowed_origins_exact:
+            return True
+        try:
+            parsed = urlsplit(origin)
+        except ValueError:
+            return False
+        subdomains = self.allowed_origin_subdomains.get(parsed.scheme, ())
+        return any(is_same_domain(parsed.netloc, host) for host in subdomains)
+
+    def _check_referer(self, request: HttpRequest) -> None:
+        if not _passes_by_headers(request):
+            super()._check_referer(request)  # type: ignore[misc]  # not in the stubs
+
+    def _check_token(self, request: HttpRequest) -> None:
+        if not _passes_by_headers(request):
+            super()._check_token(request)  # type: ignore[misc]  # not in the stubs
+
+    def _get_secret(self, request: HttpRequest) -> str | None:
+        secret = None if settings.CSRF_USE_SESSIONS else _secret_of_user(request)
+        if secret is None:
+            secret = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
+        return secret
+
+    def _secret(self, request: HttpRequest) -> str:
+        try:
+            secret = self._get_secret(request)
+        except django_csrf.InvalidTokenFormat:
+            secret = None
+        return secret or get_random_string(
+            django_csrf.CSRF_SECRET_LENGTH, django_csrf.CSRF_ALLOWED_CHARS
+        )
+
+    def _set_csrf_cookie(self, request: HttpRequest, response: HttpResponseBase) -> None:
+        request.META["CSRF_COOKIE"] = str(request.META["CSRF_COOKIE"])  # which may be lazy
+        super()._set_csrf_cookie(request, response)  # type: ignore[misc]  # not in the stubs
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return super()._reject(request, reason)  # type: ignore[misc]  # not in the stubs
+
+
+class _Check(CsrfChecks):
+    """The checks without a response: what they refuse, they give a reason for.
+
+    Django REST framework relies on ``_reject`` in the same way.
     """
 
     def __init__(self) -> None:
@@ -44,9 +149,65 @@ def verify(request: HttpRequest) -> None:
         raise failure(reason)
 
 
+def verify_read(request: HttpRequest) -> None:
+    """Refuse a request, safe as it may be, that another site has made a browser send.
+
+    For it could learn from the size or the effect of an answer who is logged in (XS-Leaks).
+    Raises ``CsrfFailed``.
+    """
+    destination = request.META.get("HTTP_SEC_FETCH_DEST", "")
+    reason = None
+    if destination not in DESTINATIONS:
+        reason = REASON_DESTINATION % destination
+    elif (site := _Check().foreign_site(request)) is not None:
+        reason = REASON_CROSS_SITE % site
+    if reason is not None:
+        log(request, reason)
+        raise failure(reason)
+
+
 def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Send the CSRF cookie if ``get_token()`` or a login asked for it, once per request."""
     _Check().process_response(request, response)
+
+
+def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Send a user the CSRF cookie of their session if their browser has, or is to get, another.
+
+    As after a renewal of the key, when a session was taken over from Django's engine, or when a
+    subdomain has planted one. The session must have been loaded or saved.
+    """
+    name = settings.CSRF_COOKIE_NAME
+    sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
+    if sent is None or settings.CSRF_USE_SESSIONS:
+        return
+    secret = _secret_of_user(request)
+    if secret is not None and secret != sent:
+        _use(request, secret)
+        set_cookie(request, response)
+
+
+def follow_session(request: HttpRequest) -> None:
+    """Let tokens be those of the user's session as it is now, under a new key."""
+    if settings.CSRF_USE_SESSIONS:
+        django_csrf.rotate_token(request)
+    else:
+        _use(request, csrf_secret(cast("str", request.session.session_key)))
+
+
+def follow_login(*, request: HttpRequest, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: the tokens of this very answer are for the new session."""
+    session: Any = getattr(request, "session", {})
+    if USER_ID_KEY in session and not settings.CSRF_USE_SESSIONS:
+        if session.session_key is None:
+            session.cycle_key()  # which gives it one before it is saved
+        follow_session(request)
+
+
+def follow_logout(*, request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_out``: no token that the user has seen is any use for the next."""
+    if user is not None and not settings.CSRF_USE_SESSIONS:
+        django_csrf.rotate_token(request)
 
 
 def failure(reason: str) -> CsrfFailed:
@@ -55,7 +216,8 @@ def failure(reason: str) -> CsrfFailed:
 
 
 def log(request: HttpRequest, reason: str) -> None:
-    """Log a refusal where and as Django does."""
+    """Log a refusal, also where and as Django does."""
+    events.record(Event.CSRF_FAILED, request, reason=reason)
     logger.warning(
         "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
     )
@@ -74,7 +236,7 @@ def _advice(reason: str) -> str:
             f"the token is missing. Send the value of the CSRF cookie, or the token from the csrf "
             f"endpoint, in the header {header}."
         )
-    if reason.startswith("Origin"):
+    if reason.startswith(("Origin", "Sec-Fetch-Site")):
         return (
             "the request came from another origin. Serve the front end from the origin of the API, "
             "or list its origin in CSRF_TRUSTED_ORIGINS."
@@ -84,7 +246,43 @@ def _advice(reason: str) -> str:
             "the browser sent neither an Origin nor a Referer header of this site. Do not send "
             "Referrer-Policy: no-referrer, and serve pages and API from one https origin."
         )
+    if reason.startswith("Sec-Fetch-Dest"):
+        return "this is data for scripts, not an image, a frame or a script. Call fetch()."
     return (
-        f"the token in the header {header} does not belong to the CSRF cookie. It changes at each "
-        f"login: read it anew for each request."
+        f"the token in the header {header} is not that of this session. It changes at each login: "
+        f"read it anew for each request."
     )
+
+
+def _is_same_origin(request: HttpRequest) -> bool:
+    """Say whether a browser vouches for it that the request is from a page of this origin."""
+    if "HTTP_SEC_FETCH_SITE" in request.META:
+        return bool(request.META["HTTP_SEC_FETCH_SITE"] == "same-origin")
+    if "HTTP_ORIGIN" not in request.META:
+        return False
+    try:
+        own_origin = f"{request.scheme}://{request.get_host()}"
+    except DisallowedHost:
+        return False
+    return bool(request.META["HTTP_ORIGIN"] == own_origin)
+
+
+def _passes_by_headers(request: HttpRequest) -> bool:
+    return get_conf().CSRF == "headers" and _is_same_origin(request)
+
+
+def _use(request: HttpRequest, secret: str) -> None:
+    request.META |= {"CSRF_COOKIE": secret, "CSRF_COOKIE_NEEDS_UPDATE": True}
+
+
+def _secret_of_user(request: HttpRequest) -> str | None:
+    """Return what the tokens of a user follow from; ``None`` if nobody is logged in.
+
+    ``None``, too, in an event loop where the session is not loaded: the worst that comes of it is a
+    token that will be refused.
+    """
+    session: Any = getattr(request, "session", {})
+    try:
+        return csrf_secret(session.session_key) if USER_ID_KEY in session else None
+    except SynchronousOnlyOperation:
+        return None

@@ -9,12 +9,12 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
-from django.middleware.csrf import rotate_token
 from django.utils import timezone
 
-from session_auth import throttling
+from session_auth import csrf, events, throttling
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
+from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
     NotAuthenticated,
@@ -63,7 +63,8 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     if not guess.accept(user is not None and user.pk == request.user.pk):
         raise InvalidCredentials
     session_of(request).prove(PASSWORD)
-    rotate_token(request)
+    events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)
+    csrf.follow_session(request)
 
 
 def require_login(request: HttpRequest) -> AbstractBaseUser:

@@ -15,9 +15,12 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_auth import csrf
+from session_auth import csrf, events
 from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import (
+    CsrfFailed,
+    InvalidCredentials,
     InvalidRequest,
     MalformedJSON,
     MethodNotAllowed,
@@ -38,6 +41,9 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser keeps exactly (RFC 7493, 2.2)
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {bool: "true or false", float: "a number", int: "an integer", str: "a string"}
+
+TOLD_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
+"""What has an event of its own, which says more."""
 
 logger = logging.getLogger("session_auth")
 
@@ -68,8 +74,8 @@ def error_response(error: SessionAuthError) -> JsonResponse:
     return response
 
 
-def unavailable_response(request: HttpRequest, error: StoreUnavailable | Throttled) -> HttpResponse:
-    """Return the answer that says to come back later: JSON for an API, else plain text."""
+def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
+    """Return the answer that tells a client of ``error``: JSON for an API, else plain text."""
     if wants_json(request):
         return error_response(error)
     return guarded(
@@ -224,6 +230,8 @@ class JSONView(View):
         try:
             response = self._answer(request, *args, **kwargs)
         except SessionAuthError as error:
+            if not isinstance(error, TOLD_ELSEWHERE):
+                events.record(Event.REFUSED, request, status=error.status, code=error.code)
             response = error_response(error)
         csrf.set_cookie(request, response)
         return response
@@ -239,7 +247,10 @@ class JSONView(View):
         # A cross-site form can send these; and Django's check would parse a form of any size.
         if request.content_type in FORM_TYPES:
             raise UnsupportedMediaType
-        csrf.verify(request)
+        if request.method in csrf.SAFE_METHODS:
+            csrf.verify_read(request)
+        else:
+            csrf.verify(request)
         return cast("HttpResponse", super().dispatch(request, *args, **kwargs))
 
     def _methods(self) -> list[str]:

@@ -6,6 +6,7 @@ Only ids are stored, listed and logged, so a stolen database or log opens no ses
 
 import base64
 import hashlib
+import hmac
 import re
 import secrets
 from typing import TypeGuard
@@ -31,3 +32,11 @@ def digest(session_key: str) -> str:
     A fast hash without salt is enough, since nobody can guess 256 random bits.
     """
     return base64.urlsafe_b64encode(hashlib.sha256(session_key.encode()).digest())[:-1].decode()
+
+
+def csrf_secret(session_key: str) -> str:
+    """Return the secret behind the CSRF tokens of a session: 32 hexadecimal digits, 128 bits.
+
+    It follows from the key and the key does not follow from it, so it needs no place in a store.
+    """
+    return hmac.digest(session_key.encode(), b"session_auth.csrf", "sha256").hex()[:32]

@@ -12,28 +12,31 @@ from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
-from django.middleware import csrf as django_csrf
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import csrf, known_devices, throttling
+from session_auth import csrf, events, known_devices, throttling
+from session_auth.cookies import is_ambiguous
 from session_auth.engines.values import State
+from session_auth.events import Event
 from session_auth.exceptions import (
+    InvalidRequest,
     SessionAuthError,
     SessionEnded,
     StoreUnavailable,
     Throttled,
 )
-from session_auth.http import FORM_TYPES, error_response, unavailable_response, wants_json
+from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.users import alook_up_user, look_up_user
 
+AMBIGUOUS = (
+    "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
+    "if that does not help, look for what sets the second one: a subdomain, or another path."
+)
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
 )
-
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Step(Enum):
@@ -46,7 +49,9 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for three things.
+    """Django's, but for four things.
+
+    A request whose cookies can be read in two ways is refused (see ``cookies``).
 
     A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
     a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
@@ -58,11 +63,16 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     get_response: Any  # sync, or async under ASGI
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
+        header = request.META.get("HTTP_COOKIE")
+        if header and is_ambiguous(header, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
+            events.record(Event.AMBIGUOUS_COOKIE, request)
+            return refusal_response(request, InvalidRequest(AMBIGUOUS))
         session: Any = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         session.meta = request.META
         session.passive = _is_passive(request)
         request.session = session
+        return None
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session: Any = getattr(request, "session", None)
@@ -111,13 +121,15 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> Any:
         if _overrides(self, SessionMiddleware, "process_request", "process_response"):
             return await super().__acall__(request)
-        self.process_request(request)
+        refusal = self.process_request(request)
+        if refusal is not None:
+            return refusal
         return await self.aprocess_response(request, await self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what a view was refused, so that plain views need not catch it."""
         if isinstance(exception, StoreUnavailable | Throttled):
-            return unavailable_response(request, exception)
+            return refusal_response(request, exception)
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -126,7 +138,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def _refuse(self, request: HttpRequest, error: UpdateError | StoreUnavailable) -> HttpResponse:
         if isinstance(error, StoreUnavailable):
-            return unavailable_response(request, error)
+            return refusal_response(request, error)
         if wants_json(request):
             return error_response(SessionEnded())
         raise SessionInterrupted(INTERRUPTED) from error
@@ -143,6 +155,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 known_devices.remember(request, response, user)
         elif not vary:
             return response
+        if getattr(request.session, "state", None) is State.STORED:
+            csrf.correct_cookie(request, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
@@ -198,8 +212,8 @@ def _is_passive(request: HttpRequest) -> bool:
     ).startswith("prefetch")
 
 
-class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
-    """Django's, with JSON refusals for an API."""
+class CsrfViewMiddleware(csrf.CsrfChecks):
+    """Django's, with the checks of ``CsrfChecks``, and JSON refusals for an API."""
 
     get_response: Any
 
@@ -208,7 +222,7 @@ class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
         if self.async_mode:
             self._sync_process_view = self.process_view
             # A method that is no coroutine function gets a thread from Django.
-            self.process_view = self.aprocess_view  # type: ignore[assignment]  # as the handler takes it
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if settings.CSRF_USE_SESSIONS or _overrides(
@@ -219,24 +233,29 @@ class CsrfViewMiddleware(django_csrf.CsrfViewMiddleware):
         return self.process_response(request, await self.get_response(request))
 
     async def aprocess_view(self, request: HttpRequest, *view: Any) -> Any:
-        """Do what ``process_view`` does, with a thread only for what may block."""
-        if _check_may_block(request) or _overrides(self, CsrfViewMiddleware, "process_view"):
+        """Do what ``process_view`` does, with a thread only for what may block.
+
+        An unsafe request has its session looked up, may have its form read, and be refused with a
+        page of the project's.
+        """
+        if request.method not in csrf.SAFE_METHODS or _overrides(
+            self, CsrfViewMiddleware, "process_view"
+        ):
             return await sync_to_async(self._sync_process_view)(request, *view)
         return self._sync_process_view(request, *view)
 
-    # Private, but where Django makes the response: the public CSRF_FAILURE_VIEW is the project's.
+    def process_view(self, request: HttpRequest, *view: Any) -> Any:
+        try:
+            return super().process_view(request, *view)
+        except StoreUnavailable as error:  # which process_exception() is told of by views alone
+            return refusal_response(request, error)
+
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
-            return super()._reject(request, reason)  # type: ignore[misc]  # not in the stubs
+            events.record(Event.CSRF_FAILED, request, reason=reason)
+            return super()._reject(request, reason)
         csrf.log(request, reason)
         return error_response(csrf.failure(reason))
-
-
-def _check_may_block(request: HttpRequest) -> bool:
-    """Say whether the check reads a form, or is to answer with a page, which may do anything."""
-    return request.method not in SAFE_METHODS and (
-        request.content_type in FORM_TYPES or not wants_json(request)
-    )
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):

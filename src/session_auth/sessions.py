@@ -63,7 +63,7 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
 
-    No login waits for long: half of the time it rests.
+    No login waits for long: three quarters of the time it rests.
     So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``, and what
     was counted of guesses long ago.
     """

@@ -83,9 +83,9 @@ def test_a_person_sets_a_password_that_they_have_forgotten(demo: Demo, folder: P
 
 def mailed_link(folder: Path, page: Page) -> str:
     """Return the link of a mail, which the demo prints after the answer that the page shows."""
-    log = folder / "server.log"
-    looks = (
-        re.findall(r"http\S+/password/#\S+", log.read_text()) or page.wait_for_timeout(50)
-        for _ in range(100)
-    )
-    return str(next(links for links in looks if links)[0])
+
+    def look(wait_milliseconds: int) -> list[str]:
+        page.wait_for_timeout(wait_milliseconds)
+        return re.findall(r"http\S+/password/#\S+", (folder / "server.log").read_text())
+
+    return next(filter(None, map(look, [50] * 100)))[0]
