@@ -28,6 +28,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class Answers(QuietWSGIRequestHandler):
+    disable_nagle_algorithm = True  # which would wait 40 ms between headers and body
+
+
 def as_it_is(environ: WSGIEnvironment, status: str, headers: HeaderList) -> tuple[str, HeaderList]:
     return status, headers
 
@@ -64,7 +68,7 @@ def served(
 ) -> Iterator[str]:
     """Serve the project, or another application, over HTTPS if there is a certificate."""
     is_https = certificate is not None
-    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietWSGIRequestHandler)
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Answers)
     server.daemon_threads = (
         False  # their database connections are to be closed before the test ends
     )

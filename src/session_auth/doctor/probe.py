@@ -221,9 +221,31 @@ def contract(visit: Visit) -> Iterator[Finding]:
         seen=f"{visit.described(wrong)}, {_header(visit, wrong, 'Allow')}",
         hint="It must be 405 method_not_allowed with Allow. Does the proxy change methods?",
     )
-    anonymous = visit.get("sessions/")
+    twice = "; ".join([f"{visit.expected.csrf_cookie}=x"] * 2)
+    planted = visit.get("user/", {"Cookie": twice})
     yield judged(
-        is_refusal(anonymous, 401, "not_authenticated") and bool(_challenge(anonymous)),
+        is_refusal(planted, 400, "invalid_request"),
+        id="cookie-twice",
+        subject="A cookie that stands twice is refused",
+        seen=visit.described(planted),
+        hint="Is 'session_auth.middleware.SessionMiddleware' in MIDDLEWARE? Does the proxy rewrite "
+        "the Cookie header?",
+    )
+    embedded = visit.get("user/", {"Sec-Fetch-Dest": "script", "Sec-Fetch-Site": "cross-site"})
+    yield judged(
+        is_refusal(embedded, 403, "csrf_failed"),
+        id="embedded",
+        subject="Answers are no scripts for other sites",
+        seen=visit.described(embedded),
+        hint="Does the proxy drop Sec-Fetch-Dest and Sec-Fetch-Site?",
+    )
+    anonymous = visit.get("sessions/")
+    # With the token in the session, the logout above has ended that.
+    is_refused = any(
+        is_refusal(anonymous, 401, code) for code in ("not_authenticated", "session_ended")
+    )
+    yield judged(
+        is_refused and bool(anonymous.header("WWW-Authenticate")),
         id="errors",
         subject="Refusals arrive as JSON",
         seen=f"{visit.described(anonymous)}, {_header(visit, anonymous, 'WWW-Authenticate')}",
@@ -339,10 +361,6 @@ def _without_query(location: str) -> str:
 def _header(visit: Visit, answer: Answer, name: str) -> str:
     value = answer.header(name)
     return visit.shown(f"{name}: {value}") if value else f"no {name}"
-
-
-def _challenge(answer: Answer) -> str:
-    return answer.header("WWW-Authenticate")
 
 
 def _skew_seconds(answer: Answer) -> float | None:
