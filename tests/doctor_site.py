@@ -1,14 +1,17 @@
-"""The project on a real server, behind a front that a test can break."""
+"""The project on a real server, behind a front that a test can break, and the doctor's call."""
 
+import json
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from django.core.management import CommandError, call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.core.wsgi import get_wsgi_application
 from django.test.testcases import QuietWSGIRequestHandler
@@ -102,3 +105,22 @@ def make_certificate(folder: Path, *, days: int, name: str = "localhost") -> Pat
     )
     file.write_text(file.read_text() + key.read_text())
     return file
+
+
+def doctor(url: str, certificate: Path | None = None, **options: Any) -> list[dict[str, str]]:
+    """Return what the doctor finds at ``url``."""
+    out = StringIO()
+    options |= {"ca": str(certificate) if certificate else None}
+    with suppress(CommandError):  # which says how many there are
+        call_command("session_doctor", url=url, json=True, stdout=out, **options)
+    findings = json.loads(out.getvalue())["findings"]
+    seen_from_outside = [finding["id"] for finding in findings].index("reach")
+    return list(findings[seen_from_outside:])
+
+
+def not_passed(findings: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (finding["level"], finding["id"])
+        for finding in findings
+        if finding["level"] not in {"pass", "skip"}
+    ]

@@ -20,13 +20,11 @@ class SyncOnly:
     async_capable = False
 
 
-def plain_function(get_response: Any) -> Any:
-    raise NotImplementedError
+def plain_function(get_response: Any) -> Any: ...
 
 
 @sync_and_async_middleware
-def both(get_response: Any) -> Any:
-    raise NotImplementedError
+def both(get_response: Any) -> Any: ...
 
 
 class SessionsElsewhere:

@@ -1,49 +1,34 @@
 """The doctor at a real server: a sound one, and one broken in a single way each."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from email.utils import formatdate
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from session_auth.models import GuessCount, Session
-from tests.doctor_site import SETTINGS, Change, HeaderList, make_certificate, served
+from tests.doctor_site import (
+    SETTINGS,
+    Change,
+    HeaderList,
+    doctor,
+    make_certificate,
+    not_passed,
+    served,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def doctor(url: str, certificate: Path | None = None, **options: Any) -> list[dict[str, str]]:
-    """Return what the doctor finds at ``url``."""
-    out = StringIO()
-    options |= {"ca": str(certificate) if certificate else None}
-    with suppress(CommandError):  # which says how many there are
-        call_command("session_doctor", url=url, json=True, stdout=out, **options)
-    findings = json.loads(out.getvalue())["findings"]
-    seen_from_outside = [finding["id"] for finding in findings].index("reach")
-    return list(findings[seen_from_outside:])
 
 
 def defects(certificate: Path, **options: Any) -> list[tuple[str, str]]:
     """Return level and id of what does not pass at the project behind this front."""
     with served(certificate, **options) as url:
         return not_passed(doctor(url, certificate))
-
-
-def not_passed(findings: list[dict[str, str]]) -> list[tuple[str, str]]:
-    return [
-        (finding["level"], finding["id"])
-        for finding in findings
-        if finding["level"] not in {"pass", "skip"}
-    ]
 
 
 @pytest.fixture(autouse=True)

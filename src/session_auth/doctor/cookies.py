@@ -9,10 +9,10 @@ from session_auth.doctor.wire import Cookie
 HOST = "__Host-"
 
 
-def judge(visit: Visit, cookie: Cookie, *, which: str, is_hidden: bool | None) -> Iterator[Finding]:
+def judge(visit: Visit, cookie: Cookie, *, which: str, is_hidden: bool) -> Iterator[Finding]:
     """Yield what is right and wrong with ``cookie``; the ids begin with ``which``.
 
-    ``is_hidden`` says whether scripts must not see it; ``None`` is for one where both will do.
+    ``is_hidden`` says whether scripts must not see it.
     """
     name = visit.shown(cookie.name)
     subject = f"The cookie {name}"
@@ -50,18 +50,17 @@ def judge(visit: Visit, cookie: Cookie, *, which: str, is_hidden: bool | None) -
         hint="Remove SESSION_COOKIE_DOMAIN and CSRF_COOKIE_DOMAIN; if they are not set, look for a "
         "proxy that adds a domain (proxy_cookie_domain in nginx).",
     )
-    if is_hidden is not None:
-        yield judged(
-            cookie.has("httponly") is is_hidden,
-            id=f"{which}.httponly",
-            subject=f"{subject} is {'' if is_hidden else 'not '}HttpOnly",
-            seen=_flag(cookie, "HttpOnly"),
-            hint="Remove SESSION_COOKIE_HTTPONLY = False."
-            if is_hidden
-            else "CSRF_COOKIE_HTTPONLY is off, so something on the way adds the flag: scripts that "
-            "read the cookie find no token.",
-            otherwise=Level.FAIL if is_hidden else Level.WARN,
-        )
+    yield judged(
+        cookie.has("httponly") is is_hidden,
+        id=f"{which}.httponly",
+        subject=f"{subject} is {'' if is_hidden else 'not '}HttpOnly",
+        seen=_flag(cookie, "HttpOnly"),
+        hint="Remove SESSION_COOKIE_HTTPONLY = False."
+        if is_hidden
+        else "CSRF_COOKIE_HTTPONLY is off, so something on the way adds the flag: scripts that "
+        "read the cookie find no token.",
+        otherwise=Level.FAIL if is_hidden else Level.WARN,
+    )
 
 
 def _prefix(cookie: Cookie, *, which: str, subject: str, name: str) -> Finding:

@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Event, Timer
@@ -84,6 +84,12 @@ class Site:
         """As browsers write it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.has_default_port else f":{self.port}")
+
+    def over_plain_http(self) -> "Site | None":
+        """Return where browsers would look for the site over plain HTTP; ``None`` if unknown."""
+        if not (self.is_https and self.has_default_port):
+            return None
+        return replace(self, scheme="http", port=DEFAULT_PORTS["http"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ import ssl
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from dataclasses import replace
 from getpass import getpass
 from shutil import get_terminal_size
 from typing import Any
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         try:
             visiting = _callers(options) if options["url"] else None
             password = _password() if options["username"] else ""
-        except (ValueError, OSError) as exc:
+        except ValueError as exc:
             raise CommandError(str(exc), returncode=COULD_NOT_RUN) from exc
         try:
             findings = [*examine_settings(), *examine_database()]
@@ -89,24 +90,21 @@ class Command(BaseCommand):
 
 
 def _callers(options: dict[str, Any]) -> tuple[Caller, Caller | None]:
-    """Return who calls the site, and plain HTTP if it is known where. Raises as for a person."""
-    base_path = options["base_path"] or _base_path()
-    site = Site.at(options["url"], base_path)
-    if options["timeout"] <= 0:
+    """Return who calls the site, and who calls it over plain HTTP if it is known where."""
+    base_path, seconds, ca_file = options["base_path"], options["timeout"], options["ca"]
+    site = Site.at(options["url"], base_path or _base_path())
+    if seconds <= 0:
         raise ValueError("--timeout must be above 0.")
-    if options["ca"]:
+    if ca_file:
         try:
-            ssl.create_default_context(cafile=options["ca"])
+            ssl.create_default_context(cafile=ca_file)
         except OSError as exc:
-            raise ValueError(f"--ca {options['ca']}: {exc.strerror or 'no certificates'}") from exc
-    http_url = options["http_url"]
-    if not http_url and site.is_https and site.has_default_port:
-        http_url = site.origin.replace("https://", "http://")
-    caller = Caller(site=site, timeout_seconds=options["timeout"], ca_file=options["ca"])
-    if not http_url:
-        return caller, None
-    http = Site.at(http_url, base_path)
-    return caller, Caller(site=http, timeout_seconds=options["timeout"])
+            raise ValueError(f"--ca {ca_file}: {exc.strerror}") from exc
+    caller = Caller(site=site, timeout_seconds=seconds, ca_file=ca_file)
+    plain = site.over_plain_http()
+    if options["http_url"]:
+        plain = Site.at(options["http_url"], site.base_path)
+    return caller, replace(caller, site=plain) if plain else None
 
 
 def _base_path() -> str:
