@@ -107,15 +107,18 @@ def make_certificate(folder: Path, *, days: int, name: str = "localhost") -> Pat
     return file
 
 
+def call(**options: Any) -> list[dict[str, str]]:
+    """Return what the doctor finds."""
+    out = StringIO()
+    with suppress(CommandError):  # which says how many there are
+        call_command("session_doctor", json=True, stdout=out, **options)
+    return list(json.loads(out.getvalue())["findings"])
+
+
 def doctor(url: str, certificate: Path | None = None, **options: Any) -> list[dict[str, str]]:
     """Return what the doctor finds at ``url``."""
-    out = StringIO()
-    options |= {"ca": str(certificate) if certificate else None}
-    with suppress(CommandError):  # which says how many there are
-        call_command("session_doctor", url=url, json=True, stdout=out, **options)
-    findings = json.loads(out.getvalue())["findings"]
-    seen_from_outside = [finding["id"] for finding in findings].index("reach")
-    return list(findings[seen_from_outside:])
+    findings = call(url=url, ca=str(certificate) if certificate else None, **options)
+    return findings[[finding["id"] for finding in findings].index("reach") :]
 
 
 def not_passed(findings: list[dict[str, str]]) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from session_auth.doctor.findings import Level
 from session_auth.models import EndedSession, GuessCount, Session
+from tests.doctor_site import call
 from tests.outage import unreachable_database
 from tests.test_demo import PRODUCTION as DEMO
 from tests.test_demo import manage
@@ -36,11 +37,9 @@ def run(**options: Any) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def found(*ids: str, **options: Any) -> list[dict[str, str]]:
+def found(*ids: str) -> list[dict[str, str]]:
     """Return the findings, those with these ids if there are any."""
-    _, text = run(json=True, **options)
-    findings = json.loads(text)["findings"]
-    return [finding for finding in findings if not ids or finding["id"] in ids]
+    return [finding for finding in call() if not ids or finding["id"] in ids]
 
 
 @pytest.fixture
