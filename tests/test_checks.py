@@ -87,6 +87,7 @@ def test_djangos_middleware_beside_ours_is_found(ours: str) -> None:
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
 def test_djangos_engines_cannot_keep_the_promises(engine: str) -> None:
+    """A10"""
     engine = f"django.contrib.sessions.backends.{engine}"
 
     assert ids(SESSION_ENGINE=engine) == ["session_auth.E003"]

@@ -124,6 +124,7 @@ def delete_by_sql(user: User) -> None:
 def test_who_is_deactivated_loses_all_sessions_for_good(
     alice: User, ends: list[Any], change: Callable[[User], None]
 ) -> None:
+    """A72"""
     here, there = signed_in(), signed_in()
     change(alice)
 
@@ -139,6 +140,7 @@ def test_who_is_deactivated_loses_all_sessions_for_good(
 def test_who_is_deleted_loses_all_sessions(
     alice: User, ends: list[Any], delete: Callable[[User], None]
 ) -> None:
+    """A73"""
     here, user_id = signed_in(), alice.pk
     delete(alice)
 

@@ -151,6 +151,7 @@ def refused(response: Any) -> bool:
 
 
 def test_a_link_works_once_and_its_siblings_die_with_it(browser: ApiClient, alice: User) -> None:
+    """A82"""
     first, second = link_for(), link_for()
 
     assert confirm(browser, first).status_code == 200

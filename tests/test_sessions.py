@@ -143,6 +143,7 @@ def test_ending_the_current_session_is_a_logout(alice: User, ends: list[Any]) ->
 def test_a_foreign_session_and_an_unknown_one_look_the_same(
     alice: User, bob: User, ends: list[Any]
 ) -> None:
+    """A8"""
     here, foreign = signed_in(), signed_in("bob")
 
     answers = [
@@ -222,6 +223,7 @@ def test_an_end_outlives_the_transaction_of_the_request(
 def test_a_logout_in_a_view_of_the_project_outlives_the_rollback_of_its_request(
     alice: User, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
+    """A64"""
     here = signed_in()
     key = here.session_key()
     here.raise_request_exception = False

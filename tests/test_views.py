@@ -249,6 +249,7 @@ def test_logout_ends_the_session(browser: ApiClient, alice: User) -> None:
 def test_logout_takes_the_cookie_away_with_the_attributes_it_was_set_with(
     browser: ApiClient, alice: User
 ) -> None:
+    """A32"""
     browser.log_in()
 
     cookie = browser.log_out().cookies["sessionid"]

@@ -26,6 +26,9 @@ logger = logging.getLogger("django.security.csrf")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
+HERE = frozenset({"same-origin", "none"})
+"""The values of ``Sec-Fetch-Site`` for our own pages, and for what a person typed."""
+
 DESTINATIONS = frozenset({"", "document", "empty"})
 """What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
 
@@ -72,10 +75,10 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
 
     def foreign_site(self, request: HttpRequest) -> str | None:
         """Return what ``Sec-Fetch-Site`` says of a caller that is neither ours nor trusted."""
-        site = cast("str | None", request.META.get("HTTP_SEC_FETCH_SITE"))
-        if site in (None, "same-origin", "none"):
+        site = str(request.META.get("HTTP_SEC_FETCH_SITE", "none"))
+        if site in HERE or self._is_trusted(request.META.get("HTTP_ORIGIN", "")):
             return None
-        return None if self._is_trusted(request.META.get("HTTP_ORIGIN", "")) else site
+        return site
 
     def _is_trusted(self, origin: str) -> bool:
         """Say whether ``origin`` is in ``CSRF_TRUSTED_ORIGINS``."""

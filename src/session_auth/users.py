@@ -30,12 +30,16 @@ def look_up_user(request: HttpRequest) -> Any:
         return user
     # All that Django flushes a session for while it looks the user up.
     session.flush_reason = EndReason.PASSWORD_CHANGED
+    # All that it renews a key for is a new SECRET_KEY, from which ours do not come. Of requests at
+    # the same time, but one could do so, and the others would find the session ended.
+    session.keeps_key = True
     try:
         user = auth.get_user(request)
         if not user.is_authenticated and isinstance(session, BaseSessionStore):
             end_if_user_is_gone(session)
     finally:
         session.flush_reason = EndReason.LOGOUT
+        session.keeps_key = False
     return user
 
 
