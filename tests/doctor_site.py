@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
-from django.core.wsgi import get_wsgi_application
 from django.test.testcases import QuietWSGIRequestHandler
 
 HeaderList = list[tuple[str, str]]
@@ -75,7 +75,7 @@ def served(
     server.daemon_threads = (
         False  # their database connections are to be closed before the test ends
     )
-    server.set_app(application or front(get_wsgi_application(), is_https=is_https, **options))
+    server.set_app(application or front(WSGIHandler(), is_https=is_https, **options))
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -12,8 +12,8 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
-from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 
 from tests.doctor_site import SETTINGS, doctor, front, not_passed, served
@@ -186,7 +186,7 @@ def test_a_server_that_falls_silent_fails_what_it_does_not_answer(certificate: P
         return application(environ, start_response)
 
     with override_settings(**SETTINGS):
-        application = front(get_wsgi_application(), is_https=True)
+        application = front(WSGIHandler(), is_https=True)
         with served(certificate, application=stop) as url:
             findings = doctor(url, certificate, timeout=0.3)
 
@@ -209,8 +209,8 @@ def test_no_secret_and_nothing_that_a_terminal_obeys_is_printed(certificate: Pat
         ]
 
     def application(environ: WSGIEnvironment, start_response: Any) -> Any:
-        sound = front(get_wsgi_application(), is_https=True)
-        broken = front(get_wsgi_application(), is_https=True, change=echo)
+        sound = front(WSGIHandler(), is_https=True)
+        broken = front(WSGIHandler(), is_https=True, change=echo)
         is_first = "HTTP_COOKIE" not in environ and "HTTP_ORIGIN" not in environ
         return (sound if is_first else broken)(environ, start_response)
 

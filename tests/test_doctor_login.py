@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.wsgi import get_wsgi_application
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
 
 from session_auth.models import GuessCount, Session
@@ -79,7 +79,7 @@ def test_what_a_proxy_breaks_of_a_session_is_found(
 def test_a_proxy_that_keeps_cookies_from_some_requests_is_found(certificate: Path) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         drops = ["Cookie"] if environ["REQUEST_METHOD"] == "GET" else []
-        sound = front(get_wsgi_application(), is_https=True, drops=drops)
+        sound = front(WSGIHandler(), is_https=True, drops=drops)
         return sound(environ, start_response)
 
     assert not_passed(log_in(certificate, application=application)) == [("fail", "login.holds")]
@@ -93,7 +93,7 @@ def test_a_session_that_outlives_the_logout_is_found(certificate: Path) -> None:
         if "kept" in cache and environ["PATH_INFO"].endswith("/user/"):
             start_response("200 OK", [("Content-Type", "application/json")])
             return [cache["kept"]]
-        answer = front(get_wsgi_application(), is_https=True)(environ, start_response)
+        answer = front(WSGIHandler(), is_https=True)(environ, start_response)
         body = b"".join(answer)
         getattr(answer, "close", int)()
         if b'"username": "alice"' in body and environ["REQUEST_METHOD"] == "GET":
