@@ -114,7 +114,7 @@ def test_sessions_in_the_memory_of_one_process_are_found(
             ["session_auth.W111"],
         ),
         ({"ATOMIC_REQUESTS": True, "OPTIONS": {"transaction_mode": "IMMEDIATE"}}, []),
-        ({"ATOMIC_REQUESTS": True, "ENGINE": "django.db.backends.postgresql"}, []),
+        ({"ATOMIC_REQUESTS": True, "ENGINE": "django.db.backends.dummy"}, []),
     ],
 )
 def test_sqlite_that_fails_instead_of_waiting_is_found(
