@@ -256,7 +256,7 @@ def test_a_token_in_the_session_needs_no_other_cookie(certificate: Path) -> None
 
 
 def test_the_settings_of_another_deployment_are_noticed(certificate: Path) -> None:
-    renamed = cookies("^__Host-csrftoken=", "other=")
+    renamed = cookies(r"^\s*__Host-csrftoken=", "other=")
 
     with served(certificate, change=renamed) as url:
         findings = doctor(url, certificate)
