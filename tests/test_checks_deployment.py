@@ -55,6 +55,14 @@ def test_everybody_is_no_proxy(proxy: str) -> None:
     ("change", "expected"),
     [
         ({"SECURE_PROXY_SSL_HEADER": PROXY_HEADER}, ["session_auth.W103"]),
+        (
+            {"SECURE_PROXY_SSL_HEADER": PROXY_HEADER, "SESSION_AUTH_TRUSTED_PROXIES": []},
+            ["session_auth.W103"],
+        ),
+        (
+            {"SECURE_PROXY_SSL_HEADER": PROXY_HEADER, "SESSION_AUTH_TRUSTED_PROXIES": "unix"},
+            ["session_auth.E006"],
+        ),
         ({"USE_X_FORWARDED_HOST": True}, ["session_auth.I101", "session_auth.W103"]),
         ({"SESSION_AUTH_TRUSTED_PROXIES": ["unix"]}, ["session_auth.I101"]),
         (

@@ -30,7 +30,7 @@ def not_everybody_is_a_proxy(**kwargs: Any) -> list[CheckMessage]:
 
 def proxies_are_known(**kwargs: Any) -> list[CheckMessage]:
     signs = [name for name in ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST") if _is_set(name)]
-    if not signs or setting("TRUSTED_PROXIES", None) != ():
+    if not signs or setting("TRUSTED_PROXIES", ["not valid"]):
         return []
     return [
         Warning(
