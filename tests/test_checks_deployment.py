@@ -48,6 +48,7 @@ def elsewhere() -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("proxy", ["0.0.0.0/0", "::/0"])
 def test_everybody_is_no_proxy(proxy: str) -> None:
+    assert ids(SESSION_AUTH_TRUSTED_PROXIES=["unix", "10.0.0.0/8", "::1"]) == []
     assert ids(SESSION_AUTH_TRUSTED_PROXIES=["unix", "10.0.0.0/8", proxy]) == ["session_auth.E012"]
 
 
