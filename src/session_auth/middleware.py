@@ -5,7 +5,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
@@ -25,9 +25,10 @@ from session_auth.exceptions import (
     SessionEnded,
     StoreUnavailable,
     Throttled,
+    UserChanged,
 )
 from session_auth.http import error_response, refusal_response, wants_json
-from session_auth.users import alook_up_user, look_up_user
+from session_auth.users import alook_up_user, is_reference_to, look_up_user
 
 AMBIGUOUS = (
     "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
@@ -37,6 +38,10 @@ INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
 )
+
+
+EXPECTED_USER = "HTTP_SESSION_USER"
+"""Where the header is in which a client names whom it shows, by their ``user_reference()``."""
 
 
 class Step(Enum):
@@ -259,14 +264,20 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's, but for two things.
+    """Django's, but for three things.
 
     ``request.user`` and ``request.auser()`` share one lookup.
 
     The session of a user who was deactivated or deleted ends, with all their others.
+
+    A request whose header ``Session-User`` tells of another user than the session's is 409
+    ``user_changed``: it comes from a tab that shows somebody who is logged in no longer.
     """
 
     get_response: Any
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(_unless_user_changed(get_response))
 
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
@@ -279,6 +290,43 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
             return await super().__acall__(request)
         self.process_request(request)
         return await self.get_response(request)
+
+
+def _unless_user_changed(get_response: Any) -> Any:
+    """Let ``get_response`` be called unless the client takes the user for somebody else.
+
+    Around what comes next, where no ``process_request`` of a project can leave it out.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def checked_async(request: HttpRequest) -> Any:
+            if EXPECTED_USER in request.META:
+                try:
+                    _check_user(request, await _auser(request))
+                except SessionAuthError as error:
+                    return error_response(error)
+            return await get_response(request)
+
+        return checked_async
+
+    def checked(request: HttpRequest) -> Any:
+        if EXPECTED_USER in request.META:
+            try:
+                _check_user(request, _user(request))
+            except SessionAuthError as error:
+                return error_response(error)
+        return get_response(request)
+
+    return checked
+
+
+def _check_user(request: HttpRequest, user: Any) -> None:
+    """Raise ``UserChanged`` if the client takes ``user`` for somebody else.
+
+    Nobody is not somebody else: the view says what that means.
+    """
+    if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
+        raise UserChanged
 
 
 def _user(request: HttpRequest) -> Any:

@@ -34,6 +34,7 @@ from session_auth.http import (
     read_json,
     wants_json,
 )
+from session_auth.users import user_reference
 
 
 class CsrfView(JSONView):
@@ -255,6 +256,7 @@ def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
         return None
     return {
         "id": record.id,
+        "user_ref": user_reference(record.user_id),
         "created_at": record.created_at,
         "authenticated_at": record.authenticated_at,
         "methods": json.loads(record.methods),
