@@ -17,6 +17,7 @@ from session_auth.signals import EndReason, session_ended
 from tests import logged
 from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
+from tests.doctor_site import make_certificate
 from tests.outage import unreachable_database
 
 LEFT_OUT = {
@@ -106,3 +107,9 @@ def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionRefusedError("The mail server is down.")
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fail)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost, its key and its CA in one file."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), days=30)

@@ -16,6 +16,7 @@ from session_auth import exceptions, guess_counts, known_devices, throttling
 from session_auth.conf import Conf
 from session_auth.exceptions import SessionAuthError
 from session_auth.urls import urlpatterns
+from tests.checking import STARTPROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -78,13 +79,14 @@ def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
         assert [m for m in run_checks() if str(m.id).startswith("session_auth")] == []
 
 
+@pytest.mark.django_db  # one of the rules looks at the database in use
 @pytest.mark.parametrize("deploy", [False, True])
 def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
     [block] = blocks("python", section("In production"))
     settings: dict[str, object] = {}
     exec(block, {}, settings)  # noqa: S102 # our own README
 
-    with override_settings(**settings):
+    with override_settings(**STARTPROJECT, **settings):
         messages = run_checks(include_deployment_checks=deploy)
     assert [m for m in messages if str(m.id).startswith("session_auth")] == []
 
