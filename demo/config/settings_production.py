@@ -9,7 +9,7 @@ import os
 from django import VERSION
 
 from config.settings import *  # noqa: F403  # the same project, hardened
-from config.settings import BASE_DIR
+from config.settings import BASE_DIR, DATABASES
 
 DEBUG = False
 SECRET_KEY = os.environ["DEMO_SECRET_KEY"]
@@ -22,7 +22,13 @@ MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}
 if VERSION < (6, 1):
     EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
 
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = os.environ.get("DEMO_STATIC_ROOT", BASE_DIR / "staticfiles")
+
+# Requests that write wait for each other, instead of failing when two have read and now write.
+DATABASES["default"]["OPTIONS"] = {
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+}
 
 # Browsers take a __Host- cookie over HTTPS only, and from this host only: no subdomain and no
 # plain HTTP page can plant one.
