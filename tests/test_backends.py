@@ -9,6 +9,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
 from django.test.client import AsyncClient
 
@@ -158,6 +159,22 @@ def test_async_code_is_throttled_alike(alice: User, backend: str) -> None:
             assert async_to_sync(call)("wrong") is None
         with pytest.raises(Throttled):
             async_to_sync(call)(right)
+
+
+class Nobody(BaseBackend):
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        return None
+
+
+class CountedNobody(ThrottleMixin, Nobody):
+    pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_async_guess_counts_once_where_a_backend_has_no_async_twin(alice: User) -> None:
+    async_to_sync(CountedNobody().aauthenticate)(None, username="alice", password="wrong")
+
+    assert GuessCount.objects.get().failures == 1
 
 
 @pytest.mark.django_db(transaction=True)

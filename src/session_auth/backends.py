@@ -42,6 +42,10 @@ class ThrottleMixin(django_backends.BaseBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
+        check: Any = super().aauthenticate
+        if check.__func__ is django_backends.BaseBackend.aauthenticate:
+            # Which calls authenticate() in a thread: it counts there.
+            return await check(request, username=username, password=password, **kwargs)
         guess = await sync_to_async(self._reserve)(request, username, password, kwargs)
         user = await super().aauthenticate(request, username=username, password=password, **kwargs)
         return await sync_to_async(_verdict)(guess, user)
