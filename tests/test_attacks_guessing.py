@@ -106,9 +106,9 @@ def test_each_kind_takes_a_hash_of_time(kinds: None, backend: str) -> None:
 
     def duration(kind: str) -> float:
         GuessCount.objects.all().delete()
-        start = time.perf_counter()
+        start = time.thread_time()  # of the processor: what else the machine does is no failure
         assert authenticate(username=kind, password="wrong") is None
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     pbkdf2 = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     with override_settings(
