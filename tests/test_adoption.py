@@ -127,6 +127,15 @@ def test_deleting_a_session_that_was_not_taken_over_yet_deletes_it(
     assert OldSession.objects.count() == 0
 
 
+def test_flushing_a_session_that_was_not_taken_over_yet_ends_it(engine: Any, alice: User) -> None:
+    browser = old_login(engine, alice)
+
+    SessionStore(browser.session_key()).flush()
+
+    assert browser.user() is None
+    assert (Session.objects.count(), OldSession.objects.count()) == (0, 0)
+
+
 def test_a_session_that_has_ended_here_is_not_taken_over_again(
     engine: Any, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
