@@ -9,7 +9,7 @@ import os
 from django import VERSION
 
 from config.settings import *  # noqa: F403  # the same project, hardened
-from config.settings import BASE_DIR
+from config.settings import BASE_DIR, DATABASES
 
 DEBUG = False
 SECRET_KEY = os.environ["DEMO_SECRET_KEY"]
@@ -21,7 +21,13 @@ MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}
 if VERSION < (6, 1):
     EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
 
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = os.environ.get("DEMO_STATIC_ROOT", BASE_DIR / "staticfiles")
+
+# Requests that write wait for each other, instead of failing when two have read and now write.
+DATABASES["default"]["OPTIONS"] = {
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+}
 
 # Browsers take a __Host- cookie over HTTPS only, and from this host only: no subdomain and no
 # plain HTTP page can plant one.
@@ -38,7 +44,8 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # This check knows Django's own middleware by name only; session_auth.E001 looks for its subclass.
 SILENCED_SYSTEM_CHECKS = ["security.W003"]
 
-# The proxy must set this header, and drop the one that clients send.
+# The proxy is on this machine. It must set this header, and drop the one that clients send.
+SESSION_AUTH_TRUSTED_PROXIES = ["unix", "127.0.0.1"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
