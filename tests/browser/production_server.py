@@ -98,6 +98,7 @@ class Production:
     http_port: int = field(default_factory=free_port)
     https_port: int = field(default_factory=free_port)
     upstream_port: int = field(default_factory=free_port)
+    server_pids: list[int] = field(default_factory=list)
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
 
     @property
@@ -116,10 +117,10 @@ class Production:
         lines = (self.folder / "requests.log").read_text().splitlines()
         return [Request(**json.loads(line)) for line in lines]
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Return what the server has stored."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+    def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Look at, or change, what the server has stored."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()
 
     def run(self, command: str, **variables: str) -> str:
         """Run a command of the page and return what it prints."""
@@ -186,8 +187,9 @@ def deployment_commands() -> list[str]:
     return str(block).splitlines()
 
 
-def start_command(server: str) -> str:
-    [command] = re.findall(rf"^ExecStart=(\S+/{server} .*)$", PAGE.read_text(), re.M)
+def unit_command(key: str, program: str) -> str:
+    """Return what a systemd unit of the page runs: ``ExecStart`` with ``gunicorn``, say."""
+    [command] = re.findall(rf"^{key}=(\S*/{program} .*)$", PAGE.read_text(), re.M)
     return str(command)
 
 
@@ -230,7 +232,8 @@ def running_production(server: str, folder: Path, certificate: Certificate) -> I
     )
     nginx = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"])) or "nginx"
     with ExitStack() as stack:
-        stack.enter_context(_running(start_command(server), production))
+        process = stack.enter_context(_running(unit_command("ExecStart", server), production))
+        production.server_pids.append(process.pid)
         process = stack.enter_context(
             _running(f"{nginx} -e {folder}/nginx-error.log -c {configuration}", production)
         )
