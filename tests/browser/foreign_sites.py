@@ -32,15 +32,16 @@ def running_foreign_sites(certificate: Certificate) -> Iterator[ForeignSites]:
     pages: list[tuple[str, Sequence[str]]] = [("", ())]
 
     class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 # the base calls it by this name
+        def do_GET(self) -> None:
             html, cookies = pages[-1]
             body = f"<!doctype html><meta charset=utf-8><title>Foreign</title>{html}".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
             for cookie in cookies:
-                # http.server writes Latin-1; cookies may be of any bytes.
-                self.send_header("Set-Cookie", cookie.encode().decode("latin-1"))
+                # http.server writes Latin-1; a cookie may be of any bytes.
+                raw = cookie.encode(errors="surrogateescape")
+                self.send_header("Set-Cookie", raw.decode("latin-1"))
             self.end_headers()
             self.wfile.write(body)
 

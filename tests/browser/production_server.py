@@ -14,7 +14,6 @@ import re
 import secrets
 import shlex
 import shutil
-import signal
 import sqlite3
 import ssl
 import subprocess
@@ -114,7 +113,7 @@ class Production:
 
     def requests(self) -> list[Request]:
         """Return all requests that reached nginx, the first first, as they were answered."""
-        lines = (self.folder / "requests.log").read_text().splitlines()
+        lines = (self.folder / "requests.log").read_text(errors="replace").splitlines()
         return [Request(**json.loads(line)) for line in lines]
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
@@ -183,7 +182,9 @@ def blocks(language: str, title: str) -> list[str]:
 
 def deployment_commands() -> list[str]:
     """Return the commands that the page has run at each deployment."""
-    [block] = re.findall(r"^```console\n(/srv/.*? check .*?)^```", PAGE.read_text(), re.DOTALL | re.M)
+    [block] = re.findall(
+        r"^```console\n(/srv/.*? check .*?)^```", PAGE.read_text(), re.DOTALL | re.M
+    )
     return str(block).splitlines()
 
 
@@ -219,7 +220,9 @@ def running_production(server: str, folder: Path, certificate: Certificate) -> I
         "/srv/demo/.venv/bin/python manage.py create_demo_users",
         DJANGO_SETTINGS_MODULE="config.settings",
     )
-    upstreams = dict(zip(SERVERS, blocks("nginx", "/etc/nginx/conf.d/demo-upstream.conf"), strict=True))
+    upstreams = dict(
+        zip(SERVERS, blocks("nginx", "/etc/nginx/conf.d/demo-upstream.conf"), strict=True)
+    )
     [site] = blocks("nginx", "/etc/nginx/conf.d/demo.conf")
     configuration = folder / "nginx.conf"
     configuration.write_text(
@@ -230,7 +233,9 @@ def running_production(server: str, folder: Path, certificate: Certificate) -> I
             sites=production.moved(upstreams[server] + site),
         )
     )
-    nginx = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"])) or "nginx"
+    nginx = (
+        shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"])) or "nginx"
+    )
     with ExitStack() as stack:
         process = stack.enter_context(_running(unit_command("ExecStart", server), production))
         production.server_pids.append(process.pid)

@@ -2,13 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, CDPSession, Error, Page, Route, expect
+from playwright.sync_api import BrowserContext, CDPSession, Error, Route, expect
 
 from session_auth.keys import digest
-from tests.browser.pages import PASSWORD, Demo
+from tests.browser.pages import PASSWORD, Demo, wait_until
 from tests.browser.production_server import ORIGIN, Production, unit_command
 
 LOG_IN = "({ createSessionClient }, credentials) => createSessionClient().login(credentials)"
@@ -31,17 +30,10 @@ def sign_in(site: Demo, path: str = "/app/") -> str:
     return cookie["value"]
 
 
-def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    while not is_so():
-        page.wait_for_timeout(20)
-
-
 def slow_down(network: CDPSession, *, offline: bool = False) -> None:
     """Let each answer take 400 ms longer, at the speed of a bad mobile network, or for ever."""
     speed = {"downloadThroughput": 50_000, "uploadThroughput": 20_000}
-    network.send(
-        "Network.emulateNetworkConditions", {"latency": 400, "offline": offline} | speed
-    )
+    network.send("Network.emulateNetworkConditions", {"latency": 400, "offline": offline} | speed)
 
 
 def test_signing_in_writing_an_article_and_signing_out(site: Demo) -> None:
@@ -199,7 +191,7 @@ def test_pages_with_the_users_name_are_kept_by_no_cache(site: Demo, path: str) -
     site.run("({ createSessionClient }) => createSessionClient().logout()")
     site.page.context.set_offline(True)
 
-    with pytest.raises(Error, match="ERR_CACHE_MISS|ERR_INTERNET_DISCONNECTED"):
+    with pytest.raises(Error, match=r"ERR_CACHE_MISS|ERR_INTERNET_DISCONNECTED"):
         site.page.go_back()
 
     expect(site.page.get_by_text("alice")).to_have_count(0)
