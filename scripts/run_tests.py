@@ -54,6 +54,16 @@ TOOLS = {
             package="openssl",
             is_here=lambda: shutil.which("openssl") is not None,
         ),
+        Tool(
+            name="WebKit",
+            package="webkit2gtk-driver",
+            is_here=lambda: shutil.which("WebKitWebDriver") is not None,
+        ),
+        Tool(
+            name="Xvfb",
+            package="xvfb",
+            is_here=lambda: shutil.which("Xvfb") is not None,
+        ),
     ],
     "postgresql": [
         Tool(

@@ -49,8 +49,8 @@ FORMS = """<body><script>
     }
   }
 </script>""".replace("PASSWORD", PASSWORD).replace("ORIGIN", ORIGIN)
-SANDBOXED = f"""<iframe id=box sandbox="allow-scripts allow-forms"></iframe>
-<script>box.srcdoc = {json.dumps(FORMS).replace("</", "<\\/")}</script>"""
+SANDBOXED = """<iframe id=box sandbox="allow-scripts allow-forms"></iframe>
+<script>box.srcdoc = FORMS</script>""".replace("FORMS", json.dumps(FORMS).replace("</", "<\\/"))
 
 # What scripts can send, with all bodies that need no leave of the server, and those that do.
 CALLS = """async ([origin, password]) => {
