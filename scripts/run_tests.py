@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 TOX_REPORT = CACHE / "tox.json"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
@@ -53,6 +54,11 @@ TOOLS = {
             name="openssl",
             package="openssl",
             is_here=lambda: shutil.which("openssl") is not None,
+        ),
+        Tool(
+            name="Firefox",
+            package="firefox-esr",
+            is_here=lambda: any(shutil.which(name) for name in FIREFOX_NAMES),
         ),
         Tool(
             name="WebKit",

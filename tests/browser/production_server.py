@@ -81,6 +81,17 @@ class Request:
     cookie: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cookie:
+    """A cookie as a browser keeps it, without its value."""
+
+    domain: str
+    path: str
+    secure: bool
+    http_only: bool
+    same_site: str
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -113,8 +124,8 @@ class Production:
 
     def requests(self) -> list[Request]:
         """Return all requests that reached nginx, the first first, as they were answered."""
-        lines = (self.folder / "requests.log").read_text(errors="replace").splitlines()
-        return [Request(**json.loads(line)) for line in lines]
+        with (self.folder / "requests.log").open(errors="replace") as log:
+            return [Request(**json.loads(line)) for line in log]
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Look at, or change, what the server has stored."""

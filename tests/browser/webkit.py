@@ -3,24 +3,19 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
 from typing import Any
 
 from tests.browser.demo_server import free_port, wait_for
+from tests.browser.production_server import Cookie
 
 MINI_BROWSERS = ["/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/libexec/webkit2gtk-4.*/MiniBrowser"]
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the name that WebDriver gives references
 ANSWER_SECONDS = 30
-CHUNK_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -35,36 +30,31 @@ class WebKit:
     def open(self, url: str) -> None:
         self.call("POST", "url", url=url)
 
-    def run(self, script: str) -> Any:
-        return self.call("POST", "execute/sync", script=script, args=[])
+    def run(self, expression: str) -> Any:
+        return self.call("POST", "execute/sync", script=f"return {expression}", args=[])
 
-    def type(self, selector: str, text: str) -> None:
-        self.call("POST", f"element/{self._find(selector)}/value", text=text)
+    def cookies(self) -> dict[str, Cookie]:
+        return {
+            cookie["name"]: Cookie(
+                domain=cookie["domain"],
+                path=cookie["path"],
+                secure=cookie["secure"],
+                http_only=cookie["httpOnly"],
+                same_site=cookie["sameSite"],
+            )
+            for cookie in self.call("GET", "cookie")
+        }
 
-    def click(self, selector: str) -> None:
-        self.call("POST", f"element/{self._find(selector)}/click")
-
-    def wait_for(self, script: str) -> None:
-        """Wait until a script returns something true."""
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while not self.run(script):
-            assert time.monotonic() < deadline, self.run("return document.body.innerText")
-            time.sleep(0.05)
-
-    def cookies(self) -> dict[str, dict[str, Any]]:
-        return {cookie["name"]: cookie for cookie in self.call("GET", "cookie")}
-
-    def _find(self, selector: str) -> str:
-        found = self.call("POST", "element", using="css selector", value=selector)
-        return str(found[ELEMENT])
+    def forget_cookies(self) -> None:
+        """Forget the cookies of the page that is open."""
+        self.call("DELETE", "cookie")
 
 
 @contextmanager
-def running_webkit(folder: Path, ports: dict[str, int]) -> Iterator[WebKit]:
-    """Start WebKit, for which ``ports`` says where a host is; ``"*"`` is all others."""
+def running_webkit(folder: Path, proxy: int) -> Iterator[WebKit]:
+    """Start WebKit behind the proxy at a port."""
     [browser, *_] = [path for pattern in MINI_BROWSERS for path in Path("/").glob(pattern[1:])]
     with ExitStack() as stack:
-        proxy = stack.enter_context(_proxy(ports))
         display = stack.enter_context(_display())
         port = free_port()
         log = folder / "webkit.log"
@@ -119,38 +109,3 @@ def _display() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
-
-
-@contextmanager
-def _proxy(ports: dict[str, int]) -> Iterator[int]:
-    """Start a proxy that leads each host to its port on this machine."""
-
-    class Tunnel(BaseRequestHandler):
-        def handle(self) -> None:
-            head = self.request.recv(CHUNK_BYTES).decode()
-            host = head.split()[1].partition(":")[0]
-            target = socket.create_connection(("127.0.0.1", ports.get(host, ports["*"])))
-            with closing(target):
-                self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                back = Thread(target=_copy, args=(target, self.request))
-                back.start()
-                _copy(self.request, target)
-                back.join()
-
-    server = ThreadingTCPServer(("127.0.0.1", 0), Tunnel)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(CHUNK_BYTES):
-            target.sendall(chunk)
-        target.shutdown(socket.SHUT_WR)
