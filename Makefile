@@ -3,11 +3,13 @@
 PORT = 8000
 PYTHON = .venv/bin/python
 ONLY =
+QUICK =
+BENCH = .cache/bench
 
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format clean
+.PHONY: help run test lint format bench clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -15,6 +17,7 @@ help:
 	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
+	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
 	@echo "make clean            delete everything that these commands made"
 
 run: .venv/.demo
@@ -34,9 +37,13 @@ format: .venv/.tox
 	@$(PYTHON) -m tox -q exec -e lint -- ruff check --fix --quiet || true
 	@$(PYTHON) -m tox -q exec -e lint -- ruff format
 
+bench: $(BENCH)/.installed
+	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 clean:
 	rm -rf .venv .tox .cache .hypothesis .mypy_cache .ruff_cache .pytest_cache \
-		.import_linter_cache js/node_modules test-results demo/db.sqlite3*
+		.import_linter_cache js/node_modules benchmarks/node/node_modules \
+		benchmarks/results test-results demo/db.sqlite3*
 
 # The files .venv/.python, .demo and .tox only say what is installed.
 
@@ -53,4 +60,11 @@ clean:
 .venv/.tox: .venv/.python
 	@echo "Installing tox"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt tox
+	@touch $@
+
+$(BENCH)/.installed: .venv/.python benchmarks/requirements.txt
+	@echo "Installing the package and its peers"
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement benchmarks/requirements.txt --editable .
 	@touch $@

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from session_auth.models import Session
@@ -34,6 +34,6 @@ def fill(size: int, *, sessions_a_user: int, expired: bool = False) -> None:
 
 def throw_away() -> None:
     """Leave no file behind; a PostgreSQL server goes with its command."""
-    connection.close()
+    connections.close_all()
     if connection.vendor == "sqlite":
         Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)

@@ -8,8 +8,6 @@ The table grows from size to size, and each size is measured against the smalles
 A user has ten sessions, whatever the size.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -31,6 +29,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from benchmarks.rows import fill, throw_away  # noqa: E402
+from benchmarks.tables import new_parser, publish, spread  # noqa: E402
 from session_auth.engines.database import SessionStore  # noqa: E402
 from session_auth.models import Session  # noqa: E402
 
@@ -42,13 +41,13 @@ ROUNDS = 200
 class Result:
     sessions: int
     action: str
-    microseconds: float
+    wall_us: float
     """The median of the rounds."""
 
-    spread: float
+    spread_us: float
     """The distance between the quartiles."""
 
-    ratio: float
+    of_smallest: float
     """To the same with the smallest number of sessions."""
 
 
@@ -76,23 +75,22 @@ def evaluate(measured: dict[int, dict[str, list[float]]]) -> list[Result]:
     results = []
     for size, times in measured.items():
         for action, rounds in times.items():
-            first, median, third = statistics.quantiles(rounds, n=4)
+            median = statistics.median(rounds)
             results.append(
                 Result(
                     sessions=size,
                     action=action,
-                    microseconds=median,
-                    spread=third - first,
-                    ratio=median / statistics.median(smallest[action]),
+                    wall_us=median,
+                    spread_us=spread(rounds),
+                    of_smallest=median / statistics.median(smallest[action]),
                 )
             )
     return results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     options = parser.parse_args()
 
     measured = {}
@@ -104,15 +102,8 @@ def main() -> None:
     finally:
         throw_away()
 
-    results = evaluate(measured)
-    print(f"{connection.vendor}, Django {django.get_version()}: time of one call")
-    for result in results:
-        print(
-            f"{result.sessions:9,} sessions  {result.action:10}  {result.microseconds:7.0f} µs "
-            f"± {result.spread:<5.0f} {result.ratio:5.2f} of the first"
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
+    title = f"One user's ten sessions among others, {connection.vendor}"
+    publish(title, evaluate(measured), file=options.json)
 
 
 if __name__ == "__main__":
