@@ -7,6 +7,7 @@ from typing import Any
 from django.test import Client
 
 from session_auth.keys import digest
+from tests import logged
 
 PASSWORD = "correct horse battery staple"
 AUTH = "/api/auth/"
@@ -17,6 +18,11 @@ class ApiClient(Client):
 
     def __init__(self, **defaults: Any) -> None:
         super().__init__(enforce_csrf_checks=True, **defaults)
+
+    def request(self, **request: Any) -> Any:
+        response = super().request(**request)
+        logged.secrets.update(cookie.value for cookie in response.cookies.values() if cookie.value)
+        return response
 
     def call(self, method: str, path: str, body: object = None, **extra: Any) -> Any:
         """Send ``body`` as JSON, or as it is if it is bytes."""

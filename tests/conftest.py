@@ -1,6 +1,7 @@
 """What a plain ``pytest`` leaves out, and says so; ``make test`` leaves out nothing."""
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from session_auth.signals import EndReason, session_ended
+from tests import logged
 from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
+from tests.doctor_site import make_certificate
 from tests.outage import unreachable_database
 
 LEFT_OUT = {
@@ -43,6 +46,18 @@ hypothesis.settings.load_profile("session_auth")
 
 def pytest_report_header(start_path: Path) -> list[str]:
     return [f"left out: tests/{folder}, {reason}" for folder, reason in LEFT_OUT.items() if reason]
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged() -> Iterator[None]:
+    """Fail a test in which any logger told a password, a key or a token."""
+    recorder = logged.Recorder()
+    logged.secrets.clear()
+    logging.getLogger().addHandler(recorder)
+    yield
+    logging.getLogger().removeHandler(recorder)
+    secrets = logged.secrets | {PASSWORD}
+    assert [text for text in recorder.texts if any(secret in text for secret in secrets)] == []
 
 
 @pytest.fixture
@@ -92,3 +107,9 @@ def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionRefusedError("The mail server is down.")
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fail)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost, its key and its CA in one file."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), days=30)

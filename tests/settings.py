@@ -43,6 +43,9 @@ MIDDLEWARE = [
 SESSION_ENGINE = "session_auth.engines.database"
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
+# All events, for each test to look for secrets in them.
+LOGGING = {"version": 1, "loggers": {"session_auth.security": {"level": "INFO"}}}
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -267,7 +267,11 @@ def test_without_a_session_middleware_the_remedy_is_said(here: Any) -> None:
 
 
 async def hops(
-    client: ApiClient, path: str, *, method: str = "GET", body: dict[str, str] | None = None
+    client: ApiClient,
+    path: str,
+    *headers: tuple[bytes, bytes],
+    method: str = "GET",
+    body: dict[str, str] | None = None,
 ) -> int:
     """Return how many calls of one request ran in a thread."""
     counted = 0
@@ -292,6 +296,7 @@ async def hops(
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
             (b"x-csrftoken", client.csrf_token().encode()),
+            *headers,
         ],
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),

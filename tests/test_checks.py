@@ -1,31 +1,22 @@
 """Each rule of the checks: what it finds, and that a sound project passes."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import run_checks
-from django.http import HttpResponse
-from django.test import modify_settings, override_settings
-from django.urls import include, path
+from django.test import override_settings
 
-from session_auth import checks
-from session_auth.backends import ThrottleMixin
 from session_auth.middleware import SessionMiddleware
+from tests.checking import PRODUCTION, STARTPROJECT, deployed, found, ids
 
 SESSION = "session_auth.middleware.SessionMiddleware"
 CSRF = "session_auth.middleware.CsrfViewMiddleware"
 AUTH = "session_auth.middleware.AuthenticationMiddleware"
 A_FUNCTION = "django.utils.decorators.sync_only_middleware"
-PRODUCTION = {
-    "SESSION_COOKIE_NAME": "__Host-sessionid",
-    "SESSION_COOKIE_SECURE": True,
-    "CSRF_COOKIE_NAME": "__Host-csrftoken",
-    "CSRF_COOKIE_SECURE": True,
-}
 
-urlpatterns = [path("own/", include([path("login/", HttpResponse)]))]
-urls_without_the_endpoint = __name__
+pytestmark = pytest.mark.django_db  # one of the rules looks at the database in use
 
 
 class PickleLikeSerializer:
@@ -38,22 +29,8 @@ class NotFaithfulSerializer(JSONSerializer):
         return b"{}"
 
 
-class Throttled(ThrottleMixin):
-    pass
-
-
 class Subclass(SessionMiddleware):
     pass
-
-
-def found(*, deploy: bool = False) -> list[tuple[str, str]]:
-    messages = run_checks(include_deployment_checks=deploy)
-    return [(str(m.id), str(m.msg)) for m in messages if str(m.id).startswith("session_auth.")]
-
-
-def ids(*, deploy: bool = False, **settings: Any) -> list[str]:
-    with override_settings(**settings):
-        return sorted(found_id for found_id, message in found(deploy=deploy))
 
 
 def test_a_project_with_the_four_edits_passes() -> None:
@@ -61,7 +38,7 @@ def test_a_project_with_the_four_edits_passes() -> None:
 
 
 def test_a_production_project_passes() -> None:
-    assert ids(deploy=True, **PRODUCTION) == []
+    assert deployed() == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +69,25 @@ def test_a_missing_middleware_is_named_with_the_one_that_it_replaces() -> None:
     )
 
 
+DJANGOS = {
+    SESSION: "django.contrib.sessions.middleware.SessionMiddleware",
+    CSRF: "django.middleware.csrf.CsrfViewMiddleware",
+    AUTH: "django.contrib.auth.middleware.AuthenticationMiddleware",
+}
+
+
+@pytest.mark.parametrize("ours", DJANGOS)
+def test_djangos_middleware_beside_ours_is_found(ours: str) -> None:
+    with override_settings(MIDDLEWARE=[SESSION, CSRF, AUTH, DJANGOS[ours]]):
+        [(found_id, message)] = found()
+
+    assert found_id == "session_auth.E011"
+    assert message.startswith(f"'{DJANGOS[ours]}' is in MIDDLEWARE beside the one")
+
+
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
 def test_djangos_engines_cannot_keep_the_promises(engine: str) -> None:
+    """A10"""
     engine = f"django.contrib.sessions.backends.{engine}"
 
     assert ids(SESSION_ENGINE=engine) == ["session_auth.E003"]
@@ -142,6 +136,27 @@ def test_only_public_columns_and_properties_of_a_user_are_shown(
     assert ids(SESSION_AUTH_USER_FIELDS=["id", name]) == expected
 
 
+@pytest.mark.parametrize(
+    ("interval", "idle", "expected"),
+    [
+        (timedelta(minutes=1), timedelta(minutes=30), []),
+        (timedelta(minutes=29), timedelta(minutes=30), []),
+        (timedelta(minutes=30), timedelta(minutes=30), ["session_auth.E013"]),
+        (timedelta(days=14), None, ["session_auth.E013"]),
+        (timedelta(days=13), None, []),
+    ],
+)
+def test_activity_is_written_down_before_the_session_ends(
+    interval: timedelta, idle: timedelta | None, expected: list[str]
+) -> None:
+    settings: dict[str, Any] = {
+        "SESSION_AUTH_LAST_SEEN_INTERVAL": interval,
+        "SESSION_AUTH_IDLE_TIMEOUT": idle,
+    }
+
+    assert ids(**settings) == expected
+
+
 def test_a_misspelt_setting_is_found() -> None:
     with override_settings(SESSION_AUTH_USER_FIELD=["id"]):
         assert found() == [
@@ -157,27 +172,6 @@ def test_saving_at_each_request_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("backends", "expected"),
-    [
-        (["session_auth.backends.ModelBackend"], []),
-        (["django.contrib.auth.backends.ModelBackend", f"{__name__}.Throttled"], []),
-        (["django.contrib.auth.backends.ModelBackend"], ["session_auth.W003"]),
-    ],
-)
-def test_guesses_in_the_admin_are_counted(backends: list[str], expected: list[str]) -> None:
-    assert ids(AUTHENTICATION_BACKENDS=backends) == expected
-
-
-def test_without_the_admin_no_backend_has_to_count() -> None:
-    check = checks.guesses_in_the_admin_are_counted
-    with (
-        override_settings(AUTHENTICATION_BACKENDS=[]),
-        modify_settings(INSTALLED_APPS={"remove": "django.contrib.admin"}),
-    ):
-        assert check() == []
-
-
-@pytest.mark.parametrize(
     "change",
     [
         {"SESSION_COOKIE_SECURE": False},
@@ -189,17 +183,31 @@ def test_without_the_admin_no_backend_has_to_count() -> None:
     ],
 )
 def test_a_host_prefix_that_browsers_would_refuse_is_found(change: dict[str, Any]) -> None:
-    settings: dict[str, Any] = PRODUCTION | change
+    assert ids(**PRODUCTION | change) == ["session_auth.E009"]
+    assert deployed(**change).count("session_auth.E009") == 1
 
-    assert ids(**settings) == ["session_auth.E009"]
+
+@pytest.mark.parametrize("which", ["SESSION", "CSRF"])
+def test_a_cookie_that_goes_to_every_subdomain_is_found_once_by_its_cause(which: str) -> None:
+    change = {f"{which}_COOKIE_DOMAIN": ".example.org", f"{which}_COOKIE_NAME": "plain"}
+
+    assert deployed(**change) == ["session_auth.E105", "session_auth.W101"]
 
 
 def test_development_settings_are_found_when_deployed() -> None:
-    assert ids(deploy=True) == ["session_auth.E101"] * 2 + ["session_auth.W101"] * 2
+    assert ids(deploy=True, **STARTPROJECT) == [
+        *["session_auth.E101"] * 2,
+        *["session_auth.W101"] * 2,
+        "session_auth.W110",
+    ]
 
 
 def test_a_csrf_token_in_the_session_has_no_cookie_to_be_secured() -> None:
-    assert ids(deploy=True, CSRF_USE_SESSIONS=True) == ["session_auth.E101", "session_auth.W101"]
+    assert ids(deploy=True, CSRF_USE_SESSIONS=True, **STARTPROJECT) == [
+        "session_auth.E101",
+        "session_auth.W101",
+        "session_auth.W110",
+    ]
 
 
 @pytest.mark.parametrize("which", ["SESSION", "CSRF"])
@@ -214,53 +222,11 @@ def test_a_csrf_token_in_the_session_has_no_cookie_to_be_secured() -> None:
     ],
 )
 def test_cookies_are_same_site(which: str, value: object, expected: list[str]) -> None:
-    settings: dict[str, Any] = PRODUCTION | {f"{which}_COOKIE_SAMESITE": value}
-
-    assert ids(deploy=True, **settings) == expected
+    assert deployed(**{f"{which}_COOKIE_SAMESITE": value}) == expected
 
 
-@pytest.mark.parametrize(("scheme", "expected"), [("https", []), ("http", ["session_auth.E104"])])
-def test_a_reset_link_over_plain_http_is_found(scheme: str, expected: list[str]) -> None:
-    settings: dict[str, Any] = PRODUCTION | {
-        "SESSION_AUTH_PASSWORD_RESET_URL": f"{scheme}://example.org/{{uid}}/{{token}}"
-    }
-
-    assert ids(deploy=True, **settings) == expected
-
-
-@pytest.mark.parametrize("hidden", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
-def test_a_token_that_scripts_cannot_get_is_found(hidden: str) -> None:
-    settings: dict[str, Any] = PRODUCTION | {hidden: True}
-
-    assert ids(deploy=True, **settings) == []
-    assert ids(deploy=True, ROOT_URLCONF=urls_without_the_endpoint, **settings) == [
-        "session_auth.E103"
+def test_a_setting_of_the_wrong_type_is_told_of_once() -> None:
+    """One wrong setting is told of once, not by each rule that reads another."""
+    assert ids(SESSION_AUTH_IDLE_TIMEOUT=30, SESSION_AUTH_LAST_SEEN_INTERVAL=60) == [
+        "session_auth.E006"
     ]
-
-
-def test_every_message_has_a_hint_and_an_id_of_its_own() -> None:
-    with override_settings(
-        MIDDLEWARE=[CSRF, SESSION],
-        SESSION_ENGINE="django.contrib.sessions.backends.db",
-        SESSION_SERIALIZER=f"{__name__}.PickleLikeSerializer",
-        SESSION_COOKIE_HTTPONLY=False,
-        SESSION_SAVE_EVERY_REQUEST=True,
-        SESSION_COOKIE_NAME="__Host-s",
-        SESSION_COOKIE_SAMESITE="None",
-        SESSION_AUTH_KEEP_AT_LOGIN=["_auth_user_id"],
-        SESSION_AUTH_USER_FIELDS=["password"],
-        SESSION_AUTH_TYPO=1,
-        CSRF_COOKIE_HTTPONLY=True,
-        AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"],
-        ROOT_URLCONF=urls_without_the_endpoint,
-    ):
-        messages = [
-            message
-            for message in run_checks(include_deployment_checks=True)
-            if str(message.id).startswith("session_auth.")
-        ]
-
-    numbers = {str(message.id).removeprefix("session_auth.") for message in messages}
-    errors = {f"E{number:03}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 101, 102, 103)}
-    assert numbers == errors | {"W001", "W002", "W003", "W101"}
-    assert all(message.hint for message in messages)

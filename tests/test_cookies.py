@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django import VERSION
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncClient, Client, override_settings
@@ -80,6 +81,7 @@ def test_such_a_request_is_refused_under_wsgi(
         assert response.headers["Content-Type"] == "text/plain"
 
 
+@pytest.mark.django_db
 @override_settings(SESSION_COOKIE_NAME=NAMES[0], CSRF_COOKIE_NAME=NAMES[1])
 @pytest.mark.parametrize("header", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_such_a_request_is_refused_under_asgi(header: str) -> None:
@@ -97,7 +99,8 @@ def test_two_headers_are_one_under_asgi() -> None:
     one, two = (b"cookie", b"__Host-sessionid=a"), (b"cookie", b"__Host-csrftoken=b")
 
     assert status_under_asgi([one, two]) == 200
-    assert status_under_asgi([one, two, one]) == 400
+    # Django 5.2 joins them by commas, to one cookie that opens nothing.
+    assert status_under_asgi([one, two, one]) == (400 if VERSION >= (6, 0) else 200)
 
 
 @pytest.mark.django_db

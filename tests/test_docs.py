@@ -16,6 +16,7 @@ from session_auth import exceptions, guess_counts, known_devices, throttling
 from session_auth.conf import Conf
 from session_auth.exceptions import SessionAuthError
 from session_auth.urls import urlpatterns
+from tests.checking import STARTPROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -78,13 +79,14 @@ def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
         assert [m for m in run_checks() if str(m.id).startswith("session_auth")] == []
 
 
+@pytest.mark.django_db  # one of the rules looks at the database in use
 @pytest.mark.parametrize("deploy", [False, True])
 def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
     [block] = blocks("python", section("In production"))
     settings: dict[str, object] = {}
     exec(block, {}, settings)  # noqa: S102 # our own README
 
-    with override_settings(**settings):
+    with override_settings(**STARTPROJECT, **settings):
         messages = run_checks(include_deployment_checks=deploy)
     assert [m for m in messages if str(m.id).startswith("session_auth")] == []
 
@@ -101,6 +103,24 @@ def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_each_requirement_names_a_test_or_a_page_that_proves_it() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    tests = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    rows = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| [\d]", line)
+    ]
+
+    assert len(rows) > 70
+    for row in rows:
+        assert len(row) == 4, row
+        proof = row[-1].strip("`")
+        assert proof in tests or re.fullmatch(r"\[\w+\.md\]\(\w+\.md\)", proof), row
 
 
 def test_the_limits_of_the_docs_are_those_of_the_code() -> None:

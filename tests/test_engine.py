@@ -558,7 +558,7 @@ def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixt
         with pytest.raises(StoreUnavailable):
             call()
     assert {(r.name, r.levelname, bool(r.exc_info)) for r in caplog.records} == {
-        ("session_auth", "ERROR", True)
+        ("session_auth.security", "ERROR", True)
     }
     assert session.state is State.UNREAD
 

@@ -40,6 +40,7 @@ def data(browser: ApiClient) -> dict[str, Any]:
 
 
 def test_nothing_that_a_visitor_planted_survives_a_login(browser: ApiClient, alice: User) -> None:
+    """A2"""
     plant(browser, mfa_passed="yes", cart="3")
 
     browser.log_in()
@@ -57,6 +58,7 @@ def test_a_project_can_keep_keys_at_login(browser: ApiClient, alice: User) -> No
 
 
 def test_a_login_gives_a_new_key_and_the_old_one_is_dead(browser: ApiClient, alice: User) -> None:
+    """A1"""
     plant(browser, cart="3")
     old_key = browser.session_key()
 
@@ -72,6 +74,7 @@ def test_a_login_gives_a_new_key_and_the_old_one_is_dead(browser: ApiClient, ali
 def test_logging_in_again_as_the_same_user_renews_the_key_too(
     browser: ApiClient, alice: User
 ) -> None:
+    """A3"""
     browser.log_in()
     plant(browser, cart="3")
     old_key = browser.session_key()
@@ -121,6 +124,7 @@ def test_a_login_renews_the_csrf_token(browser: ApiClient, alice: User) -> None:
 def test_if_a_receiver_fails_nobody_is_logged_in(
     browser: ApiClient, alice: User, failing_receiver: None
 ) -> None:
+    """A79"""
     browser.raise_request_exception = False
     plant(browser, cart="3")
     key, token = browser.session_key(), browser.csrf_token()
@@ -157,6 +161,8 @@ def test_if_a_receiver_fails_the_request_is_as_it_was(
 def test_a_session_ends_even_if_a_receiver_of_the_logout_fails(
     browser: ApiClient, alice: User
 ) -> None:
+    """A64"""
+
     def fail(**kwargs: object) -> None:
         raise RuntimeError("A receiver of the project fails.")
 

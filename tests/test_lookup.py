@@ -199,6 +199,7 @@ def test_a_hash_that_is_wrong_ends_the_session(alice: User, ends: list[Any]) -> 
 def test_a_fallback_of_the_secret_key_still_counts_and_is_renewed(
     alice: User, django_assert_num_queries: Counted
 ) -> None:
+    """A71"""
     here = signed_in()
 
     with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["for-tests-only"]):

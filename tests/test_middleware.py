@@ -134,6 +134,7 @@ def test_flushing_takes_the_cookie_away(browser: ApiClient, alice: User) -> None
 def test_a_session_that_ends_in_mid_request_is_told_to_an_api_in_json(
     browser: ApiClient, alice: User, path: str
 ) -> None:
+    """A80"""
     browser.log_in()
 
     response = browser.get(path)
@@ -190,6 +191,7 @@ def test_an_error_that_is_not_ours_is_djangos(browser: ApiClient) -> None:
 def test_when_the_store_is_down_an_api_answers_503_and_the_cookie_stays(
     path: str, outage: None
 ) -> None:
+    """A77"""
     client = Client()
     client.cookies["sessionid"] = new_session_key()
 

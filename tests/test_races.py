@@ -74,6 +74,7 @@ def test_of_many_requests_that_write_different_keys_all_win() -> None:
 
 @pytest.mark.parametrize("attempt", range(10))
 def test_a_session_that_ends_while_others_save_stays_ended(attempt: int) -> None:
+    """A62"""
     session = stored(a=0)
 
     def save(number: int) -> Callable[[], str]:
@@ -160,6 +161,7 @@ def test_of_many_requests_at_once_one_writes_that_the_session_was_seen() -> None
 
 @override_settings(SESSION_AUTH_MAX_SESSIONS=5)
 def test_parallel_logins_keep_within_the_number_of_sessions() -> None:
+    """A70"""
     user = User.objects.create_user("alice")
 
     def log_in() -> None:

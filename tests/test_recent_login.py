@@ -114,7 +114,13 @@ class AlwaysBob(BaseBackend):
         return User.objects.get(username="bob")
 
 
-RECENT = ["/api/recent/", "/api/recent-async/", "/api/recent-5/"]
+RECENT = [
+    "/api/recent/",
+    "/api/recent-async/",
+    "/api/recent-5/",
+    "/api/recent-class/",
+    "/api/recent-class-async/",
+]
 
 
 @pytest.mark.parametrize("path", RECENT)
@@ -143,9 +149,9 @@ def test_a_recent_login_is_asked_for_under_asgi_too(clock: Any, alice: User) -> 
 
     async def early_and_late() -> list[int]:
         await client.aforce_login(alice)
-        early = await client.get("/api/recent-async/")
+        early = [(await client.get(path)).status_code for path in RECENT]
         clock.move_to(NOON + timedelta(hours=1))
-        late = await client.get("/api/recent-async/")
-        return [early.status_code, late.status_code]
+        late = [(await client.get(path)).status_code for path in RECENT]
+        return early + late
 
-    assert async_to_sync(early_and_late)() == [200, 403]
+    assert async_to_sync(early_and_late)() == [200] * 5 + [403] * 5

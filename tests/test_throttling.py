@@ -465,15 +465,15 @@ def test_a_refusal_is_logged_without_the_name(
     guess(caller(), 6)
     guess(caller(), 6, "nobody")
 
-    told = [record.getMessage() for record in caplog.records if "throttled" in record.msg]
+    told = [text for text in caplog.messages if text.startswith("throttled")]
     assert told == [
-        f"throttled user_id={alice.pk} ip={HOME}",
-        f"throttled user_id=None ip={HOME}",
+        f"throttled method=POST path=/api/auth/login/ ip={HOME} user_id={alice.pk}",
+        f"throttled method=POST path=/api/auth/login/ ip={HOME} user_id=None",
     ]
 
 
 def test_when_guesses_cannot_be_counted_there_are_none(outage: None) -> None:
-    """No free guess: neither the right password nor a wrong one is looked at."""
+    """A60: no free guess: neither the right password nor a wrong one is looked at."""
     response = ApiClient().log_in()
 
     assert response.status_code == 503
@@ -481,6 +481,7 @@ def test_when_guesses_cannot_be_counted_there_are_none(outage: None) -> None:
 
 
 def test_when_the_table_cannot_be_written_there_are_no_guesses(alice: User) -> None:
+    """A60"""
     with connection.execute_wrapper(refuse_to_count):
         response = ApiClient().log_in()
 

@@ -161,6 +161,7 @@ def test_a_passive_request_makes_nothing_last_longer_and_writes_nothing(
     django_assert_num_queries: Any,
     call: Callable[[ApiClient], Any],
 ) -> None:
+    """A76, A88"""
     browser.log_in()
     before = Session.objects.values().get()
 
@@ -202,6 +203,7 @@ def test_anything_else_in_the_header_is_activity(
 def test_a_clock_that_was_ahead_makes_no_session_last_longer(
     clock: Any, browser: ApiClient, alice: User
 ) -> None:
+    """A75"""
     browser.log_in()
     Session.objects.update(last_seen_at=NOON + HOUR, expires_at=NOON + 2 * HOUR)
 

@@ -13,6 +13,7 @@ from django.test.client import AsyncClient
 
 from session_auth.keys import digest
 from session_auth.models import Session
+from session_auth.users import user_reference
 from session_auth.views import LoginView
 from tests.api_client import AUTH, PASSWORD, ApiClient
 
@@ -249,6 +250,7 @@ def test_logout_ends_the_session(browser: ApiClient, alice: User) -> None:
 def test_logout_takes_the_cookie_away_with_the_attributes_it_was_set_with(
     browser: ApiClient, alice: User
 ) -> None:
+    """A32"""
     browser.log_in()
 
     cookie = browser.log_out().cookies["sessionid"]
@@ -304,6 +306,7 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
         "user": {"id": alice.pk, "username": "alice"},
         "session": {
             "id": digest(browser.session_key()),
+            "user_ref": user_reference(alice.pk),
             "created_at": json_time(row.created_at),
             "authenticated_at": json_time(row.authenticated_at),
             "methods": {"password": json_time(row.authenticated_at)},

@@ -176,6 +176,18 @@ async def recent_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+@method_decorator(recent_login_required, name="dispatch")
+class Recent(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
+class RecentAsync(View):
+    @method_decorator(recent_login_required)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
 @recent_login_required(max_age=timedelta(minutes=5))
 def recent_5(request: HttpRequest) -> HttpResponse:
     return HttpResponse()

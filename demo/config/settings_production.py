@@ -15,6 +15,7 @@ DEBUG = False
 SECRET_KEY = os.environ["DEMO_SECRET_KEY"]
 ALLOWED_HOSTS = os.environ["DEMO_HOSTS"].split(",")
 SESSION_AUTH_PASSWORD_RESET_URL = f"https://{ALLOWED_HOSTS[0]}/password/#{{uid}}/{{token}}"
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # as long as NIST SP 800-63B-4, 4.2.1.2, lets them live
 
 # By the mail server of this machine; give it the OPTIONS of yours.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
@@ -38,7 +39,8 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # This check knows Django's own middleware by name only; session_auth.E001 looks for its subclass.
 SILENCED_SYSTEM_CHECKS = ["security.W003"]
 
-# The proxy must set this header, and drop the one that clients send.
+# The proxy is on this machine. It must set this header, and drop the one that clients send.
+SESSION_AUTH_TRUSTED_PROXIES = ["unix", "127.0.0.1"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60

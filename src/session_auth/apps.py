@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.auth import get_user_model, user_logged_in, user_logged_out
+from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
 from django.core.checks import Tags, register
 from django.db.models.signals import post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
@@ -11,12 +11,14 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, since they import models, which this module is too early for.
-        from session_auth import checks, csrf, sessions
+        from session_auth import checks, csrf, events, sessions
 
         user_model = get_user_model()
         post_save.connect(sessions.end_sessions_of_inactive_user, sender=user_model)
         pre_delete.connect(sessions.end_sessions_of_deleted_user, sender=user_model)
         user_logged_in.connect(csrf.follow_login)
+        user_logged_in.connect(events.record_login)
+        user_login_failed.connect(events.record_failed_login)
         user_logged_out.connect(csrf.follow_logout)
         for check in checks.ALWAYS:
             register(check, Tags.security)

@@ -15,7 +15,9 @@ from django.utils.crypto import get_random_string
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import is_same_domain
 
+from session_auth import events
 from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
 from session_auth.signals import csrf_token_needed
@@ -23,6 +25,9 @@ from session_auth.signals import csrf_token_needed
 logger = logging.getLogger("django.security.csrf")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
+
+HERE = frozenset({"same-origin", "none"})
+"""The values of ``Sec-Fetch-Site`` for our own pages, and for what a person typed."""
 
 DESTINATIONS = frozenset({"", "document", "empty"})
 """What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
@@ -70,10 +75,10 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
 
     def foreign_site(self, request: HttpRequest) -> str | None:
         """Return what ``Sec-Fetch-Site`` says of a caller that is neither ours nor trusted."""
-        site = cast("str | None", request.META.get("HTTP_SEC_FETCH_SITE"))
-        if site in (None, "same-origin", "none"):
+        site = str(request.META.get("HTTP_SEC_FETCH_SITE", "none"))
+        if site in HERE or self._is_trusted(request.META.get("HTTP_ORIGIN", "")):
             return None
-        return None if self._is_trusted(request.META.get("HTTP_ORIGIN", "")) else site
+        return site
 
     def _is_trusted(self, origin: str) -> bool:
         """Say whether ``origin`` is in ``CSRF_TRUSTED_ORIGINS``."""
@@ -173,7 +178,7 @@ def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Send a user the CSRF cookie of their session if their browser has, or is to get, another.
 
     As after a renewal of the key, when a session was taken over from Django's engine, or when a
-    subdomain has planted one. The session must be loaded.
+    subdomain has planted one. The session must have been loaded or saved.
     """
     name = settings.CSRF_COOKIE_NAME
     sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
@@ -214,7 +219,8 @@ def failure(reason: str) -> CsrfFailed:
 
 
 def log(request: HttpRequest, reason: str) -> None:
-    """Log a refusal where and as Django does."""
+    """Log a refusal, also where and as Django does."""
+    events.record(Event.CSRF_FAILED, request, reason=reason)
     logger.warning(
         "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
     )

@@ -98,6 +98,14 @@ class MethodNotAllowed(SessionAuthError):
         super().__init__(f"This method is not allowed here. Use {self.headers['Allow']}.")
 
 
+class UserChanged(SessionAuthError):
+    """The client took the session for that of another user; see ``AuthenticationMiddleware``."""
+
+    status = 409
+    code = "user_changed"
+    message = "Somebody else has logged in, in another tab perhaps. Look again before you go on."
+
+
 class PayloadTooLarge(SessionAuthError):
     status = 413
     code = "payload_too_large"

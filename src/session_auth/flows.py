@@ -12,9 +12,10 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from session_auth import csrf, throttling
+from session_auth import csrf, events, throttling
 from session_auth.conf import get_conf
 from session_auth.engines.base import session_of
+from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
     NotAuthenticated,
@@ -75,6 +76,7 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     if not guess.accept(user is not None and user.pk == request.user.pk):
         raise InvalidCredentials
     session_of(request).prove(PASSWORD)
+    events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)
     csrf.follow_session(request)
 
 

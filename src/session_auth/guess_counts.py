@@ -1,6 +1,5 @@
 """The rows that count guesses: each change is one statement, with the comparison in SQL."""
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from dataclasses import dataclass
 from django.db import Error, connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Value, When
 
+from session_auth import events
+from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable, Throttled
 from session_auth.models import GuessCount
 
@@ -19,8 +20,6 @@ DOUBLINGS = 6
 
 PRUNE_ROWS = 10
 """Of the rows that expired, so many go with each wrong guess, which adds two at most."""
-
-logger = logging.getLogger("session_auth")
 
 # For SQLite and PostgreSQL. PostgreSQL locks the rows in the order of VALUES: no deadlock.
 COUNT = """
@@ -169,5 +168,5 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except Error as exc:
-        logger.exception("Guesses cannot be counted.")
+        events.record(Event.STORE_UNAVAILABLE, store="guesses")
         raise StoreUnavailable from exc

@@ -15,14 +15,19 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_auth import csrf
+from session_auth import csrf, events
 from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import (
+    CsrfFailed,
+    InvalidCredentials,
     InvalidRequest,
     MalformedJSON,
     MethodNotAllowed,
     PayloadTooLarge,
     SessionAuthError,
+    StoreUnavailable,
+    Throttled,
     UnsupportedMediaType,
 )
 
@@ -36,6 +41,9 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser keeps exactly (RFC 7493, 2.2)
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {bool: "true or false", float: "a number", int: "an integer", str: "a string"}
+
+TOLD_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
+"""What has an event of its own, which says more."""
 
 logger = logging.getLogger("session_auth")
 
@@ -222,6 +230,8 @@ class JSONView(View):
         try:
             response = self._answer(request, *args, **kwargs)
         except SessionAuthError as error:
+            if not isinstance(error, TOLD_ELSEWHERE):
+                events.record(Event.REFUSED, request, status=error.status, code=error.code)
             response = error_response(error)
         csrf.set_cookie(request, response)
         return response

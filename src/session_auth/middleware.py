@@ -5,7 +5,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
@@ -15,19 +15,20 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import csrf, known_devices, throttling
+from session_auth import csrf, events, known_devices, throttling
 from session_auth.cookies import is_ambiguous
 from session_auth.engines.values import State
+from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidRequest,
     SessionAuthError,
     SessionEnded,
     StoreUnavailable,
     Throttled,
+    UserChanged,
 )
 from session_auth.http import error_response, refusal_response, wants_json
-from session_auth.signals import logger as security
-from session_auth.users import alook_up_user, look_up_user
+from session_auth.users import alook_up_user, is_reference_to, look_up_user
 
 AMBIGUOUS = (
     "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
@@ -37,6 +38,10 @@ INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
 )
+
+
+EXPECTED_USER = "HTTP_SESSION_USER"
+"""Where the header is in which a client names whom it shows, by their ``user_reference()``."""
 
 
 class Step(Enum):
@@ -66,7 +71,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         header = request.META.get("HTTP_COOKIE")
         if header and is_ambiguous(header, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
-            security.warning("ambiguous_cookie", extra={"event": "ambiguous_cookie"})
+            events.record(Event.AMBIGUOUS_COOKIE, request)
             return refusal_response(request, InvalidRequest(AMBIGUOUS))
         session: Any = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         session.meta = request.META
@@ -155,7 +160,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 known_devices.remember(request, response, user)
         elif not vary:
             return response
-        csrf.correct_cookie(request, response)
+        if getattr(request.session, "state", None) is State.STORED:
+            csrf.correct_cookie(request, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
@@ -221,7 +227,7 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         if self.async_mode:
             self._sync_process_view = self.process_view
             # A method that is no coroutine function gets a thread from Django.
-            self.process_view = self.aprocess_view  # type: ignore[assignment]  # as the handler takes it
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if settings.CSRF_USE_SESSIONS or _overrides(
@@ -243,22 +249,35 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             return await sync_to_async(self._sync_process_view)(request, *view)
         return self._sync_process_view(request, *view)
 
+    def process_view(self, request: HttpRequest, *view: Any) -> Any:
+        try:
+            return super().process_view(request, *view)
+        except StoreUnavailable as error:  # which process_exception() is told of by views alone
+            return refusal_response(request, error)
+
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
+            events.record(Event.CSRF_FAILED, request, reason=reason)
             return super()._reject(request, reason)
         csrf.log(request, reason)
         return error_response(csrf.failure(reason))
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's, but for two things.
+    """Django's, but for three things.
 
     ``request.user`` and ``request.auser()`` share one lookup.
 
     The session of a user who was deactivated or deleted ends, with all their others.
+
+    A request whose header ``Session-User`` tells of another user than the session's is 409
+    ``user_changed``: it comes from a tab that shows somebody who is logged in no longer.
     """
 
     get_response: Any
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(_unless_user_changed(get_response))
 
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
@@ -271,6 +290,43 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
             return await super().__acall__(request)
         self.process_request(request)
         return await self.get_response(request)
+
+
+def _unless_user_changed(get_response: Any) -> Any:
+    """Let ``get_response`` be called unless the client takes the user for somebody else.
+
+    Around what comes next, where no ``process_request`` of a project can leave it out.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def checked_async(request: HttpRequest) -> Any:
+            if EXPECTED_USER in request.META:
+                try:
+                    _check_user(request, await _auser(request))
+                except SessionAuthError as error:
+                    return error_response(error)
+            return await get_response(request)
+
+        return checked_async
+
+    def checked(request: HttpRequest) -> Any:
+        if EXPECTED_USER in request.META:
+            try:
+                _check_user(request, _user(request))
+            except SessionAuthError as error:
+                return error_response(error)
+        return get_response(request)
+
+    return checked
+
+
+def _check_user(request: HttpRequest, user: Any) -> None:
+    """Raise ``UserChanged`` if the client takes ``user`` for somebody else.
+
+    Nobody is not somebody else: the view says what that means.
+    """
+    if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
+        raise UserChanged
 
 
 def _user(request: HttpRequest) -> Any:

@@ -17,12 +17,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import urlsafe_base64_decode
 
-from session_auth import csrf
+from session_auth import csrf, events
 from session_auth.conf import get_conf
 from session_auth.credentials import replace_hash
 from session_auth.devices import device_name
 from session_auth.engines.base import session_of
 from session_auth.engines.ending import announce
+from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import PASSWORD
 from session_auth.sessions import store
@@ -44,6 +45,7 @@ def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
         ended = session.remove_of_user(user.pk, but=current)
     announce(ended, EndReason.PASSWORD_CHANGED)
     csrf.follow_session(request)
+    events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
 
 
 def reset_password(form: "SetPasswordForm[Any]") -> None:

@@ -1,12 +1,8 @@
-"""Signals that Django lacks, and the log that goes with them."""
+"""Signals that Django lacks."""
 
-import logging
 from enum import StrEnum
-from typing import Any
 
 from django.dispatch import Signal
-
-logger = logging.getLogger("session_auth.security")
 
 
 class EndReason(StrEnum):
@@ -46,20 +42,3 @@ origin: with ``SESSION_AUTH_CSRF = "headers"``, too, such a request needs a toke
 
 Argument: ``request``. The sender is ``None``. A receiver that raises is logged and stops nothing.
 """
-
-
-def announce_end(*, session_id: str, user_id: Any, reason: EndReason) -> None:
-    """Log and signal that a session has ended."""
-    logger.info(
-        "session_ended reason=%s user_id=%s session_id=%s",
-        reason,
-        user_id,
-        session_id,
-        extra={
-            "event": "session_ended",
-            "reason": str(reason),
-            "user_id": user_id,
-            "session_id": session_id,
-        },
-    )
-    session_ended.send_robust(sender=None, session_id=session_id, user_id=user_id, reason=reason)

@@ -22,12 +22,12 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import guess_counts, known_devices
+from session_auth import events, guess_counts, known_devices
 from session_auth.client_info import client_info, client_network
 from session_auth.conf import get_conf
+from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.guess_counts import Limit
-from session_auth.signals import logger
 
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
@@ -234,11 +234,4 @@ def _key(kind: str, value: str) -> str:
 
 
 def _log_refusal(request: HttpRequest | None, user: AbstractBaseUser | None) -> None:
-    ip = "" if request is None else client_info(request.META).ip
-    user_id = None if user is None else user.pk
-    logger.warning(
-        "throttled user_id=%s ip=%s",
-        user_id,
-        ip,
-        extra={"event": "throttled", "user_id": user_id, "ip": ip},
-    )
+    events.record(Event.THROTTLED, request, user_id=None if user is None else user.pk)

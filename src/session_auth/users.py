@@ -11,7 +11,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
 
 from session_auth.engines.base import BaseSessionStore
@@ -30,12 +30,16 @@ def look_up_user(request: HttpRequest) -> Any:
         return user
     # All that Django flushes a session for while it looks the user up.
     session.flush_reason = EndReason.PASSWORD_CHANGED
+    # All that it renews a key for is a new SECRET_KEY, from which ours do not come. Of requests at
+    # the same time, but one could do so, and the others would find the session ended.
+    session.keeps_key = True
     try:
         user = auth.get_user(request)
         if not user.is_authenticated and isinstance(session, BaseSessionStore):
             end_if_user_is_gone(session)
     finally:
         session.flush_reason = EndReason.LOGOUT
+        session.keeps_key = False
     return user
 
 
@@ -66,6 +70,27 @@ def joined_user(session: Any) -> Any | None:
     ):
         return user
     return None
+
+
+def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
+    """Return what stands for a user towards clients: the same in all of their sessions.
+
+    It tells nothing of the user, not even their id.
+    """
+    return salted_hmac(
+        "session_auth.user_reference", str(user_id), secret=secret, algorithm="sha256"
+    ).hexdigest()[:32]
+
+
+def is_reference_to(reference: str, user_id: Any) -> bool:
+    """Say whether ``user_reference()`` gave ``reference`` for this user.
+
+    Under the secret key or one of its fallbacks: a new key refuses nobody.
+    """
+    return any(
+        constant_time_compare(reference, user_reference(user_id, secret=secret))
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    )
 
 
 @lru_cache

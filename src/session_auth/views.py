@@ -16,12 +16,13 @@ from django.utils.decorators import method_decorator
 from django.views import csrf as django_csrf_views
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import csrf, flows, passwords, sessions, throttling
+from session_auth import csrf, events, flows, passwords, sessions, throttling
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.devices import device_name
 from session_auth.engines.base import BaseSessionStore, session_of
 from session_auth.engines.values import Record
+from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, NotFound, SessionAuthError
 from session_auth.forms import PasswordChangeForm, PasswordResetForm
 from session_auth.http import (
@@ -33,6 +34,7 @@ from session_auth.http import (
     read_json,
     wants_json,
 )
+from session_auth.users import user_reference
 
 
 class CsrfView(JSONView):
@@ -128,6 +130,8 @@ class PasswordChangeView(NewPasswordView):
         guess = throttling.reserve(request, user, body.get("old_password", ""))
         is_valid = form.is_valid()
         is_right = guess.accept("old_password" not in form.errors)
+        if not is_right:
+            events.record(Event.PASSWORD_CHANGE_FAILED, request, user_id=user.pk)
         if not is_valid:
             raise _password_refusal(form)
         if not is_right:
@@ -153,6 +157,7 @@ class PasswordResetView(JSONView):
         throttling.limit_requests(
             request, purpose="password_reset", name=form.cleaned_data["email"]
         )
+        events.record(Event.PASSWORD_RESET_REQUESTED, request)
         response = json_response(
             {"message": "If there is an account with this address, a link is on its way."},
             status=202,
@@ -188,6 +193,7 @@ class PasswordResetConfirmView(NewPasswordView):
         if not form.is_valid():
             raise _password_refusal(form)
         passwords.reset_password(form)
+        events.record(Event.PASSWORD_RESET, request, user_id=user.pk)
         throttling.forget(user)
         response = json_response({"message": "Password changed"})
         self.notify(request, response, user)
@@ -250,6 +256,7 @@ def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
         return None
     return {
         "id": record.id,
+        "user_ref": user_reference(record.user_id),
         "created_at": record.created_at,
         "authenticated_at": record.authenticated_at,
         "methods": json.loads(record.methods),

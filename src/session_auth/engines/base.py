@@ -62,6 +62,9 @@ class BaseSessionStore(Rows, SessionBase):
     flush_reason: EndReason = EndReason.LOGOUT
     """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
 
+    keeps_key: bool = False
+    """Whether ``cycle_key()`` does nothing, as while a user is looked up."""
+
     method: str | None = None
     """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
 
@@ -175,7 +178,8 @@ class BaseSessionStore(Rows, SessionBase):
 
         Raises ``SessionInterrupted`` if the session has ended since it was looked up.
         """
-        self._renew_key()
+        if not self.keeps_key:
+            self._renew_key()
 
     async def acycle_key(self) -> None:
         await sync_to_async(self.cycle_key)()

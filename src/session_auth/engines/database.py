@@ -1,6 +1,5 @@
 """Sessions in a table of the project's database: the default engine."""
 
-import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,14 +18,14 @@ from django.db import (
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from session_auth import events
 from session_auth.engines.base import BaseSessionStore
 from session_auth.engines.lookup import can_take, find, take
 from session_auth.engines.values import Record
+from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
 from session_auth.signals import EndReason
-
-logger = logging.getLogger("session_auth")
 
 COLUMNS = tuple(Record.__dataclass_fields__)
 
@@ -174,5 +173,5 @@ def _store_errors() -> Iterator[None]:
 
 
 def _unavailable() -> StoreUnavailable:
-    logger.exception("The session store cannot be asked.")
+    events.record(Event.STORE_UNAVAILABLE, store="sessions")
     return StoreUnavailable()

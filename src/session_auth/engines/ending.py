@@ -7,10 +7,12 @@ from datetime import timedelta
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
+from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.engines.values import Record
+from session_auth.events import Event
 from session_auth.models import EndedSession
-from session_auth.signals import EndReason, announce_end
+from session_auth.signals import EndReason, session_ended
 
 logger = logging.getLogger("session_auth")
 
@@ -24,7 +26,9 @@ def announce(records: Iterable[Record], reason: EndReason | None = None) -> None
     if ends and get_conf().KEEP_ENDED is not None:
         _keep(ends)
     for record, why in ends:
-        announce_end(session_id=record.id, user_id=record.user_id, reason=why)
+        ids = {"session_id": record.id, "user_id": record.user_id}
+        events.record(Event.SESSION_ENDED, reason=str(why), **ids)
+        session_ended.send_robust(sender=None, reason=why, **ids)
 
 
 def forget_ended(*, at_most: int) -> int:

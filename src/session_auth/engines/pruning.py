@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from time import perf_counter, sleep
 
-PRUNE_ROWS = 500
+PRUNE_ROWS = 100
 """How many rows are deleted at a time: a login that meets them waits no longer than that takes."""
 
 RESTS = 3

@@ -1,0 +1,131 @@
+"""Rules for what stands around the project: proxies, HTTPS, ASGI, the database."""
+
+from ipaddress import ip_network
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Warning
+from django.db import connections, router
+
+from session_auth.checks.lookups import listed, middleware, setting
+from session_auth.conf import UNIX_SOCKET
+from session_auth.models import Session
+
+HSTS_SECONDS = 365 * 24 * 60 * 60
+"""OWASP ASVS 5.0, 3.4.1"""
+
+
+def not_everybody_is_a_proxy(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"SESSION_AUTH_TRUSTED_PROXIES contains '{proxy}', which is everybody: a client can "
+            "name any address as its own, a new one for each guess.",
+            hint="List the addresses or networks of your proxies.",
+            id="session_auth.E012",
+        )
+        for proxy in setting("TRUSTED_PROXIES", ())
+        if proxy != UNIX_SOCKET and ip_network(proxy).prefixlen == 0
+    ]
+
+
+def proxies_are_known(**kwargs: Any) -> list[CheckMessage]:
+    signs = [name for name in ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST") if _is_set(name)]
+    if not signs or setting("TRUSTED_PROXIES", ["not valid"]):
+        return []
+    return [
+        Warning(
+            f"{signs[0]} says that there is a proxy, but SESSION_AUTH_TRUSTED_PROXIES is empty: "
+            "all clients have the address of the proxy, in the list of sessions and where guesses "
+            "are counted.",
+            hint="List the addresses or networks of your proxies, or 'unix' for one that comes "
+            "through a Unix socket.",
+            id="session_auth.W103",
+        )
+    ]
+
+
+def https_is_seen_behind_a_proxy(**kwargs: Any) -> list[CheckMessage]:
+    has_proxy = setting("TRUSTED_PROXIES", ()) or settings.USE_X_FORWARDED_HOST
+    if not has_proxy or settings.SECURE_PROXY_SSL_HEADER:
+        return []
+    return [
+        Info(
+            "There is a proxy, but SECURE_PROXY_SSL_HEADER is not set: if the proxy ends TLS, "
+            "Django takes each request for plain HTTP, and the CSRF check refuses browsers.",
+            hint="Set it as Django's documentation says, unless the server sets the scheme, as "
+            "gunicorn and uvicorn do for proxies that they trust; 'session_doctor --url' tells.",
+            id="session_auth.I101",
+        )
+    ]
+
+
+def https_is_remembered(**kwargs: Any) -> list[CheckMessage]:
+    seconds = settings.SECURE_HSTS_SECONDS
+    if seconds >= HSTS_SECONDS:
+        return []
+    return [
+        Warning(
+            f"SECURE_HSTS_SECONDS is {seconds}, less than a year: whoever can change the traffic "
+            "can keep a browser on plain HTTP.",
+            hint=f"Set SECURE_HSTS_SECONDS = {HSTS_SECONDS} once HTTPS works; silence this check "
+            "if the proxy sends the header.",
+            id="session_auth.W110",
+        )
+    ]
+
+
+def middleware_is_async(**kwargs: Any) -> list[CheckMessage]:
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        return []
+    sync_only = [
+        path
+        for path, found in zip(settings.MIDDLEWARE, middleware(), strict=True)
+        if not getattr(found, "async_capable", False)
+    ]
+    if not sync_only:
+        return []
+    return [
+        Warning(
+            f"Under ASGI, each request waits for a thread of its own for {listed(sync_only)}, "
+            "which can do sync only.",
+            hint="Look for a version that can do async, or write it with "
+            "django.utils.decorators.sync_and_async_middleware.",
+            id="session_auth.W102",
+        )
+    ]
+
+
+def sessions_outlive_the_process(**kwargs: Any) -> list[CheckMessage]:
+    connection: Any = connections[router.db_for_write(Session)]
+    if connection.vendor != "sqlite" or not connection.is_in_memory_db():
+        return []
+    return [
+        Error(
+            "Sessions and counts of guesses are in an SQLite database in memory: each process has "
+            "its own, and it is gone with the process.",
+            hint="Give DATABASES a file as NAME, or another database.",
+            id="session_auth.E111",
+        )
+    ]
+
+
+def sqlite_waits_for_writes(**kwargs: Any) -> list[CheckMessage]:
+    options = connections[router.db_for_write(Session)].settings_dict
+    if (
+        not options["ENGINE"].endswith("sqlite3")
+        or not options["ATOMIC_REQUESTS"]
+        or options["OPTIONS"].get("transaction_mode") in {"IMMEDIATE", "EXCLUSIVE"}
+    ):
+        return []
+    return [
+        Warning(
+            "With ATOMIC_REQUESTS on SQLite, of two requests that have read and now write at once, "
+            "one fails with 503 without waiting.",
+            hint="Add 'transaction_mode': 'IMMEDIATE' to the OPTIONS of the database.",
+            id="session_auth.W111",
+        )
+    ]
+
+
+def _is_set(name: str) -> bool:
+    return bool(getattr(settings, name))

@@ -1,0 +1,124 @@
+"""Rules for passwords: how they are hashed, which are refused, and how they are reset."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import (
+    BCryptSHA256PasswordHasher,
+    MD5PasswordHasher,
+    PBKDF2PasswordHasher,
+    get_hashers,
+)
+from django.contrib.auth.password_validation import (
+    CommonPasswordValidator,
+    get_default_password_validators,
+)
+from django.core.checks import CheckMessage, Error, Warning
+
+from session_auth.checks.lookups import setting
+
+PBKDF2_ITERATIONS = 600_000
+"""What OWASP's cheat sheet for stored passwords asks for at least, with SHA-256."""
+
+MIN_LENGTH = 8
+"""OWASP ASVS 5.0, 6.2.1; NIST SP 800-63B-4, 3.1.1.2 asks for 15 where nothing is asked beside."""
+
+RESET_SECONDS = 24 * 60 * 60
+"""NIST SP 800-63B-4, 4.2.1.2: for codes that are sent to an e-mail address."""
+
+
+def reset_links_use_https(**kwargs: Any) -> list[CheckMessage]:
+    if not (setting("PASSWORD_RESET_URL", None) or "").startswith("http:"):
+        return []
+    return [
+        Error(
+            "SESSION_AUTH_PASSWORD_RESET_URL is not an https URL.",
+            hint="Whoever can read the traffic could set a new password.",
+            id="session_auth.E104",
+        )
+    ]
+
+
+def reset_links_are_short_lived(**kwargs: Any) -> list[CheckMessage]:
+    if (
+        setting("PASSWORD_RESET_URL", None) is None
+        or settings.PASSWORD_RESET_TIMEOUT <= RESET_SECONDS
+    ):
+        return []
+    return [
+        Warning(
+            "Links for a new password work for "
+            f"{settings.PASSWORD_RESET_TIMEOUT / 3600:.0f} hours: whoever finds one in a mailbox "
+            "has that long to use it.",
+            hint=f"Set PASSWORD_RESET_TIMEOUT = {RESET_SECONDS}, a day, or less.",
+            id="session_auth.W109",
+        )
+    ]
+
+
+def passwords_are_hashed_slowly(**kwargs: Any) -> list[CheckMessage]:
+    hasher = get_hashers()[0]
+    iterations = hasher.iterations if isinstance(hasher, PBKDF2PasswordHasher) else None
+    if isinstance(hasher, MD5PasswordHasher):
+        reason = "takes no time to try"
+    elif iterations is not None and iterations < PBKDF2_ITERATIONS:
+        reason = f"repeats its hash {iterations} times only"
+    else:
+        return []
+    return [
+        Error(
+            f"{type(hasher).__name__}, the first of PASSWORD_HASHERS, {reason}: whoever gets the "
+            "table of users has most passwords within a day.",
+            hint="Put Django's default, 'django.contrib.auth.hashers.PBKDF2PasswordHasher', or "
+            "'...Argon2PasswordHasher' first; logins upgrade what is stored.",
+            id="session_auth.E110",
+        )
+    ]
+
+
+def passwords_are_hashed_whole(**kwargs: Any) -> list[CheckMessage]:
+    hasher = get_hashers()[0]
+    is_plain = isinstance(hasher, BCryptSHA256PasswordHasher) and hasher.digest is None
+    if not is_plain:
+        return []
+    return [
+        Warning(
+            f"{type(hasher).__name__}, the first of PASSWORD_HASHERS, takes 72 bytes of a password "
+            "at most: what stands behind them is ignored, or the login fails.",
+            hint="Put 'django.contrib.auth.hashers.BCryptSHA256PasswordHasher' first.",
+            id="session_auth.W106",
+        )
+    ]
+
+
+def passwords_have_a_minimum_length(**kwargs: Any) -> list[CheckMessage]:
+    lengths = [
+        length
+        for validator in get_default_password_validators()
+        if isinstance(length := getattr(validator, "min_length", None), int)
+    ]
+    if max(lengths, default=0) >= MIN_LENGTH:
+        return []
+    return [
+        Warning(
+            f"AUTH_PASSWORD_VALIDATORS lets passwords of less than {MIN_LENGTH} characters pass.",
+            hint="Add 'django.contrib.auth.password_validation.MinimumLengthValidator', with "
+            "{'min_length': 15} if a password is all that users log in with.",
+            id="session_auth.W107",
+        )
+    ]
+
+
+def common_passwords_are_refused(**kwargs: Any) -> list[CheckMessage]:
+    validators = get_default_password_validators()
+    if any(isinstance(validator, CommonPasswordValidator) for validator in validators):
+        return []
+    return [
+        Warning(
+            "AUTH_PASSWORD_VALIDATORS has no CommonPasswordValidator: the passwords that are tried "
+            "first can be set.",
+            hint="Add 'django.contrib.auth.password_validation.CommonPasswordValidator'; if "
+            "another validator knows leaked passwords, silence this check.",
+            id="session_auth.W108",
+        )
+    ]

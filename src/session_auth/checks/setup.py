@@ -1,0 +1,189 @@
+"""Rules for the parts of this package: are they in place, and are its settings right?"""
+
+import json
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.core.checks import CheckMessage, Error, Info, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
+
+from session_auth.checks.lookups import middleware_classes, setting
+from session_auth.conf import get_conf, unknown_settings
+from session_auth.engines.base import BaseSessionStore
+from session_auth.middleware import (
+    AuthenticationMiddleware,
+    CsrfViewMiddleware,
+    SessionMiddleware,
+)
+
+OURS = (SessionMiddleware, CsrfViewMiddleware, AuthenticationMiddleware)
+
+
+def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
+    installed = middleware_classes()
+    return [
+        Error(
+            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE.",
+            hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
+            id="session_auth.E001",
+        )
+        for ours in OURS
+        if not any(issubclass(middleware, ours) for middleware in installed)
+    ]
+
+
+def session_middleware_comes_first(**kwargs: Any) -> list[CheckMessage]:
+    ours = [middleware for middleware in middleware_classes() if issubclass(middleware, OURS)]
+    if not any(issubclass(middleware, SessionMiddleware) for middleware in ours[1:]):
+        return []
+    return [
+        Error(
+            "SessionMiddleware stands below a middleware that needs the session.",
+            hint="Put it above CsrfViewMiddleware and AuthenticationMiddleware in MIDDLEWARE.",
+            id="session_auth.E002",
+        )
+    ]
+
+
+def djangos_middleware_is_replaced(**kwargs: Any) -> list[CheckMessage]:
+    installed = middleware_classes()
+    return [
+        Error(
+            f"'{base.__module__}.{base.__name__}' is in MIDDLEWARE beside the one of this package, "
+            "and undoes what that one does.",
+            hint=f"Remove it: '{ours.__module__}.{ours.__name__}' does all that it does.",
+            id="session_auth.E011",
+        )
+        for ours in OURS
+        if (base := _replaced(ours)) in installed
+        and any(issubclass(middleware, ours) for middleware in installed)
+    ]
+
+
+def engine_keeps_the_promises(**kwargs: Any) -> list[CheckMessage]:
+    store = getattr(import_module(settings.SESSION_ENGINE), "SessionStore", None)
+    if isinstance(store, type) and issubclass(store, BaseSessionStore):
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}': there, an ended session can come "
+            "back, and keys are stored as they are or sessions cannot be ended at all.",
+            hint="Set SESSION_ENGINE = 'session_auth.engines.database'.",
+            id="session_auth.E003",
+        )
+    ]
+
+
+def serializer_writes_json(**kwargs: Any) -> list[CheckMessage]:
+    probe = {"probe": ["ü", 1, None]}
+    try:
+        serializer = import_string(settings.SESSION_SERIALIZER)()
+        if json.loads(serializer.dumps(probe).decode()) == probe:
+            return []
+    except ValueError:
+        pass
+    return [
+        Error(
+            f"SESSION_SERIALIZER is '{settings.SESSION_SERIALIZER}', which does not write JSON. "
+            "Whoever can write to a store of pickles can run code on the server.",
+            hint="Remove SESSION_SERIALIZER, or name one that writes UTF-8 JSON.",
+            id="session_auth.E004",
+        )
+    ]
+
+
+def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        get_conf()
+    except ImproperlyConfigured as exc:
+        return [
+            Error(str(exc), hint='As in ("/api/",) or timedelta(hours=1).', id="session_auth.E006")
+        ]
+    return []
+
+
+def kept_keys_are_not_auth_keys(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"SESSION_AUTH_KEEP_AT_LOGIN must not contain '{name}'.",
+            hint="It says who is logged in, which is for login() alone to write.",
+            id="session_auth.E007",
+        )
+        for name in setting("KEEP_AT_LOGIN", ())
+        if name in {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
+    ]
+
+
+def user_fields_can_be_shown(**kwargs: Any) -> list[CheckMessage]:
+    model = get_user_model()
+    columns = {field.attname for field in model._meta.concrete_fields} - {"password"}
+    return [
+        Error(
+            f"SESSION_AUTH_USER_FIELDS must not contain '{name}'.",
+            hint=f"Name columns or properties of {model.__name__} that clients may see.",
+            id="session_auth.E008",
+        )
+        for name in setting("USER_FIELDS", ())
+        if name not in columns | {"id", "username"}
+        and not isinstance(getattr(model, name, None), property | cached_property)
+    ]
+
+
+def activity_is_seen_before_it_counts(**kwargs: Any) -> list[CheckMessage]:
+    interval = setting("LAST_SEEN_INTERVAL", timedelta(0))
+    idle = setting("IDLE_TIMEOUT", None) or timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    if interval < idle:
+        return []
+    return [
+        Error(
+            f"SESSION_AUTH_LAST_SEEN_INTERVAL, {interval}, is not shorter than the idle timeout, "
+            f"{idle}: users are logged out while they work.",
+            hint="Make it a tenth of SESSION_AUTH_IDLE_TIMEOUT, or less.",
+            id="session_auth.E013",
+        )
+    ]
+
+
+def settings_are_known(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{name} is not a setting of this package: it has no effect.",
+            hint="Is it misspelt?",
+            id="session_auth.W001",
+        )
+        for name in unknown_settings()
+    ]
+
+
+def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.SESSION_SAVE_EVERY_REQUEST:
+        return []
+    return [
+        Warning(
+            "SESSION_SAVE_EVERY_REQUEST writes the session and sets a cookie at each request.",
+            hint="Remove it: activity makes a session last longer without it, once a minute.",
+            id="session_auth.W002",
+        )
+    ]
+
+
+def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
+    if setting("ADOPT_FROM", None) is None:
+        return []
+    return [
+        Info(
+            "SESSION_AUTH_ADOPT_FROM is set: sessions of Django's engine are still taken over.",
+            hint="Remove it when they have expired, SESSION_COOKIE_AGE after the switch.",
+            id="session_auth.I001",
+        )
+    ]
+
+
+def _replaced(ours: type) -> type:
+    """Return Django's class of the same name, which ``ours`` stands in for."""
+    return next(base for base in ours.__mro__ if base.__module__.startswith("django."))

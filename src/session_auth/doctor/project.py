@@ -1,0 +1,140 @@
+"""Look at the project from inside: its checks, and its database."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
+from django.db import Error, connections, router, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from session_auth import guess_counts
+from session_auth.conf import get_conf
+from session_auth.doctor.findings import Finding, Level, judged
+from session_auth.exceptions import SessionAuthError
+from session_auth.models import EndedSession, GuessCount, Session
+
+LATE = timedelta(days=1)
+"""Whoever prunes once a day has no row that expired before."""
+
+PRUNE_HINT = "Let cron or a timer run 'manage.py prune_sessions' once a day."
+
+
+def examine_settings() -> Iterator[Finding]:
+    """Yield what the system checks say, those of a deployment included, the worst first."""
+    messages = [
+        message
+        for message in run_checks(include_deployment_checks=True)
+        if not message.is_silenced()
+    ]
+    for message in sorted(messages, key=lambda message: (-message.level, str(message.id))):
+        yield Finding(
+            id=str(message.id),
+            level=_level(message),
+            subject=f"Settings, {message.obj}" if message.obj else "Settings",
+            seen=str(message.msg),
+            hint=str(message.hint or ""),
+        )
+    if not messages:
+        yield Finding(
+            id="checks",
+            level=Level.PASS,
+            subject="Settings",
+            seen="all checks pass, those of --deploy too",
+        )
+
+
+def examine_database() -> Iterator[Finding]:
+    """Yield what the tables tell. Nothing is changed in them."""
+    try:
+        missing = sorted({name for alias in _aliases() for name in _missing_migrations(alias)})
+    except Error as exc:
+        yield Finding(
+            id="database",
+            level=Level.FAIL,
+            subject="The database can be asked",
+            seen=type(exc).__name__,
+            hint="Is it running, and DATABASES right?",
+        )
+        return
+    yield judged(
+        not missing,
+        id="migrations",
+        subject="The tables are as this version needs them",
+        seen=", ".join(missing) + " not applied" if missing else "all migrations are applied",
+        hint="Run 'manage.py migrate'.",
+    )
+    if not missing:
+        yield _guesses_can_be_counted()
+        yield from _rows_are_pruned()
+
+
+def _level(message: CheckMessage) -> Level:
+    if message.level >= ERROR:
+        return Level.FAIL
+    return Level.WARN if message.level >= WARNING else Level.INFO
+
+
+def _aliases() -> set[str]:
+    return {router.db_for_write(model) for model in (Session, EndedSession, GuessCount)}
+
+
+def _missing_migrations(alias: str) -> list[str]:
+    executor = MigrationExecutor(connections[alias])
+    targets = executor.loader.graph.leaf_nodes("session_auth")
+    return [migration.name for migration, _ in executor.migration_plan(targets)]
+
+
+def _guesses_can_be_counted() -> Finding:
+    """Count one, and roll that back."""
+    alias = router.db_for_write(GuessCount)
+    limit = guess_counts.Limit(id="session_doctor", free=9, window_seconds=1, kept_seconds=1)
+    seen = "they can"
+    try:
+        with transaction.atomic(using=alias):
+            guess_counts.count([limit])
+            transaction.set_rollback(True, using=alias)
+    except (SessionAuthError, Error) as exc:
+        seen = type(exc).__name__
+    return judged(
+        seen == "they can",
+        id="guesses",
+        subject="Guesses at passwords can be counted",
+        seen=seen,
+        hint="Until they can, each login is 503. May the user of the database write, and is this "
+        "no replica?",
+    )
+
+
+def _rows_are_pruned() -> Iterator[Finding]:
+    then = timezone.now() - LATE
+    sessions = Session.objects.using(router.db_for_write(Session)).filter(expires_at__lt=then)
+    guesses = GuessCount.objects.using(router.db_for_write(GuessCount)).filter(
+        expires_at__lt=int(then.timestamp())
+    )
+    yield judged(
+        not (count := sessions.count()),
+        id="pruning.sessions",
+        subject="Sessions that have expired are deleted",
+        seen=f"{count} expired more than a day ago",
+        hint=PRUNE_HINT,
+        otherwise=Level.WARN,
+    )
+    yield judged(
+        not (count := guesses.count()),
+        id="pruning.guesses",
+        subject="Counts of guesses that have expired are deleted",
+        seen=f"{count} expired more than a day ago",
+        hint=PRUNE_HINT,
+        otherwise=Level.WARN,
+    )
+    if (kept := get_conf().KEEP_ENDED) is not None:
+        ended = EndedSession.objects.using(router.db_for_write(EndedSession))
+        yield judged(
+            not (count := ended.filter(ended_at__lt=then - kept).count()),
+            id="pruning.ended",
+            subject="Records of ended sessions are kept no longer than they should be",
+            seen=f"{count} are a day older than SESSION_AUTH_KEEP_ENDED",
+            hint=PRUNE_HINT,
+            otherwise=Level.WARN,
+        )

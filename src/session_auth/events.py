@@ -1,0 +1,105 @@
+"""What happens at the door, in one log: ``session_auth.security``. docs/logging.md has the fields.
+
+Never in it: a key, a token, a password, or a name that was typed, which may be a password.
+"""
+
+import json
+import logging
+import re
+from enum import StrEnum
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.encoding import escape_uri_path
+
+from session_auth.client_info import client_info
+from session_auth.keys import digest
+
+logger = logging.getLogger("session_auth.security")
+
+PLAIN = re.compile(r"[\w.:/@%+-]+", re.ASCII)
+VALUE_CHARACTERS = 300
+
+
+class Event(StrEnum):
+    """What is told, each at the level that its comment says."""
+
+    # INFO
+    LOGIN = "login"
+    REAUTHENTICATED = "reauthenticated"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 # an event
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    SESSION_ENDED = "session_ended"
+    REFUSED = "refused"
+    # WARNING
+    LOGIN_FAILED = "login_failed"
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
+    THROTTLED = "throttled"
+    CSRF_FAILED = "csrf_failed"
+    AMBIGUOUS_COOKIE = "ambiguous_cookie"
+    # ERROR
+    STORE_UNAVAILABLE = "store_unavailable"
+
+
+LEVELS = {
+    **dict.fromkeys(
+        (
+            Event.LOGIN_FAILED,
+            Event.PASSWORD_CHANGE_FAILED,
+            Event.THROTTLED,
+            Event.CSRF_FAILED,
+            Event.AMBIGUOUS_COOKIE,
+        ),
+        logging.WARNING,
+    ),
+    Event.STORE_UNAVAILABLE: logging.ERROR,
+}
+
+
+def record(event: Event, request: HttpRequest | None = None, **fields: object) -> None:
+    """Log ``event`` with ``fields`` and, of ``request``, its method, path and address.
+
+    All are attributes of the record, for a formatter that writes JSON, and stand in its message as
+    ``name=value``. Each is on one line, whatever a client sent, and no longer than 300 characters.
+    A store that fails is logged with the exception that is being handled.
+    """
+    level = LEVELS.get(event, logging.INFO)
+    if not logger.isEnabledFor(level):
+        return
+    if request is not None:
+        fields = {
+            "method": request.method,
+            "path": escape_uri_path(request.path),
+            "ip": client_info(request.META).ip,
+        } | fields
+    values = {name: _value(value) for name, value in fields.items()}
+    text = " ".join([event, *(f"{name}={_text(value)}" for name, value in values.items())])
+    logger.log(
+        level,
+        "%s",
+        text,
+        exc_info=event is Event.STORE_UNAVAILABLE,
+        extra={"event": str(event)} | values,
+    )
+
+
+def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) -> None:
+    """Receive ``user_logged_in``, whoever logged the user in."""
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    session_id = digest(key) if key else None
+    record(Event.LOGIN, request, user_id=user.pk, session_id=session_id)
+
+
+def record_failed_login(*, request: HttpRequest | None = None, **kwargs: object) -> None:
+    """Receive ``user_login_failed``, whoever called ``authenticate()``."""
+    record(Event.LOGIN_FAILED, request)
+
+
+def _value(value: object) -> object:
+    return value[:VALUE_CHARACTERS] if isinstance(value, str) else value
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if PLAIN.fullmatch(text) else json.dumps(text)

@@ -1,0 +1,134 @@
+"""Rules for what stands around the project."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.utils.decorators import sync_and_async_middleware
+
+from tests.checking import deployed, ids
+
+pytestmark = pytest.mark.django_db
+
+PROXY_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+class SyncOnly:
+    async_capable = False
+
+
+def plain_function(get_response: Any) -> Any: ...
+
+
+@sync_and_async_middleware
+def both(get_response: Any) -> Any: ...
+
+
+class SessionsElsewhere:
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "elsewhere" if model._meta.app_label == "session_auth" else None
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[dict[str, Any]]:
+    """A database of sessions, whose settings the test may change."""
+    database = connections.settings["elsewhere"] = deepcopy(connections.settings["default"])
+    database |= {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": "sessions.sqlite3",
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": {},
+    }
+    yield database
+    del connections["elsewhere"], connections.settings["elsewhere"]
+
+
+@pytest.mark.parametrize("proxy", ["0.0.0.0/0", "::/0"])
+def test_everybody_is_no_proxy(proxy: str) -> None:
+    assert ids(SESSION_AUTH_TRUSTED_PROXIES=["unix", "10.0.0.0/8", "::1"]) == []
+    assert ids(SESSION_AUTH_TRUSTED_PROXIES=["unix", "10.0.0.0/8", proxy]) == ["session_auth.E012"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"SECURE_PROXY_SSL_HEADER": PROXY_HEADER}, ["session_auth.W103"]),
+        (
+            {"SECURE_PROXY_SSL_HEADER": PROXY_HEADER, "SESSION_AUTH_TRUSTED_PROXIES": []},
+            ["session_auth.W103"],
+        ),
+        (
+            {"SECURE_PROXY_SSL_HEADER": PROXY_HEADER, "SESSION_AUTH_TRUSTED_PROXIES": "unix"},
+            ["session_auth.E006"],
+        ),
+        ({"USE_X_FORWARDED_HOST": True}, ["session_auth.I101", "session_auth.W103"]),
+        ({"SESSION_AUTH_TRUSTED_PROXIES": ["unix"]}, ["session_auth.I101"]),
+        (
+            {"SESSION_AUTH_TRUSTED_PROXIES": ["unix"], "SECURE_PROXY_SSL_HEADER": PROXY_HEADER},
+            [],
+        ),
+    ],
+)
+def test_what_is_said_of_a_proxy_is_said_in_full(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    assert deployed(**change) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(365 * 86400, []), (3600, ["session_auth.W110"])]
+)
+def test_browsers_remember_https_for_a_year(seconds: int, expected: list[str]) -> None:
+    assert deployed(SECURE_HSTS_SECONDS=seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ("both", []),
+        ("plain_function", ["session_auth.W102"]),
+        ("SyncOnly", ["session_auth.W102"]),
+    ],
+)
+def test_middleware_that_takes_a_thread_under_asgi_is_found(
+    middleware: str, expected: list[str]
+) -> None:
+    change = {"MIDDLEWARE": [*settings.MIDDLEWARE, f"{__name__}.{middleware}"]}
+
+    assert deployed(**change, ASGI_APPLICATION="config.asgi.application") == expected
+    assert deployed(**change) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("sessions.sqlite3", []), (":memory:", ["session_auth.E111"])]
+)
+def test_sessions_in_the_memory_of_one_process_are_found(
+    elsewhere: dict[str, Any], name: str, expected: list[str]
+) -> None:
+    elsewhere["NAME"] = name
+
+    assert deployed(DATABASE_ROUTERS=[f"{__name__}.SessionsElsewhere"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"ATOMIC_REQUESTS": True}, ["session_auth.W111"]),
+        (
+            {"ATOMIC_REQUESTS": True, "OPTIONS": {"transaction_mode": "DEFERRED"}},
+            ["session_auth.W111"],
+        ),
+        ({"ATOMIC_REQUESTS": True, "OPTIONS": {"transaction_mode": "IMMEDIATE"}}, []),
+        ({"ATOMIC_REQUESTS": True, "ENGINE": "django.db.backends.dummy"}, []),
+    ],
+)
+def test_sqlite_that_fails_instead_of_waiting_is_found(
+    elsewhere: dict[str, Any], change: dict[str, Any], expected: list[str]
+) -> None:
+    elsewhere |= change
+
+    assert deployed(DATABASE_ROUTERS=[f"{__name__}.SessionsElsewhere"]) == expected

@@ -1,0 +1,255 @@
+"""Rules for the ways in. Django REST framework and Ninja are stood in for by their names."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.backends import BaseBackend, ModelBackend
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.test import modify_settings, override_settings
+from django.urls import path
+from django.views import View
+
+from session_auth.backends import ThrottleMixin
+from tests.checking import deployed, found, ids
+
+pytestmark = pytest.mark.django_db
+
+OURS = "session_auth.backends.ModelBackend"
+DJANGOS = "django.contrib.auth.backends.ModelBackend"
+
+
+class Throttled(ThrottleMixin):
+    pass
+
+
+class Legacy(ModelBackend):
+    """The pitfall: under async, Django's own is called instead."""
+
+    def authenticate(self, *args: Any, **credentials: Any) -> Any: ...
+
+
+class ThrottledLegacy(ThrottleMixin, Legacy):
+    pass
+
+
+class FromBase(BaseBackend):
+    def authenticate(self, *args: Any, **credentials: Any) -> Any: ...
+
+    def get_user(self, user_id: Any) -> Any: ...
+
+
+class Both(Legacy):
+    async def aauthenticate(self, *args: Any, **credentials: Any) -> Any: ...
+
+
+class AsyncMixin:
+    async def aauthenticate(self, *args: Any, **credentials: Any) -> Any: ...
+
+
+class Mixed(AsyncMixin, Legacy):
+    pass
+
+
+class OfItsOwn:
+    def authenticate(self, *args: Any, **credentials: Any) -> Any: ...
+
+    def has_perm(self, *args: Any) -> Any: ...
+
+
+class Permissions(BaseBackend):
+    def has_perm(self, *args: Any, **options: Any) -> Any: ...
+
+    def get_all_permissions(self, *args: Any, **options: Any) -> Any: ...
+
+
+class Users(ModelBackend):
+    def get_user(self, user_id: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("backends", "expected"),
+    [
+        ([OURS], []),
+        ([DJANGOS, f"{__name__}.Throttled"], []),
+        ([DJANGOS], ["session_auth.W003"]),
+    ],
+)
+def test_guesses_in_the_admin_are_counted(backends: list[str], expected: list[str]) -> None:
+    assert ids(AUTHENTICATION_BACKENDS=backends, ROOT_URLCONF=__name__) == expected
+
+
+@modify_settings(INSTALLED_APPS={"remove": "django.contrib.admin"})
+def test_without_the_admin_no_backend_has_to_count() -> None:
+    assert ids(AUTHENTICATION_BACKENDS=[DJANGOS], ROOT_URLCONF=__name__) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "methods"),
+    [
+        (DJANGOS, []),
+        ("django.contrib.auth.backends.RemoteUserBackend", []),
+        ("django.contrib.auth.backends.AllowAllUsersModelBackend", []),
+        (f"{__name__}.FromBase", []),
+        (f"{__name__}.Both", []),
+        (f"{__name__}.Mixed", []),
+        (f"{__name__}.Legacy", ["authenticate"]),
+        (f"{__name__}.ThrottledLegacy", ["authenticate"]),
+        (f"{__name__}.Users", ["get_user"]),
+        (f"{__name__}.Permissions", ["get_all_permissions", "has_perm"]),
+        (f"{__name__}.OfItsOwn", ["authenticate"]),
+    ],
+)
+def test_a_backend_that_does_something_else_under_async_is_found(
+    backend: str, methods: list[str]
+) -> None:
+    with modify_settings(AUTHENTICATION_BACKENDS={"append": backend}):
+        messages = found()
+
+    assert messages == [("session_auth.W005", message) for found_id, message in messages]
+    assert [message.split("() does not")[0] for found_id, message in messages] == [
+        f"{backend}.{method}" for method in methods
+    ]
+
+
+def test_what_is_called_instead_is_named() -> None:
+    with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.Legacy"}):
+        [(_, message)] = found()
+    assert message.endswith(f"aauthenticate() is called, which is that of {DJANGOS}.")
+
+    with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.OfItsOwn"}):
+        [(_, message)] = found()
+    assert message.endswith("aauthenticate() is called, which it has not.")
+
+
+class SessionAuthentication:
+    __module__ = "rest_framework.authentication"
+
+    def enforce_csrf(self, request: HttpRequest) -> Any: ...
+
+
+class BasicAuthentication:
+    __module__ = "rest_framework.authentication"
+
+
+class TokenAuthentication:
+    __module__ = "rest_framework.authentication"
+
+
+class ObtainAuthToken(View):
+    __module__ = "rest_framework.authtoken.views"
+
+
+class OwnCsrf(SessionAuthentication):
+    def enforce_csrf(self, request: HttpRequest) -> Any: ...
+
+
+class Renamed(SessionAuthentication):
+    pass
+
+
+class CustomToken(TokenAuthentication):
+    pass
+
+
+class APIKeyCookie:
+    __module__ = "ninja.security.apikey"
+
+    def __init__(self, *, csrf: bool) -> None:
+        self.csrf = csrf
+
+
+class SessionAuth(APIKeyCookie):
+    __module__ = "ninja.security.session"
+
+
+class Operation:
+    def __init__(self, *auth_callbacks: object) -> None:
+        self.auth_callbacks = auth_callbacks
+
+
+class PathView:
+    """That of Django Ninja, whose views are functions around it."""
+
+    def __init__(self, *auth: object) -> None:
+        self.operations = [Operation(), Operation(*auth)]
+
+    def view(self) -> Any:
+        return lambda request: self.operations
+
+
+def drf(*classes: type) -> Any:
+    """Return a view as Django REST framework makes it: with its class as ``cls``."""
+
+    class Api(View):
+        authentication_classes = classes
+
+    view: Any = Api.as_view()
+    view.cls = Api
+    return view
+
+
+def routes(*views: Any) -> list[Any]:
+    return [path(f"v{number}/", view) for number, view in enumerate(views, start=1)]
+
+
+class Urls:
+    def __init__(self, *views: Any) -> None:
+        self.urlpatterns = routes(*views)
+
+
+urlpatterns: list[Any] = []
+
+
+def with_views(*views: Any, deploy: bool = False, **settings: Any) -> list[str]:
+    check = deployed if deploy else ids
+    return check(ROOT_URLCONF=Urls(*views), **settings)
+
+
+@pytest.mark.parametrize(
+    ("views", "expected"),
+    [
+        ([LoginView.as_view()], ["session_auth.W004"]),
+        ([drf(BasicAuthentication)], ["session_auth.W004"]),
+        ([ObtainAuthToken.as_view()], ["session_auth.W004"]),
+        ([HttpResponse, drf(), drf(TokenAuthentication)], []),
+    ],
+)
+@modify_settings(INSTALLED_APPS={"remove": "django.contrib.admin"})
+def test_other_views_that_take_passwords_count_guesses(
+    views: list[Any], expected: list[str]
+) -> None:
+    assert with_views(*views, AUTHENTICATION_BACKENDS=[DJANGOS]) == expected
+    assert with_views(*views) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (drf(SessionAuthentication), ["session_auth.W007"]),
+        (drf(BasicAuthentication, Renamed), ["session_auth.W007"]),
+        (drf(OwnCsrf), []),
+        (drf(BasicAuthentication), []),
+        (PathView(SessionAuth(csrf=True)).view(), ["session_auth.W008"]),
+        (PathView(APIKeyCookie(csrf=True)).view(), ["session_auth.W008"]),
+        (PathView(APIKeyCookie(csrf=False)).view(), []),
+        (PathView(HttpResponse).view(), []),
+        (PathView().view(), []),
+    ],
+)
+def test_a_framework_that_checks_csrf_in_its_own_way_is_found(
+    view: Any, expected: list[str]
+) -> None:
+    assert with_views(view) == expected
+
+
+def test_tokens_that_never_end_are_found() -> None:
+    assert with_views(drf(CustomToken), deploy=True) == ["session_auth.W105"]
+    assert with_views(drf(OwnCsrf), deploy=True) == []
+
+
+def test_the_first_views_are_named() -> None:
+    with override_settings(ROOT_URLCONF=Urls(*[drf(Renamed)] * 5)):
+        [(_, message)] = found()
+
+    assert "in these views: v1/, v2/, v3/ and 2 more." in message

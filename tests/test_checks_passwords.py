@@ -1,0 +1,83 @@
+"""Rules for passwords."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import hashers
+from django.contrib.auth.password_validation import CommonPasswordValidator
+
+from tests.checking import VALIDATION, deployed
+
+pytestmark = pytest.mark.django_db
+
+HASHERS = "django.contrib.auth.hashers"
+
+
+class FewIterations(hashers.PBKDF2PasswordHasher):
+    iterations = 599_999
+
+
+class EnoughIterations(hashers.PBKDF2PasswordHasher):
+    iterations = 600_000
+
+
+class Passphrase:
+    min_length = 20
+
+
+class Leaked(CommonPasswordValidator):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (f"{HASHERS}.PBKDF2PasswordHasher", []),
+        (f"{HASHERS}.Argon2PasswordHasher", []),
+        (f"{HASHERS}.ScryptPasswordHasher", []),
+        (f"{HASHERS}.BCryptSHA256PasswordHasher", []),
+        (f"{__name__}.EnoughIterations", []),
+        (f"{__name__}.FewIterations", ["session_auth.E110"]),
+        (f"{HASHERS}.MD5PasswordHasher", ["session_auth.E110"]),
+        (f"{HASHERS}.BCryptPasswordHasher", ["session_auth.W106"]),
+    ],
+)
+def test_passwords_are_hashed_slowly_and_whole(first: str, expected: list[str]) -> None:
+    # That an old hash can still be checked, until its owner logs in, is not what is asked.
+    assert deployed(PASSWORD_HASHERS=[first, f"{HASHERS}.MD5PasswordHasher"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("validators", "expected"),
+    [
+        ([f"{VALIDATION}.MinimumLengthValidator", f"{VALIDATION}.CommonPasswordValidator"], []),
+        ([f"{__name__}.Passphrase", f"{__name__}.Leaked"], []),
+        ([f"{VALIDATION}.MinimumLengthValidator"], ["session_auth.W108"]),
+        ([f"{VALIDATION}.CommonPasswordValidator"], ["session_auth.W107"]),
+        ([], ["session_auth.W107", "session_auth.W108"]),
+    ],
+)
+def test_short_and_common_passwords_are_refused(validators: list[str], expected: list[str]) -> None:
+    assert deployed(AUTH_PASSWORD_VALIDATORS=[{"NAME": name} for name in validators]) == expected
+
+
+@pytest.mark.parametrize(("length", "expected"), [(8, []), (7, ["session_auth.W107"])])
+def test_eight_characters_are_the_least(length: int, expected: list[str]) -> None:
+    validators: list[dict[str, Any]] = [
+        {"NAME": f"{VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": length}},
+        {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
+    ]
+
+    assert deployed(AUTH_PASSWORD_VALIDATORS=validators) == expected
+
+
+def reset(*, scheme: str, seconds: int) -> list[str]:
+    url = f"{scheme}://example.org/{{uid}}/{{token}}"
+    return deployed(SESSION_AUTH_PASSWORD_RESET_URL=url, PASSWORD_RESET_TIMEOUT=seconds)
+
+
+def test_links_for_a_new_password_are_https_and_live_for_a_day() -> None:
+    assert reset(scheme="https", seconds=86400) == []
+    assert reset(scheme="http", seconds=86400) == ["session_auth.E104"]
+    assert reset(scheme="https", seconds=86401) == ["session_auth.W109"]
+    assert deployed(PASSWORD_RESET_TIMEOUT=259200) == []
