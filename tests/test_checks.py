@@ -13,6 +13,8 @@ from session_auth import checks
 from session_auth.backends import ThrottleMixin
 from session_auth.middleware import SessionMiddleware
 
+pytestmark = pytest.mark.django_db(databases=["default", "replica"])  # MySQL is asked its version
+
 SESSION = "session_auth.middleware.SessionMiddleware"
 CSRF = "session_auth.middleware.CsrfViewMiddleware"
 AUTH = "session_auth.middleware.AuthenticationMiddleware"
