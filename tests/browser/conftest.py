@@ -1,5 +1,6 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.demo_server import running_demo
 from tests.browser.pages import Demo
+from tests.browser.profiles import watched_profile
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -37,15 +39,18 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page in a browser profile of its own; an error in its scripts fails the test."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    """A page in a browser profile of its own; an error in a tab of it fails the test."""
+    with watched_profile(chromium, viewport={"width": 1200, "height": 900}) as profile:
+        yield profile.new_page()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Pages in further profiles, which are other devices; errors fail the test as in ``page``."""
+    with ExitStack() as profiles:
+        yield lambda **options: profiles.enter_context(
+            watched_profile(chromium, **options)
+        ).new_page()
 
 
 @pytest.fixture
