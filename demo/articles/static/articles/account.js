@@ -1,7 +1,7 @@
 // Who is signed in, on any page: the form, the name, and the button to sign out.
 
 import { client } from "./client.js";
-import { clone, fill, find } from "./dom.js";
+import { fill, find } from "./dom.js";
 import { attempt, onSubmit } from "./forms.js";
 
 /** Show below `root` what is for the user, or for a visitor. */

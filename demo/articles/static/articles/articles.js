@@ -19,21 +19,23 @@ function articleElement({ title, author, body, created_at }) {
   return element;
 }
 
-export function showArticles(articles) {
-  find("#articles").replaceChildren(...articles.map(articleElement));
+export function showArticles(articles, list = find("#articles")) {
+  list.replaceChildren(...articles.map(articleElement));
 }
 
 export async function loadArticles() {
+  const list = find("#articles"); // which another view may have replaced when the answer comes
   await attempt(find("#loading"), async () => {
     const { articles } = await client.json(articlesUrl);
-    showArticles(articles);
+    showArticles(articles, list);
   });
 }
 
 export function startWriting() {
+  const list = find("#articles");
   onSubmit(find("#write"), async (form) => {
     const body = Object.fromEntries(form);
     const article = await client.json(articlesUrl, { method: "POST", body });
-    find("#articles").prepend(articleElement(article));
+    list.prepend(articleElement(article));
   });
 }
