@@ -43,7 +43,12 @@ export function Devices() {
               </span>
             </span>
             {!device.current && (
-              <button className="quiet" disabled={isBusy} onClick={() => end(device)}>
+              <button
+                className="quiet"
+                aria-label={`End the session on ${device.device || "an unknown device"}`}
+                disabled={isBusy}
+                onClick={() => end(device)}
+              >
                 End
               </button>
             )}
