@@ -1,20 +1,22 @@
 #!/bin/sh
-# Checks the types of the JavaScript client and runs its tests; installs what they need when that
-# has changed.
+# Checks the types and the size of the JavaScript client, builds its npm package and runs its tests;
+# installs what they need when that has changed.
 set -eu
 cd "$(dirname "$0")/../js"
 
 stamp=node_modules/.installed
 if [ ! -e "$stamp" ] || [ -n "$(find . -maxdepth 1 -name 'package*.json' -newer "$stamp")" ]; then
-    npm install --no-audit --no-fund
+    npm install --no-audit --no-fund --no-package-lock
     touch "$stamp"
 fi
 
 npm run check
+npm run build
+npm run size
 
-# Before Node 20.19, a .js file is CommonJS unless a package.json above it says otherwise, and there
-# is none above the client.
+# The tests set the clock, which Node can from 20.11 on. Before 20.19, a .js file is CommonJS unless
+# a package.json above it says otherwise, and there is none above the client.
 case $(node --version) in
-    v18.* | v20.?.* | v20.1[0-8].*) npm test --node-options=--experimental-default-type=module ;;
+    v20.1[1-8].*) npm test --node-options=--experimental-default-type=module ;;
     *) npm test ;;
 esac

@@ -13,7 +13,10 @@ SOURCE = ROOT / "src"
 NEEDED = (
     "session_auth/py.typed",
     "session_auth/migrations/0001_initial.py",
+    "session_auth/static/session_auth/react.js",
     "session_auth/static/session_auth/session-auth.js",
+    "session_auth/static/session_auth/vue.js",
+    "session_auth/templatetags/session_auth.py",
 )
 
 USE_IT = """

@@ -263,7 +263,7 @@ def test_without_a_session_middleware_the_remedy_is_said(here: Any) -> None:
 # Threads
 
 
-async def hops(client: ApiClient, path: str) -> int:
+async def hops(client: ApiClient, path: str, *headers: tuple[bytes, bytes]) -> int:
     """Return how many calls of one request ran in a thread."""
     counted = 0
     call: Callable[..., Awaitable[Any]] = SyncToAsync.__call__
@@ -280,7 +280,7 @@ async def hops(client: ApiClient, path: str) -> int:
         "method": "GET",
         "path": path,
         "query_string": b"",
-        "headers": [(b"host", b"testserver"), (b"cookie", cookies.encode())],
+        "headers": [(b"host", b"testserver"), (b"cookie", cookies.encode()), *headers],
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),
     }

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
@@ -256,42 +256,57 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
 
     get_response: Any
 
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # which the stubs forbid, and Django calls
-        self._attach_user(request)
-        if EXPECTED_USER not in request.META:
-            return None
-        try:
-            return _refusal_of(request, _user(request))
-        except StoreUnavailable as exc:
-            return unavailable_response(request, exc)
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(_unless_user_changed(get_response))
 
-    async def __acall__(self, request: HttpRequest) -> Any:
-        if _overrides(self, AuthenticationMiddleware, "process_request"):
-            return await super().__acall__(request)
-        self._attach_user(request)
-        response = None
-        if EXPECTED_USER in request.META:
-            try:
-                response = _refusal_of(request, await _auser(request))
-            except StoreUnavailable as exc:
-                response = unavailable_response(request, exc)
-        return response or await self.get_response(request)
-
-    def _attach_user(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
             super().process_request(request)  # which says what to do
         request.user = cast("Any", SimpleLazyObject(partial(_user, request)))
         request.auser = partial(_auser, request)
 
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if _overrides(self, AuthenticationMiddleware, "process_request"):
+            return await super().__acall__(request)
+        self.process_request(request)
+        return await self.get_response(request)
 
-def _refusal_of(request: HttpRequest, user: Any) -> HttpResponse | None:
-    """Return the refusal if the client takes ``user`` for somebody else.
+
+def _unless_user_changed(get_response: Any) -> Any:
+    """Let ``get_response`` be called unless the client takes the user for somebody else.
+
+    Around what comes next, where no ``process_request`` of a project can leave it out.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def checked_async(request: HttpRequest) -> Any:
+            if EXPECTED_USER in request.META:
+                try:
+                    _check_user(request, await _auser(request))
+                except SessionAuthError as error:
+                    return error_response(error)
+            return await get_response(request)
+
+        return checked_async
+
+    def checked(request: HttpRequest) -> Any:
+        if EXPECTED_USER in request.META:
+            try:
+                _check_user(request, _user(request))
+            except SessionAuthError as error:
+                return error_response(error)
+        return get_response(request)
+
+    return checked
+
+
+def _check_user(request: HttpRequest, user: Any) -> None:
+    """Raise ``UserChanged`` if the client takes ``user`` for somebody else.
 
     Nobody is not somebody else: the view says what that means.
     """
-    if not user.is_authenticated or is_reference_to(request.META[EXPECTED_USER], user.pk):
-        return None
-    return error_response(UserChanged())
+    if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
+        raise UserChanged
 
 
 def _user(request: HttpRequest) -> Any:

@@ -7,7 +7,6 @@
  */
 
 const SAFE_METHODS = /^(GET|HEAD|OPTIONS|TRACE)$/;
-const ENDED = /^(session_ended|not_authenticated)$/;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const RETRY = 30 * SECOND;
@@ -71,7 +70,7 @@ export class SessionAuthError extends Error {
  * @typedef {object} Snapshot The same object until something changes.
  * @property {"loading" | "anonymous" | "authenticated"} status
  * @property {User | null} user
- * @property {Session | null} session
+ * @property {Session | null} session `null` too if the server uses another engine for sessions.
  * @property {Expiring | null} expiring From the warning on, until the session is extended or ends.
  *
  * @typedef {object} SessionEvents
@@ -128,7 +127,7 @@ export class SessionAuthError extends Error {
  */
 
 /** @type {Snapshot} */
-const LOADING = Object.freeze({ status: "loading", user: null, session: null, expiring: null });
+const LOADING = { status: "loading", user: null, session: null, expiring: null };
 
 /**
  * Make a client for the endpoints at `baseUrl`, where the project includes `session_auth.urls`.
@@ -159,6 +158,7 @@ export function createSessionClient({
 
   let snapshot = LOADING;
   let asOf = 0; // when the server was asked for it
+  let clock = 0;
   let endsAt = 0; // by the clock of this computer, as all times here
   let provenAt = 0;
   /** @type {(() => unknown) | undefined} */
@@ -171,8 +171,11 @@ export function createSessionClient({
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** Not against document.baseURI: no <base> decides where a password goes. */
-  const endpoint = (name = "") => new URL(name, new URL(baseUrl, location.href));
+  /** The time, and later than all that this tab knows of: clocks may be coarse, or put back. */
+  const stamp = () => (clock = Math.max(Date.now(), clock + 1, asOf + 1));
+
+  /** Not against document.baseURI: no <base> decides where a password goes. @param {string} name */
+  const endpoint = (name) => new URL(name, new URL(baseUrl, location.href));
 
   // Requests.
 
@@ -217,19 +220,20 @@ export function createSessionClient({
       if (userRef) request.headers.set("Session-User", userRef);
     }
     const needsToken = isUnsafe && !request.headers.has(headerName);
-    const { credentials, signal } = request;
+    const { signal } = request;
     const tried = new Set();
     for (;;) {
       // To send a stream twice, all of it would have to be kept.
       const again = init?.body instanceof ReadableStream ? undefined : request.clone();
       if (needsToken) request.headers.set(headerName, await unlessAborted(signal, currentToken));
-      const sentAt = Date.now();
+      const sentAt = stamp();
       const response = await fetch(request);
-      if (![401, 403, 409].includes(response.status)) return response;
+      if (response.ok) return response;
 
       const { code } = errorOf(response, parse(await response.clone().text()));
       if (code === "user_changed") look(true).catch(ignore);
-      if (ENDED.test(code) && credentials !== "omit") {
+      const isOver = code === "session_ended" || code === "not_authenticated";
+      if (isOver && request.credentials !== "omit") {
         publish({ user: null, session: null, asOf: sentAt });
       }
       const cure =
@@ -250,7 +254,7 @@ export function createSessionClient({
    * @param {string | URL} input
    * @param {JsonOptions} [options]
    * @param {string | null} [userRef]
-   * @returns {Promise<{ data: any, headers: Headers }>}
+   * @returns {Promise<[any, Headers]>}
    */
   async function exchange(input, { method = "GET", body, headers, signal } = {}, userRef) {
     const type = body === undefined ? undefined : { "Content-Type": "application/json" };
@@ -273,11 +277,11 @@ export function createSessionClient({
     }
     const data = parse(text);
     if (!response.ok || (text && data === undefined)) throw errorOf(response, data);
-    return { data, headers: response.headers };
+    return [data, response.headers];
   }
 
   /** @type {SessionClient["json"]} */
-  const json = async (input, options) => (await exchange(input, options)).data;
+  const json = async (input, options) => (await exchange(input, options))[0];
 
   /**
    * @param {string} name
@@ -285,7 +289,7 @@ export function createSessionClient({
    * @param {string | null} [userRef] `null` where the body says whom it is about.
    */
   const ask = async (name, options, userRef) =>
-    (await exchange(endpoint(name), options, userRef)).data;
+    (await exchange(endpoint(name), options, userRef))[0];
 
   /** @param {string} name @param {unknown} [body] @param {string | null} [userRef] */
   const post = (name, body, userRef) => ask(name, { method: "POST", body }, userRef);
@@ -301,7 +305,7 @@ export function createSessionClient({
   async function renew(name, body, cause) {
     const { user, csrfToken } = await post(name, body, cause && null);
     told = csrfToken;
-    provenAt = Date.now();
+    provenAt = stamp();
     await look(false, cause).catch(() => {
       if (cause) publish({ user, session: null, cause, asOf: provenAt });
     });
@@ -312,11 +316,10 @@ export function createSessionClient({
 
   /** Ask who is logged in. @param {boolean} passive @param {State["cause"]} [cause] */
   async function look(passive, cause) {
-    const asOf = Date.now();
+    const asOf = stamp();
     /** @type {JsonOptions} */
     const options = passive ? { headers: { "Session-Activity": "passive" } } : {};
-    const { data, headers } = await exchange(endpoint("user/"), options);
-    const { user, session = null } = data;
+    const [{ user, session = null }, headers] = await exchange(endpoint("user/"), options);
     const now = Date.now();
     // The clock of the server, which may be another: an answer is good for a difference of times.
     const serverTime = Date.parse(headers.get("Date") ?? "") || now;
@@ -344,25 +347,26 @@ export function createSessionClient({
 
   /** Take over what this tab has learned, and tell the others. @param {State} state */
   function publish(state) {
-    if (!hear(state)) return;
-    const to = channel ?? new BroadcastChannel(channelName());
-    to.postMessage(state);
-    if (!channel) to.close();
+    hear(state);
+    const others = new BroadcastChannel(channelName());
+    others.postMessage(state);
+    others.close();
   }
 
   /** Take over what some tab has learned, unless it is old. @param {State} state */
   function hear(state) {
-    // Overtaken by something newer; or else the clock was put back.
-    if (state.asOf < asOf && state.asOf > asOf - MINUTE) return false;
+    // Known, or overtaken by something newer; or else the clock was put back.
+    if (state.asOf <= asOf && state.asOf > asOf - MINUTE) return;
     const { user, session, cause } = state;
     const before = snapshot;
     const reason = left() < 2 * SECOND ? kind() : "ended"; // the header Date has whole seconds
-    const isExtended = session?.expires_at !== before.session?.expires_at;
-    const expiring = isExtended ? null : before.expiring;
-    ({ asOf, endsAt = Infinity } = state);
+    const isAsBefore = session?.expires_at === before.session?.expires_at;
+    const expiring = isAsBefore ? before.expiring : null;
+    asOf = state.asOf;
+    endsAt = state.endsAt ?? Infinity;
     change({ status: user ? "authenticated" : "anonymous", user, session, expiring });
     if (!user) {
-      if (cause === "logout" && before.status !== "anonymous") emit("logout");
+      if (cause && before.status !== "anonymous") emit("logout");
       else if (before.user) emit("ended", { reason });
     } else if (before.status === "anonymous" || (cause && !before.user)) {
       emit("login", { user });
@@ -371,13 +375,12 @@ export function createSessionClient({
     }
     if (!snapshot.expiring && left() <= warning) warn();
     schedule();
-    return true;
   }
 
   /** @param {Snapshot} next */
   function change(next) {
     if (JSON.stringify(next) === JSON.stringify(snapshot)) return;
-    snapshot = Object.freeze(next);
+    snapshot = next;
     emit("change");
   }
 
@@ -386,6 +389,7 @@ export function createSessionClient({
 
   /** @param {string} name @param {(detail: any) => void} listener */
   function on(name, listener) {
+    if (typeof document === "undefined") return ignore; // on a server that renders pages
     const call = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
     events.addEventListener(name, call);
     start();
@@ -396,8 +400,8 @@ export function createSessionClient({
 
   const left = () => endsAt - Date.now();
 
-  const kind = ({ session } = snapshot) =>
-    session?.expires_at === session?.idle_expires_at ? "idle" : "absolute";
+  const kind = () =>
+    snapshot.session?.expires_at === snapshot.session?.idle_expires_at ? "idle" : "absolute";
 
   function warn() {
     const expiring = { secondsLeft: Math.max(0, Math.round(left() / SECOND)), kind: kind() };
@@ -416,9 +420,8 @@ export function createSessionClient({
 
   /** Another tab or device may have made the session last longer, or end: so ask before saying it. */
   async function whenDue() {
-    if (due() > 0) return schedule();
     try {
-      await check();
+      if (due() <= 0) await check();
       schedule();
     } catch {
       if (snapshot.session && !snapshot.expiring) warn();
@@ -428,7 +431,7 @@ export function createSessionClient({
 
   // Tabs.
 
-  const channelName = () => `session-auth ${endpoint()}`;
+  const channelName = () => `session-auth ${endpoint("")}`;
 
   function open() {
     channel = new BroadcastChannel(channelName());
@@ -438,7 +441,7 @@ export function createSessionClient({
   }
 
   function start() {
-    if (watch || typeof document === "undefined") return;
+    if (watch) return;
     watch = new AbortController();
     for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
       addEventListener(name, wake, { signal: watch.signal });
@@ -462,35 +465,31 @@ export function createSessionClient({
 
   const gone = () => {
     told = undefined;
-    publish({ user: null, session: null, cause: "logout", asOf: Date.now() });
+    publish({ user: null, session: null, cause: "logout", asOf: stamp() });
   };
 
   return {
-    login: ({ username, password, remember }) =>
-      // JSON has no undefined: then it is not sent.
-      renew("login/", { username, password, remember }, "login"),
+    login: (credentials) => renew("login/", credentials, "login"),
     async logout() {
       await post("logout/");
       gone();
     },
     user,
     extend: user,
-    reauthenticate: ({ password }) => renew("reauthenticate/", { password }),
+    reauthenticate: (proof) => renew("reauthenticate/", proof),
     changePassword: ({ oldPassword, newPassword }) =>
       renew("password/change/", { old_password: oldPassword, new_password: newPassword }),
-    async requestPasswordReset({ email }) {
-      return (await post("password/reset/", { email }, null)).message;
-    },
-    async confirmPasswordReset({ uid, token, newPassword }) {
-      await post("password/reset/confirm/", { uid, token, new_password: newPassword }, null);
+    requestPasswordReset: async (account) =>
+      (await post("password/reset/", account, null)).message,
+    async confirmPasswordReset({ newPassword, ...link }) {
+      await post("password/reset/confirm/", { ...link, new_password: newPassword }, null);
       if (snapshot.user) await look(true).catch(ignore);
     },
     sessions: {
       list: async () => (await ask("sessions/")).sessions,
       async end(id) {
-        const isCurrent = id === snapshot.session?.id;
         await ask(`sessions/${encodeURIComponent(id)}/`, { method: "DELETE" });
-        if (isCurrent) gone();
+        if (id === snapshot.session?.id) gone();
       },
       endOthers: async () => (await ask("sessions/", { method: "DELETE" })).ended,
     },
@@ -534,7 +533,12 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 /** Other versions of this module may be open in other tabs. @param {any} data @returns {data is State} */
 function isState(data) {
   const { user, session, asOf, endsAt } = data ?? {};
-  return typeof user === "object" && typeof session === "object" && asOf > 0 && !(endsAt <= 0);
+  return (
+    typeof user === "object" &&
+    typeof session === "object" &&
+    asOf > 0 &&
+    (endsAt ?? 1) > 0
+  );
 }
 
 /** @param {string[]} names */
@@ -583,8 +587,8 @@ function parse(text) {
 function errorOf(response, data) {
   const { error, code, fields } = typeof data?.code === "string" ? data : {};
   const seconds = parseInt(response.headers.get("Retry-After") ?? "", 10);
-  const answer = `The server answered ${response.status}${data === undefined ? " without JSON" : ""}.`;
-  return new SessionAuthError(error ?? answer, {
+  const kind = data === undefined ? " without JSON" : "";
+  return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
     status: response.status,
     code,
     fields,

@@ -7,13 +7,7 @@ import {
   SessionAuthError,
   createSessionClient,
 } from "../../src/session_auth/static/session_auth/session-auth.js";
-
-/** As a page does, resolve paths against the page's own address; Node has none. */
-globalThis.Request = class extends Request {
-  constructor(input, init) {
-    super(typeof input === "string" ? new URL(input, location.href) : input, init);
-  }
-};
+import "../support/page.js"; // for its Request
 
 /** Start a server on a free port; answer is (request, body) => [status, json, headers]. */
 async function serve(answer) {
@@ -60,7 +54,7 @@ function answer(request, body) {
   return [200, { echo: body }];
 }
 
-describe("session-auth.js", () => {
+describe("requests", () => {
   let site, other;
 
   before(async () => {

@@ -1,0 +1,68 @@
+// What a page has and Node has not: an address, a document, events of its window, locks.
+import { mock } from "node:test";
+
+export const START = Date.parse("2026-11-25T12:00:00Z");
+
+/** As a page does, resolve paths against the page's own address; Node has none. */
+globalThis.Request = class extends Request {
+  constructor(input, init) {
+    super(typeof input === "string" ? new URL(input, location.href) : input, init);
+  }
+};
+
+/** Locks as navigator.locks has them: one holder of a name at a time. */
+class Locks {
+  #last = new Map();
+
+  request(name, callback) {
+    const turn = (this.#last.get(name) ?? Promise.resolve()).then(callback);
+    this.#last.set(name, turn.catch(() => {}));
+    return turn;
+  }
+}
+
+let page;
+
+/** Open a page of the site, with a clock that only passTime() moves. */
+export function openPage(site, { locks = new Locks() } = {}) {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START });
+  page = new EventTarget();
+  const globals = {
+    addEventListener: page.addEventListener.bind(page),
+    document: { cookie: "csrftoken=token", hidden: false },
+    fetch: site.fetch,
+    location: new URL("https://site.example/page/"),
+    navigator: { locks },
+  };
+  for (const [name, value] of Object.entries(globals)) {
+    Object.defineProperty(globalThis, name, { configurable: true, value, writable: true });
+  }
+}
+
+export function closePage() {
+  mock.timers.reset();
+}
+
+/** Let the window know of something, such as "focus". */
+export function fire(name, properties = {}) {
+  page.dispatchEvent(Object.assign(new Event(name), properties));
+}
+
+/** Put the computer's clock to another time. */
+export function setClock(time) {
+  mock.timers.setTime(time);
+}
+
+/** Let answers and messages arrive. */
+export async function settle() {
+  for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
+}
+
+/** Let time pass, by steps: what is due in one may make something else due in the next. */
+export async function passTime({ seconds = 0, minutes = 0, hours = 0, steps = 10 }) {
+  const step = ((hours * 60 + minutes) * 60 + seconds) * 1000 / steps;
+  for (let done = 0; done < steps; done++) {
+    mock.timers.tick(step);
+    await settle();
+  }
+}

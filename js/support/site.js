@@ -1,0 +1,127 @@
+// A site that speaks the contract of the endpoints, with one browser's cookies in mind.
+
+const SAFE = new Set(["GET", "HEAD"]);
+const SECOND = 1000;
+
+export class Site {
+  /** What was asked of it: "POST /api/auth/login/", with "passive" where that was said. */
+  calls = [];
+  bodies = [];
+  /** How far its clock is ahead of the browser's, in milliseconds. */
+  clockAhead = 0;
+  idleSeconds = 1800;
+  absoluteSeconds = 86400;
+  session = null;
+  /** Answers to come instead of its own: a status, an error, or a promise to wait for. */
+  troubles = [];
+  #keys = 0;
+
+  now = () => Date.now() + this.clockAhead;
+
+  /** Open a session, as another tab or a page of the server would. */
+  logIn(username) {
+    const now = this.now();
+    this.session = {
+      username,
+      id: `session-${++this.#keys}`,
+      createdAt: now,
+      seenAt: now,
+      provenAt: now,
+    };
+  }
+
+  end() {
+    this.session = null;
+  }
+
+  fetch = async (request) => {
+    const { pathname } = new URL(request.url);
+    const passive = request.headers.get("Session-Activity") === "passive";
+    this.calls.push(`${request.method} ${pathname}${passive ? " passive" : ""}`);
+    this.lastRequest = request;
+    const trouble = this.troubles.shift();
+    if (trouble instanceof Error) throw trouble;
+    if (typeof trouble === "number") return answer(trouble, { error: "Trouble.", code: "trouble" });
+    const text = await request.text();
+    if (text) this.bodies.push(JSON.parse(text));
+    const given = this.#answer(request, pathname, text && JSON.parse(text), passive);
+    if (trouble) await trouble;
+    request.signal.throwIfAborted();
+    given.headers.set("Date", new Date(Math.floor(this.now() / SECOND) * SECOND).toUTCString());
+    return given;
+  };
+
+  #answer(request, pathname, body, passive) {
+    const now = this.now();
+    if (this.session && now >= Math.min(...this.#ends())) this.session = null;
+    const shown = request.headers.get("Session-User");
+    if (this.session && shown && shown !== `ref-${this.session.username}`) {
+      return refuse(409, "user_changed");
+    }
+    if (!SAFE.has(request.method) && request.headers.get("X-CSRFToken") !== "token") {
+      return refuse(403, "csrf_failed");
+    }
+    if (this.session && !passive) this.session.seenAt = now;
+    const name = pathname.replace("/api/auth/", "");
+    if (name === "user/") return answer(200, this.#describe());
+    if (name === "csrf/") return answer(200, { csrfToken: "token" });
+    if (name === "logout/") {
+      this.session = null;
+      return answer(200, { message: "Logged out" });
+    }
+    if (name === "login/") {
+      if (body.password !== "right") return refuse(401, "invalid_credentials");
+      this.logIn(body.username);
+      return answer(200, { user: this.#user(), csrfToken: "token" });
+    }
+    if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
+    if (name === "password/reset/confirm/") {
+      this.session = null;
+      return answer(200, { message: "Password changed" });
+    }
+    if (name === "open/") return answer(200, { by: this.session?.username ?? null });
+    if (!this.session) return refuse(401, "session_ended");
+    if (name === "reauthenticate/" || name === "password/change/") {
+      if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
+      this.logIn(this.session.username);
+      return answer(200, { user: this.#user(), csrfToken: "token" });
+    }
+    if (name === "sessions/" && request.method === "GET") {
+      return answer(200, { sessions: [{ id: this.session.id, current: true }] });
+    }
+    if (now - this.session.provenAt > 900 * SECOND) return refuse(403, "reauthentication_required");
+    if (name === "sessions/") return answer(200, { ended: 2 });
+    if (name === `sessions/${this.session.id}/`) this.session = null;
+    return new Response(null, { status: 204 });
+  }
+
+  #ends() {
+    const { createdAt, seenAt } = this.session;
+    return [seenAt + this.idleSeconds * SECOND, createdAt + this.absoluteSeconds * SECOND];
+  }
+
+  #user() {
+    return { id: 1, username: this.session.username };
+  }
+
+  #describe() {
+    if (!this.session) return { user: null };
+    const [idle, absolute] = this.#ends();
+    const iso = (time) => new Date(time).toISOString();
+    return {
+      user: this.#user(),
+      session: {
+        id: this.session.id,
+        user_ref: `ref-${this.session.username}`,
+        expires_at: iso(Math.min(idle, absolute)),
+        idle_expires_at: iso(idle),
+        absolute_expires_at: iso(absolute),
+      },
+    };
+  }
+}
+
+const answer = (status, data) =>
+  new Response(JSON.stringify(data), { status, headers: { "Content-Type": "application/json" } });
+
+const refuse = (status, code) => answer(status, { error: "A sentence.", code });

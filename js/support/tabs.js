@@ -1,0 +1,20 @@
+import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
+
+const EVENTS = ["login", "logout", "ended", "switched", "expiring"];
+const open = new Set();
+
+/** Open the client of one tab; `seen` lists its events as they come. */
+export function openTab(options) {
+  const client = createSessionClient(options);
+  const seen = [];
+  for (const name of EVENTS) {
+    client.on(name, (detail) => seen.push(detail ? [name, detail] : [name]));
+  }
+  open.add(client);
+  return { client, seen };
+}
+
+export function closeTabs() {
+  for (const client of open) client.close();
+  open.clear();
+}

@@ -1,0 +1,278 @@
+// Who is logged in, as far as is known: the store and its events, in one tab.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
+import { closePage, fire, openPage, passTime, settle } from "../support/page.js";
+import { Site } from "../support/site.js";
+import { closeTabs, openTab } from "../support/tabs.js";
+
+const ALICE = { id: 1, username: "alice" };
+const CREDENTIALS = { username: "alice", password: "right" };
+const LOOK = "GET /api/auth/user/";
+
+describe("the state of a client", () => {
+  let site;
+
+  beforeEach(() => {
+    site = new Site();
+    openPage(site);
+  });
+
+  afterEach(() => {
+    closeTabs();
+    closePage();
+  });
+
+  it("asks nothing until somebody listens, then once for all listeners", async () => {
+    const client = createSessionClient();
+    await settle();
+    assert.deepEqual(site.calls, []);
+    assert.deepEqual(client.getSnapshot(), {
+      status: "loading",
+      user: null,
+      session: null,
+      expiring: null,
+    });
+
+    client.subscribe(() => {});
+    client.on("login", () => {});
+    fire("pageshow");
+    fire("focus");
+    await Promise.all([client.user(), client.user(), settle()]);
+
+    assert.deepEqual(site.calls, [LOOK]);
+    assert.equal(client.getSnapshot().status, "anonymous");
+    client.close();
+  });
+
+  it("knows an existing session without an event: nobody has logged in", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+
+    const { status, user, session, expiring } = client.getSnapshot();
+
+    assert.deepEqual([status, user, session.id, expiring], ["authenticated", ALICE, "session-1", null]);
+    assert.deepEqual(seen, []);
+  });
+
+  it("keeps the identity of the snapshot until something changes, and tells listeners then", async () => {
+    site.logIn("alice");
+    const { client } = openTab();
+    await settle();
+    const first = client.getSnapshot();
+    let changes = 0;
+    const off = client.subscribe(() => changes++);
+
+    await client.user();
+    assert.equal(client.getSnapshot(), first);
+    assert.equal(changes, 0);
+
+    await passTime({ minutes: 1 });
+    await client.user();
+    assert.notEqual(client.getSnapshot(), first);
+    assert.equal(changes, 1);
+
+    off();
+    await client.logout();
+    assert.equal(changes, 1);
+  });
+
+  it("tells of a login and of a logout, with the snapshot already new", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    const users = [];
+    client.on("login", () => users.push(client.getSnapshot().user));
+    client.on("logout", () => users.push(client.getSnapshot().user));
+
+    assert.deepEqual(await client.login(CREDENTIALS), ALICE);
+    assert.equal(client.getSnapshot().session.id, "session-1");
+    await client.logout();
+
+    assert.deepEqual(users, [ALICE, null]);
+    assert.deepEqual(seen, [["login", { user: ALICE }], ["logout"]]);
+    assert.equal(client.getSnapshot().status, "anonymous");
+  });
+
+  it("tells of a login before the first answer too", async () => {
+    let arrive;
+    site.troubles = [new Promise((resolve) => (arrive = resolve))];
+    const { client, seen } = openTab();
+
+    await client.login(CREDENTIALS);
+    arrive(); // the answer of before the login
+    await settle();
+
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+    assert.deepEqual(client.getSnapshot().user, ALICE);
+  });
+
+  it("is logged in also when the look after a login fails", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    site.troubles = [undefined, new TypeError("offline")];
+
+    assert.deepEqual(await client.login(CREDENTIALS), ALICE);
+
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+    assert.deepEqual(client.getSnapshot().user, ALICE);
+    assert.equal(client.getSnapshot().session, null);
+  });
+
+  it("tells of a switch when somebody else logs in over a session", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+
+    await client.login({ username: "bob", password: "right" });
+
+    assert.deepEqual(seen, [["switched", { user: { id: 1, username: "bob" } }]]);
+  });
+
+  it("takes a new key of the same user for no switch", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+
+    await client.reauthenticate({ password: "right" });
+    await client.login(CREDENTIALS);
+
+    assert.deepEqual(seen, []);
+    assert.equal(client.getSnapshot().session.id, "session-3");
+  });
+
+  it("learns of the end of a session from any call that says so", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.end();
+
+    await assert.rejects(client.json("/api/auth/vault/"), { status: 401, code: "session_ended" });
+
+    assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+    assert.equal(client.getSnapshot().status, "anonymous");
+    assert.equal(site.calls.filter((call) => call.startsWith(LOOK)).length, 1);
+  });
+
+  it("learns nothing from a call that was sent without the cookie on purpose", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    const session = site.session;
+    site.end();
+    await client.fetch("/api/auth/vault/", { credentials: "omit" });
+    site.session = session;
+
+    assert.deepEqual(seen, []);
+    assert.equal(client.getSnapshot().status, "authenticated");
+  });
+
+  it("takes a late refusal of before a login for what it is", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    let arrive;
+    site.troubles = [new Promise((resolve) => (arrive = resolve))];
+    const late = client.fetch("/api/auth/vault/");
+    await passTime({ seconds: 1 });
+
+    await client.login(CREDENTIALS);
+    arrive();
+
+    assert.equal((await late).status, 401);
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+  });
+
+  it("keeps what it knows when the server fails or cannot be reached", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    const known = client.getSnapshot();
+
+    for (const trouble of [500, 503, 404, new TypeError("offline")]) {
+      site.troubles = [trouble];
+      await assert.rejects(client.user(), { name: "SessionAuthError" });
+    }
+
+    assert.equal(client.getSnapshot(), known);
+    assert.deepEqual(seen, []);
+  });
+
+  it("tries again when the first look failed", async () => {
+    site.logIn("alice");
+    site.troubles = [503];
+    const { client } = openTab();
+    await settle();
+    assert.equal(client.getSnapshot().status, "loading");
+
+    await passTime({ seconds: 40 });
+
+    assert.equal(client.getSnapshot().status, "authenticated");
+  });
+
+  it("looks again on focus, when visible and online again, at most once a minute", async () => {
+    const { client } = openTab();
+    await settle();
+    const names = ["focus", "online", "visibilitychange"];
+    names.forEach((name) => fire(name));
+    await settle();
+    assert.deepEqual(site.calls, [LOOK]);
+
+    for (const name of names) {
+      await passTime({ seconds: 61 });
+      site.calls.length = 0;
+      document.hidden = true;
+      fire(name);
+      await settle();
+      assert.deepEqual(site.calls, [], `${name} while hidden`);
+      document.hidden = false;
+      fire(name);
+      fire(name);
+      await settle();
+      assert.deepEqual(site.calls, [`${LOOK} passive`], name);
+    }
+    assert.equal(client.getSnapshot().status, "anonymous");
+  });
+
+  it("looks at once when the browser brings a page back, which may show who has logged out", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    fire("pagehide");
+    site.end();
+
+    fire("pageshow", { persisted: true });
+    await settle();
+
+    assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+    assert.equal(client.getSnapshot().user, null);
+  });
+
+  it("stops all of it when it is closed", async () => {
+    site.logIn("alice");
+    const { client } = openTab();
+    await settle();
+    client.close();
+    site.calls.length = 0;
+
+    fire("focus");
+    fire("pageshow", { persisted: true });
+    await passTime({ hours: 2 });
+
+    assert.deepEqual(site.calls, []);
+  });
+
+  it("does nothing on a server that renders pages", () => {
+    delete globalThis.document;
+    delete globalThis.addEventListener;
+    delete globalThis.location;
+    const client = createSessionClient();
+
+    const off = client.subscribe(() => assert.fail());
+    client.on("login", () => assert.fail());
+
+    assert.equal(client.getSnapshot().status, "loading");
+    off();
+    assert.deepEqual(site.calls, []);
+  });
+});

@@ -1,0 +1,44 @@
+/**
+ * The session of django-session-auth in React: who is logged in, in every component that asks.
+ *
+ * @module react
+ */
+
+import { createContext, createElement, useContext, useSyncExternalStore } from "react";
+
+/**
+ * @typedef {import("./session-auth.js").SessionClient} SessionClient
+ * @typedef {import("./session-auth.js").Snapshot} Snapshot
+ */
+
+const ClientContext = createContext(/** @type {SessionClient | null} */ (null));
+
+/** @type {Snapshot} What the server renders, and the browser at first: nothing is known yet. */
+const LOADING = { status: "loading", user: null, session: null, expiring: null };
+
+/**
+ * Put this around all components that use the session.
+ *
+ * @param {{ client: SessionClient, children?: import("react").ReactNode }} props
+ */
+export function SessionProvider({ client, children }) {
+  return createElement(ClientContext.Provider, { value: client }, children);
+}
+
+/** Return the client, for what it can do. */
+export function useSessionClient() {
+  const client = useContext(ClientContext);
+  if (!client) throw new Error("Put <SessionProvider client={...}> around this component.");
+  return client;
+}
+
+/** Return the snapshot: `status`, `user`, `session` and `expiring`. */
+export function useSession() {
+  const client = useSessionClient();
+  return useSyncExternalStore(client.subscribe, client.getSnapshot, () => LOADING);
+}
+
+/** Return the user, or null while nobody is logged in as far as is known. */
+export function useUser() {
+  return useSession().user;
+}

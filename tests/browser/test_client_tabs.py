@@ -1,0 +1,163 @@
+"""The client in several tabs of one real browser: what one learns, all know."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.template import Context, Template
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.pages import PASSWORD, Demo
+
+START = """async ({ createSessionClient }) => {
+    window.client = createSessionClient();
+    window.seen = [];
+    for (const name of ["login", "logout", "ended", "switched", "expiring"]) {
+        client.on(name, (detail) => seen.push([name, detail?.user?.username ?? detail?.reason]));
+    }
+    await client.user();
+}"""
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context()
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+class Tab:
+    """A page with a client that watches, and the calls it makes."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.demo = Demo(page, origin)
+        self.page = page
+        self.calls: list[str] = []
+        page.on("request", lambda r: self.calls.append(f"{r.method} {r.url.removeprefix(origin)}"))
+        self.demo.open("/")
+        self.demo.run(START)
+        self.calls.clear()
+
+    def do(self, script: str) -> Any:
+        return self.page.evaluate(f"async () => {{ {script} }}")
+
+    def log_in(self, username: str) -> None:
+        self.do(f'await client.login({{ username: "{username}", password: "{PASSWORD}" }})')
+
+    def expect_events(self, *events: list[str | None]) -> None:
+        self.page.wait_for_function("count => seen.length >= count", arg=len(events))
+        assert self.page.evaluate("seen") == list(events)
+
+
+@pytest.fixture
+def tabs(context: BrowserContext, origin: str) -> list[Tab]:
+    return [Tab(context.new_page(), origin) for _ in range(3)]
+
+
+def test_all_tabs_tell_of_a_login_a_switch_and_a_logout(tabs: list[Tab]) -> None:
+    here, there, third = tabs
+
+    here.log_in("alice")
+    there.expect_events(["login", "alice"])
+    there.log_in("bob")
+    here.expect_events(["login", "alice"], ["switched", "bob"])
+    here.do("await client.logout()")
+
+    for tab in tabs:
+        tab.expect_events(["login", "alice"], ["switched", "bob"], ["logout", None])
+        assert tab.page.evaluate("client.getSnapshot().status") == "anonymous"
+    assert third.calls == []
+
+
+def test_a_tab_that_shows_another_user_writes_nothing_in_the_name_of_the_new_one(
+    tabs: list[Tab],
+) -> None:
+    here, there, _ = tabs
+    here.log_in("alice")
+    there.expect_events(["login", "alice"])
+    there.do("client.close()")  # as if it had not heard: a laptop that wakes up, say
+    here.log_in("bob")
+
+    code = there.do(
+        """const body = { title: "By whom?", body: "By alice, as this tab says." };
+        return client.json("/api/articles/", { method: "POST", body }).catch(({ code }) => code);"""
+    )
+
+    assert code == "user_changed"
+    there.page.wait_for_function('client.getSnapshot().user.username === "bob"')
+    articles = here.do('return (await client.json("/api/articles/")).articles')
+    assert "By whom?" not in [article["title"] for article in articles]
+
+
+def test_one_tab_looks_for_all_when_the_browser_is_online_again(
+    tabs: list[Tab], context: BrowserContext
+) -> None:
+    tabs[0].log_in("alice")
+    tabs[2].expect_events(["login", "alice"])
+    for tab in tabs:
+        tab.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 61_000; }")
+        tab.calls.clear()
+
+    context.set_offline(True)
+    context.set_offline(False)
+
+    tabs[0].page.wait_for_timeout(500)
+    assert [call for tab in tabs for call in tab.calls] == ["GET /api/auth/user/"]
+
+
+def test_a_page_that_comes_back_shows_nobody_who_has_logged_out(
+    tabs: list[Tab], origin: str
+) -> None:
+    here, there, _ = tabs
+    here.log_in("alice")
+    here.page.goto(origin + "/articles/")
+    there.do("await client.logout()")
+
+    here.page.go_back()
+
+    # From the back/forward cache, or anew where the browser keeps none.
+    here.page.wait_for_function('!window.client || client.getSnapshot().status === "anonymous"')
+
+
+def test_the_template_tag_works_under_a_strict_policy(demo: Demo) -> None:
+    tag = Template("{% load session_auth %}{% session_auth_client integrity=True %}")
+    html = (
+        "<!doctype html><title>Tag</title>"
+        + tag.render(Context({"csp_nonce": "abc"}))
+        + """<script type="module" nonce="abc">
+            import { createSessionClient } from "django-session-auth";
+            document.title = String(await createSessionClient().user());
+        </script>"""
+    )
+    policy = (
+        "default-src 'none'; script-src 'nonce-abc'; connect-src 'self'; base-uri 'none'; "
+        "require-trusted-types-for 'script'"
+    )
+    demo.page.route(
+        "**/tag/",
+        lambda route: route.fulfill(
+            body=html, content_type="text/html", headers={"Content-Security-Policy": policy}
+        ),
+    )
+
+    demo.open("/tag/")
+
+    expect(demo.page).to_have_title("null")
+
+
+def test_a_file_that_is_not_the_clients_is_not_run_with_integrity(demo: Demo) -> None:
+    tag = Template("{% load session_auth %}{% session_auth_client integrity=True %}")
+    html = tag.render(Context({}))
+    demo.page.route("**/tag/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    demo.page.route(
+        "**/session-auth.js",
+        lambda route: route.fulfill(
+            body='document.title = "changed on its way"', content_type="text/javascript"
+        ),
+    )
+
+    demo.open("/tag/")
+
+    demo.page.wait_for_load_state("networkidle")
+    assert demo.page.title() == ""

@@ -1,0 +1,192 @@
+"""A tab that shows another user than the one who is logged in by now (attack A87)."""
+
+import re
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.test import override_settings
+
+from session_auth import middleware
+from session_auth.models import Session
+from session_auth.users import user_reference
+from tests.api_client import AUTH, ApiClient, signed_in
+from tests.settings import MIDDLEWARE
+from tests.test_async import DJANGOS, AsyncApiClient, SyncApiClient, hops
+
+pytestmark = pytest.mark.django_db
+
+REFUSAL = {
+    "error": "Somebody else has logged in, in another tab perhaps. Look again before you go on.",
+    "code": "user_changed",
+}
+OURS = "session_auth.middleware.AuthenticationMiddleware"
+
+
+class ProjectsAuthentication(middleware.AuthenticationMiddleware):
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.META["of the project"] = True
+
+
+PROJECTS = [f"{__name__}.ProjectsAuthentication" if path == OURS else path for path in MIDDLEWARE]
+
+
+def shown(browser: Any) -> dict[str, str]:
+    """Return the headers of a tab that shows the user who is logged in now."""
+    return {"Session-User": browser.get(AUTH + "user/").json()["session"]["user_ref"]}
+
+
+@pytest.fixture(params=[SyncApiClient, AsyncApiClient])
+def handler(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def old_tab(alice: User, bob: User, handler: Any) -> tuple[Any, dict[str, str]]:
+    """A browser in which bob is logged in, and the headers of a tab that still shows alice."""
+    browser = signed_in("alice")
+    headers = shown(browser)
+    browser.log_in("bob")
+    return handler(browser), headers
+
+
+def test_an_unsafe_request_for_the_old_user_does_nothing(
+    old_tab: tuple[Any, dict[str, str]],
+) -> None:
+    browser, headers = old_tab
+
+    response = browser.post("/api/note/?a=1", headers=headers)
+
+    assert (response.status_code, response.json()) == (409, REFUSAL)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Cookie" in response.headers["Vary"]
+    assert not response.cookies
+    assert "a" not in browser.get("/api/note/").json()
+
+
+def test_the_same_request_for_the_new_user_is_done(old_tab: tuple[Any, dict[str, str]]) -> None:
+    browser, _ = old_tab
+
+    response = browser.post("/api/note/?a=1", headers=shown(browser))
+
+    assert response.status_code == 200
+    assert browser.get("/api/note/").json()["a"] == "1"
+
+
+def test_a_logout_from_the_old_tab_ends_no_session(old_tab: tuple[Any, dict[str, str]]) -> None:
+    browser, headers = old_tab
+
+    response = browser.post(AUTH + "logout/", headers=headers)
+
+    assert response.status_code == 409
+    assert Session.objects.count() == 1
+    assert browser.get(AUTH + "user/").json()["user"]["username"] == "bob"
+
+
+@override_settings(MIDDLEWARE=PROJECTS)
+def test_a_hook_of_the_project_does_not_leave_the_check_out(
+    old_tab: tuple[Any, dict[str, str]],
+) -> None:
+    browser, headers = old_tab
+
+    assert browser.post("/api/note/?a=1", headers=headers).status_code == 409
+
+
+@pytest.mark.parametrize("reference", ["", "x", "é", "0" * 32])
+def test_what_refers_to_nobody_refers_to_somebody_else(
+    alice: User, handler: Any, reference: str
+) -> None:
+    here = handler(signed_in())
+
+    assert here.post("/api/note/?a=1", headers={"Session-User": reference}).status_code == 409
+
+
+def test_a_new_key_or_a_new_session_of_the_same_user_is_no_other_user(
+    alice: User, handler: Any
+) -> None:
+    browser = signed_in()
+    headers = shown(browser)
+    browser.call("POST", AUTH + "reauthenticate/", {"password": "correct horse battery staple"})
+    here = handler(browser)
+    assert here.post("/api/note/?a=1", headers=headers).status_code == 200
+
+    there = handler(signed_in())
+
+    assert there.post("/api/note/?a=1", headers=headers).status_code == 200
+
+
+def test_nobody_is_not_somebody_else(alice: User, handler: Any) -> None:
+    """What 401 and 200 say then is for the view to decide: a logout has nothing left to do."""
+    browser = signed_in()
+    headers = shown(browser)
+    browser.log_out()
+    here = handler(browser)
+
+    assert here.post(AUTH + "logout/", headers=headers).status_code == 200
+    assert here.post(AUTH + "reauthenticate/", headers=headers).status_code == 401
+
+
+def test_without_the_header_nothing_is_looked_up(
+    alice: User, handler: Any, django_assert_num_queries: Any
+) -> None:
+    here = handler(signed_in())
+
+    with django_assert_num_queries(0):
+        assert here.get("/page/untouched/").status_code == 200
+
+
+def test_the_check_costs_no_statement_beside_the_one_lookup(
+    alice: User, handler: Any, django_assert_num_queries: Any
+) -> None:
+    browser = signed_in()
+    headers = shown(browser)
+    here = handler(browser)
+
+    with django_assert_num_queries(1):
+        assert here.get("/api/private/", headers=headers).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(MIDDLEWARE=[path for path in MIDDLEWARE if path.startswith("session_auth.")])
+def test_the_check_takes_no_thread_beside_that_of_the_one_lookup(alice: User) -> None:
+    browser = signed_in()
+    header = (b"session-user", shown(browser)["Session-User"].encode())
+
+    assert async_to_sync(hops)(browser, "/api/private-async/", header) == DJANGOS + 1
+
+
+def test_a_store_that_is_down_is_503(
+    transactional_db: None, alice: User, handler: Any, outage: None
+) -> None:
+    browser = ApiClient()
+    browser.cookies["sessionid"] = "k" * 43
+    here = handler(browser)
+
+    response = here.get("/page/untouched/", headers={"Session-User": "x"})
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+
+
+def test_the_reference_tells_nothing_of_the_user(alice: User, bob: User) -> None:
+    references = {user_reference(user.pk) for user in (alice, bob)}
+
+    assert len(references) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", reference) for reference in references)
+    with override_settings(SECRET_KEY="another"):
+        assert user_reference(alice.pk) not in references
+
+
+def test_a_new_secret_key_refuses_nobody_while_the_old_one_is_a_fallback(
+    alice: User, handler: Any
+) -> None:
+    browser = signed_in()
+    headers = shown(browser)
+
+    with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["for-tests-only"]):
+        assert handler(browser).post("/api/note/?a=1", headers=headers).status_code == 200
+    with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=[]):
+        browser.log_in()
+        assert handler(browser).post("/api/note/?a=1", headers=headers).status_code == 409
