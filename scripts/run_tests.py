@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 TOX_REPORT = CACHE / "tox.json"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+NODE_FOR_VITE = (20, 19)
 COVERAGE = "coverage"
 
 
@@ -35,18 +36,36 @@ class Tool:
     is_here: Callable[[], bool]
 
 
+def has_npm(*, node: tuple[int, int] = (0, 0)) -> bool:
+    """Say whether npm is here, with a Node of that version or a newer one."""
+    if shutil.which("npm") is None or (path := shutil.which("node")) is None:
+        return False
+    done = subprocess.run([path, "--version"], check=True, capture_output=True, text=True)
+    major, minor, _ = done.stdout.removeprefix("v").split(".", 2)
+    return (int(major), int(minor)) >= node
+
+
 TOOLS = {
-    "browser": Tool(
-        name="Chromium",
-        package="chromium",
-        is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
-    ),
-    "postgresql": Tool(
-        name="PostgreSQL server",
-        package="postgresql",
-        is_here=lambda: find_programs() is not None,
-    ),
-    "js": Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None),
+    "browser": [
+        Tool(
+            name="Chromium",
+            package="chromium",
+            is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
+        ),
+        Tool(
+            name="npm with Node 20.19 or newer, which builds the examples",
+            package="nodejs npm",
+            is_here=lambda: has_npm(node=NODE_FOR_VITE),
+        ),
+    ],
+    "postgresql": [
+        Tool(
+            name="PostgreSQL server",
+            package="postgresql",
+            is_here=lambda: find_programs() is not None,
+        )
+    ],
+    "js": [Tool(name="npm", package="nodejs npm", is_here=has_npm)],
 }
 
 
@@ -102,10 +121,9 @@ def reason_to_skip(environment: str, *, versions: list[str]) -> str | None:
     if is_pair(environment):
         wanted = f"{environment[2]}.{environment[3:5]}"
         return None if wanted in versions else f"no Python {wanted}"
-    tool = TOOLS.get(environment)
-    if tool is None or tool.is_here():
-        return None
-    return f"no {tool.name} (on Debian: apt install {tool.package})"
+    missing = [tool for tool in TOOLS.get(environment, []) if not tool.is_here()]
+    reasons = [f"no {tool.name} (on Debian: apt install {tool.package})" for tool in missing]
+    return ", ".join(reasons) or None
 
 
 def read_counts(environment: str) -> Counts | None:

@@ -20,6 +20,7 @@ from session_auth.urls import urlpatterns
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [ROOT / "examples" / name for name in ("react", "vue")]
 
 
 def section(heading: str) -> str:
@@ -131,3 +132,15 @@ def test_the_timeouts_of_the_docs_are_the_defaults() -> None:
     assert timedelta(days=30) == Conf().ABSOLUTE_TIMEOUT
     assert "at most once a minute (`SESSION_AUTH_LAST_SEEN_INTERVAL`)" in text
     assert timedelta(minutes=1) == Conf().LAST_SEEN_INTERVAL
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_readme_of_an_example_tells_of_files_and_lines_that_it_has(example: Path) -> None:
+    readme = (example / "README.md").read_text()
+    code = "\n".join(file.read_text() for file in example.glob("src/*"))
+    [quoted] = blocks("jsx?", readme)
+    named = re.findall(r"`((?:src|backend|vite)[^` ]*)`", readme)
+
+    assert [name for name in named if not (example / name).exists()] == []
+    assert set(quoted.splitlines()) <= {line.strip() for line in code.splitlines()}
+    assert len(named) > 5

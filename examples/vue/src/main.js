@@ -5,4 +5,6 @@ import { createApp } from "vue";
 import App from "./App.vue";
 import "./style.css";
 
-createApp(App).use(sessionPlugin, createSessionClient()).mount("#app");
+const client = createSessionClient();
+
+createApp(App).use(sessionPlugin, client).mount("#app");
