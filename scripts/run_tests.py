@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 TOX_REPORT = CACHE / "tox.json"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FIREFOX_NAMES = ("firefox-esr", "firefox")
+# Debian keeps servers where only root's PATH leads.
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
 
 
@@ -36,17 +39,46 @@ class Tool:
 
 
 TOOLS = {
-    "browser": Tool(
-        name="Chromium",
-        package="chromium",
-        is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
-    ),
-    "postgresql": Tool(
-        name="PostgreSQL server",
-        package="postgresql",
-        is_here=lambda: find_programs() is not None,
-    ),
-    "js": Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None),
+    "browser": [
+        Tool(
+            name="Chromium",
+            package="chromium",
+            is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
+        ),
+        Tool(
+            name="nginx",
+            package="nginx-light",
+            is_here=lambda: shutil.which("nginx", path=PATH) is not None,
+        ),
+        Tool(
+            name="openssl",
+            package="openssl",
+            is_here=lambda: shutil.which("openssl") is not None,
+        ),
+        Tool(
+            name="Firefox",
+            package="firefox-esr",
+            is_here=lambda: any(shutil.which(name) for name in FIREFOX_NAMES),
+        ),
+        Tool(
+            name="WebKit",
+            package="webkit2gtk-driver",
+            is_here=lambda: shutil.which("WebKitWebDriver") is not None,
+        ),
+        Tool(
+            name="Xvfb",
+            package="xvfb",
+            is_here=lambda: shutil.which("Xvfb") is not None,
+        ),
+    ],
+    "postgresql": [
+        Tool(
+            name="PostgreSQL server",
+            package="postgresql",
+            is_here=lambda: find_programs() is not None,
+        )
+    ],
+    "js": [Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)],
 }
 
 
@@ -102,10 +134,11 @@ def reason_to_skip(environment: str, *, versions: list[str]) -> str | None:
     if is_pair(environment):
         wanted = f"{environment[2]}.{environment[3:5]}"
         return None if wanted in versions else f"no Python {wanted}"
-    tool = TOOLS.get(environment)
-    if tool is None or tool.is_here():
+    missing = [tool for tool in TOOLS.get(environment, []) if not tool.is_here()]
+    if not missing:
         return None
-    return f"no {tool.name} (on Debian: apt install {tool.package})"
+    names, packages = (tool.name for tool in missing), (tool.package for tool in missing)
+    return f"no {', no '.join(names)} (on Debian: apt install {' '.join(packages)})"
 
 
 def read_counts(environment: str) -> Counts | None:

@@ -1,4 +1,4 @@
-"""The health check of docs/deployment.md."""
+"""What docs/deployment.md says and no browser is needed for; tests/browser runs the rest of it."""
 
 import re
 from pathlib import Path

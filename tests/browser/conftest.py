@@ -3,10 +3,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.demo_server import running_demo
+from tests.browser.foreign_sites import ForeignSites, running_foreign_sites
 from tests.browser.pages import Demo
+from tests.browser.production_server import (
+    HOST,
+    ORIGIN,
+    SERVERS,
+    Certificate,
+    Production,
+    make_certificate,
+    running_production,
+)
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -24,9 +34,14 @@ SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +66,71 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.fixture
 def demo(page: Page, origin: str) -> Demo:
     return Demo(page, origin)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def foreign(certificate: Certificate) -> Iterator[ForeignSites]:
+    with running_foreign_sites(certificate) as sites:
+        yield sites
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def production(
+    request: pytest.FixtureRequest,
+    certificate: Certificate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Production]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_production(request.param, folder, certificate) as production:
+        yield production
+
+
+@pytest.fixture(scope="session")
+def internet(
+    playwright: Playwright,
+    production: Production,
+    foreign: ForeignSites,
+    certificate: Certificate,
+) -> Iterator[Browser]:
+    """A browser for which our host and all others are where they would be: at 443 and 80."""
+    ports = {
+        f"{HOST}:443": production.https_port,
+        f"{HOST}:80": production.http_port,
+        "*:443": foreign.https_port,
+        "*:80": foreign.http_port,
+    }
+    rules = ", ".join(f"MAP {host} 127.0.0.1:{port}" for host, port in ports.items())
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM,
+        args=[
+            *FLAGS,
+            f"--host-resolver-rules={rules}",
+            f"--ignore-certificate-errors-spki-list={certificate.key_digest}",
+        ],
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def visitor(internet: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own; an error in a page's scripts fails the test."""
+    context = internet.new_context()
+    context.set_default_timeout(10_000)
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def site(visitor: BrowserContext) -> Demo:
+    """The demo in production, in the visitor's browser."""
+    return Demo(visitor.new_page(), ORIGIN)

@@ -1,11 +1,22 @@
 """What a person does on the demo's pages."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
 PASSWORD = "demo-only-password"
+WAIT_SECONDS = 10
+
+
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait for what the page itself cannot tell."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""What the engines of Safari and Firefox do with the cookies and headers that we rely on."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.firefox import Firefox, running_firefox
+from tests.browser.foreign_sites import CROSS_SITE, SIBLING, ForeignSites
+from tests.browser.pages import PASSWORD, WAIT_SECONDS
+from tests.browser.production_server import HOST, ORIGIN, Cookie, Production
+from tests.browser.proxy import running_proxy
+from tests.browser.webkit import WebKit, running_webkit
+
+Engine = WebKit | Firefox
+
+pytestmark = pytest.mark.parametrize("production", ["gunicorn"], indirect=True)
+
+ME = "document.querySelector('#me').textContent"
+FORGE_LOGOUT = f"""void fetch("{ORIGIN}/api/auth/logout/", {{
+    method: "POST", mode: "no-cors", credentials: "include", body: "{{}}",
+}})"""
+
+
+@pytest.fixture(scope="module", params=[running_webkit, running_firefox], ids=["webkit", "firefox"])
+def engine(
+    request: pytest.FixtureRequest, production: Production, foreign: ForeignSites
+) -> Iterator[Engine]:
+    ports = {HOST: production.https_port, "*": foreign.https_port}
+    with running_proxy(ports) as proxy, request.param(production.folder, proxy) as engine:
+        yield engine
+
+
+def wait_for(engine: Engine, expression: str) -> None:
+    """Wait until an expression is true in the page."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while engine.run(expression) is not True:
+        assert time.monotonic() < deadline, engine.run("document.body.innerText")
+        time.sleep(0.05)
+
+
+def sign_in(engine: Engine) -> None:
+    engine.open(f"{ORIGIN}/app/")
+    engine.forget_cookies()
+    engine.open(f"{ORIGIN}/app/")
+    wait_for(engine, "document.querySelector('[data-for=anonymous]').hidden === false")
+    fields = json.dumps({"username": "alice", "password": PASSWORD})
+    engine.run(
+        f"""(() => {{
+            for (const [id, value] of Object.entries({fields})) {{
+                document.getElementById(id).value = value;
+            }}
+            document.querySelector("#login").requestSubmit();
+        }})()"""
+    )
+    wait_for(engine, f"{ME} === 'alice'")
+
+
+def test_the_cookies_have_the_flags_and_the_calls_the_headers_that_we_rely_on(
+    engine: Engine, production: Production
+) -> None:
+    before = len(production.requests())
+    sign_in(engine)
+    cookies = engine.cookies()
+    seen_by_scripts = engine.run("document.cookie")
+    engine.run("document.querySelector('#logout').click()")
+    wait_for(engine, f"{ME} === ''")
+
+    hidden = Cookie(domain=HOST, path="/", secure=True, http_only=True, same_site="Lax")
+    readable = Cookie(domain=HOST, path="/", secure=True, http_only=False, same_site="Lax")
+    assert cookies == {
+        "__Host-sessionid": hidden,
+        "__Host-sessionid_device": hidden,
+        "__Host-csrftoken": readable,
+    }
+    assert seen_by_scripts.startswith("__Host-csrftoken=")
+    assert ";" not in seen_by_scripts
+    assert "__Host-sessionid" not in engine.cookies()
+    sent = [r for r in production.requests()[before:] if r.method == "POST"]
+    assert [(r.path, r.status, r.origin, r.site) for r in sent] == [
+        ("/api/auth/login/", 200, ORIGIN, "same-origin"),
+        ("/api/auth/logout/", 200, ORIGIN, "same-origin"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "has_cookie"),
+    [(CROSS_SITE, "cross-site", False), (SIBLING, "same-site", True)],
+)
+def test_a_forged_request_says_where_it_comes_from_and_has_no_effect(
+    engine: Engine,
+    production: Production,
+    foreign: ForeignSites,
+    origin: str,
+    site: str,
+    has_cookie: bool,
+) -> None:
+    sign_in(engine)
+    before = len(production.requests())
+    foreign.serve("")
+
+    engine.open(f"{origin}/")
+    engine.run(FORGE_LOGOUT)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (forged := [r for r in production.requests()[before:] if r.method == "POST"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    engine.open(f"{ORIGIN}/app/")
+    wait_for(engine, f"{ME} === 'alice'")
+
+    [logout] = forged
+    assert logout.status in {403, 415}
+    assert (logout.origin, logout.site) == (origin, site)
+    assert ("__Host-sessionid=" in logout.cookie) is has_cookie
