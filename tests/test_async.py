@@ -1,11 +1,14 @@
 """Sync and async are equals: the same behaviour, and no thread but for what may block."""
 
 import asyncio
+import json
+import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync, iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connection
@@ -15,7 +18,7 @@ from django.test.client import AsyncClient
 
 from session_auth import middleware
 from session_auth.models import Session
-from tests.api_client import AUTH, ApiClient, signed_in
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.clock import NOON
 from tests.settings import MIDDLEWARE
 
@@ -263,7 +266,13 @@ def test_without_a_session_middleware_the_remedy_is_said(here: Any) -> None:
 # Threads
 
 
-async def hops(client: ApiClient, path: str, *headers: tuple[bytes, bytes]) -> int:
+async def hops(
+    client: ApiClient,
+    path: str,
+    *headers: tuple[bytes, bytes],
+    method: str = "GET",
+    body: dict[str, str] | None = None,
+) -> int:
     """Return how many calls of one request ran in a thread."""
     counted = 0
     call: Callable[..., Awaitable[Any]] = SyncToAsync.__call__
@@ -274,17 +283,25 @@ async def hops(client: ApiClient, path: str, *headers: tuple[bytes, bytes]) -> i
         return await call(self, *args, **kwargs)
 
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+    content = b"" if body is None else json.dumps(body).encode()
     scope = {
         "type": "http",
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "path": path,
         "query_string": b"",
-        "headers": [(b"host", b"testserver"), (b"cookie", cookies.encode()), *headers],
+        "headers": [
+            (b"host", b"testserver"),
+            (b"cookie", cookies.encode()),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+            (b"x-csrftoken", client.csrf_token().encode()),
+            *headers,
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),
     }
-    messages = [{"type": "http.request"}]
+    messages = [{"type": "http.request", "body": content}]
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -297,7 +314,7 @@ async def hops(client: ApiClient, path: str, *headers: tuple[bytes, bytes]) -> i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SyncToAsync, "__call__", count)
         await handler(scope, receive, send)
-    assert sent[0]["status"] == 200
+    assert sent[0]["status"] < 300
     return counted
 
 
@@ -312,3 +329,55 @@ DJANGOS = 2
 @override_settings(MIDDLEWARE=[path for path in MIDDLEWARE if path.startswith(OURS)])
 def test_a_request_takes_a_thread_for_its_lookup_alone(alice: User, path: str, ours: int) -> None:
     assert async_to_sync(hops)(signed_in(), path) == DJANGOS + ours
+
+
+# What a project's own views call
+
+
+@pytest.mark.parametrize("client", [SyncApiClient, AsyncApiClient])
+@pytest.mark.parametrize("path", ["/api/steps/", "/api/steps-async/"])
+def test_the_flows_do_the_same_for_sync_and_async_views(
+    alice: User, client: Any, path: str
+) -> None:
+    stranger, _, _ = ApiClient(), signed_in(), signed_in()
+    stranger.get(AUTH + "csrf/")
+    here = client(stranger)
+
+    response = here.post(f"{path}?name=alice&password={PASSWORD}")
+
+    assert response.json() == {"seen": ["alice", ["link", "password"], 3, True, False, 1, 1, False]}
+    assert not Session.objects.exists()
+
+
+class NotingHasher(MD5PasswordHasher):
+    algorithm = "noting"
+    threads: ClassVar[set[int]] = set()
+
+    def verify(self, password: str, encoded: str) -> bool:
+        self.threads.add(threading.get_ident())
+        return super().verify(password, encoded)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("login/", {"username": "alice", "password": PASSWORD}),
+        ("reauthenticate/", {"password": PASSWORD}),
+        ("password/change/", {"old_password": PASSWORD, "new_password": PASSWORD + "!"}),
+    ],
+)
+@override_settings(PASSWORD_HASHERS=[f"{__name__}.NotingHasher"])
+def test_a_password_is_never_hashed_in_the_event_loop(path: str, body: dict[str, str]) -> None:
+    User.objects.create_user("alice", password=PASSWORD)
+    here = signed_in()
+    NotingHasher.threads.clear()
+
+    async def call() -> int:
+        await hops(here, AUTH + path, method="POST", body=body)
+        return threading.get_ident()
+
+    loops_thread = async_to_sync(call)()
+
+    assert NotingHasher.threads
+    assert loops_thread not in NotingHasher.threads

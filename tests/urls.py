@@ -28,6 +28,8 @@ urlpatterns = [
     path("api/recent/", views.recent),
     path("api/recent-async/", views.recent_async),
     path("api/recent-5/", views.recent_5),
+    path("api/steps/", views.steps),
+    path("api/steps-async/", views.steps_async),
     path("api/recent-class/", views.Recent.as_view()),
     path("api/recent-class-async/", views.RecentAsync.as_view()),
     path("page/", views.page),

@@ -1,11 +1,13 @@
 """The views of a project: what it takes to see the package at work."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate, logout
 from django.contrib.auth.decorators import login_required as html_login_required
+from django.contrib.auth.models import User
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,9 +20,19 @@ from session_auth.decorators import (
     passive,
     recent_login_required,
 )
+from session_auth.engines.base import session_of
 from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidRequest
+from session_auth.flows import alog_in, alog_out, areauthenticate, log_in, log_out, reauthenticate
 from session_auth.http import read_json
+from session_auth.sessions import (
+    aend_session,
+    aend_sessions,
+    alist_sessions,
+    end_session,
+    end_sessions,
+    list_sessions,
+)
 
 
 def note(request: HttpRequest) -> JsonResponse:
@@ -179,3 +191,41 @@ class RecentAsync(View):
 @recent_login_required(max_age=timedelta(minutes=5))
 def recent_5(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
+
+
+# The same steps twice: what a project writes for WSGI, and for ASGI.
+
+
+def steps(request: HttpRequest) -> JsonResponse:
+    """Log ``?name=`` in, prove the password, end all of their other sessions, and log out."""
+    user = User.objects.get_by_natural_key(request.GET["name"])
+    log_in(request, user, remember=False, method="link")
+    request.session.save()
+    reauthenticate(request, password=request.GET["password"])
+    listed = list_sessions(user)
+    seen = [request.user.get_username(), sorted(json.loads(listed[0].methods)), len(listed)]
+    current = session_of(request).record
+    others = [each.id for each in listed if current and each.id != current.id]
+    seen += [end_session(user, others[0]), end_session(user, others[0])]
+    seen += [end_sessions(user, but=current.id if current else None), len(list_sessions(user))]
+    log_out(request)
+    return JsonResponse({"seen": [*seen, request.user.is_authenticated]})
+
+
+async def steps_async(request: HttpRequest) -> JsonResponse:
+    user = await User.objects.aget(username=request.GET["name"])
+    await alog_in(request, user, remember=False, method="link")
+    await request.session.asave()
+    await areauthenticate(request, password=request.GET["password"])
+    listed = await alist_sessions(user)
+    name = (await request.auser()).get_username()
+    seen = [name, sorted(json.loads(listed[0].methods)), len(listed)]
+    current = session_of(request).record
+    others = [each.id for each in listed if current and each.id != current.id]
+    seen += [await aend_session(user, others[0]), await aend_session(user, others[0])]
+    seen += [
+        await aend_sessions(user, but=current.id if current else None),
+        len(await alist_sessions(user)),
+    ]
+    await alog_out(request)
+    return JsonResponse({"seen": [*seen, (await request.auser()).is_authenticated]})

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -50,6 +51,18 @@ def log_in(
         session.method = method
         request.session = session
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
+        _let_auser_be(request, user)
+
+
+async def alog_in(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    remember: bool | None = None,
+    method: str = PASSWORD,
+) -> None:
+    """Do what ``log_in`` does, for async views: in one thread hop."""
+    await sync_to_async(log_in)(request, user, remember=remember, method=method)
 
 
 def reauthenticate(request: HttpRequest, *, password: str) -> None:
@@ -65,6 +78,11 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     session_of(request).prove(PASSWORD)
     events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)
     csrf.follow_session(request)
+
+
+async def areauthenticate(request: HttpRequest, *, password: str) -> None:
+    """Do what ``reauthenticate`` does, for async views; the hash does not block the event loop."""
+    await sync_to_async(reauthenticate)(request, password=password)
 
 
 def require_login(request: HttpRequest) -> AbstractBaseUser:
@@ -106,6 +124,21 @@ def log_out(request: HttpRequest) -> None:
         auth.logout(request)
     finally:
         request.session.flush()
+        _let_auser_be(request, AnonymousUser())
+
+
+async def alog_out(request: HttpRequest) -> None:
+    """Do what ``log_out`` does, for async views: in one thread hop."""
+    await sync_to_async(log_out)(request)
+
+
+def _let_auser_be(request: HttpRequest, user: Any) -> None:
+    """Let ``request.auser()`` know what ``request.user`` knows, as Django's ``alogin()`` does."""
+
+    async def auser() -> Any:
+        return user
+
+    cast("Any", request).auser = auser
 
 
 @contextmanager

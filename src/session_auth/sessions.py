@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -30,11 +31,23 @@ def list_sessions(user: AbstractBaseUser) -> list[Record]:
     return store().of_user(user.pk)
 
 
+async def alist_sessions(user: AbstractBaseUser) -> list[Record]:
+    """Do what ``list_sessions`` does, for async views."""
+    return await sync_to_async(list_sessions)(user)
+
+
 def end_session(
     user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """End one session of ``user``; say whether there was one with this id."""
     return bool(_end(store().remove_of_user(user.pk, only=session_id), reason))
+
+
+async def aend_session(
+    user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
+) -> bool:
+    """Do what ``end_session`` does, for async views."""
+    return await sync_to_async(end_session)(user, session_id, reason=reason)
 
 
 def end_sessions(
@@ -45,6 +58,16 @@ def end_sessions(
 ) -> int:
     """End all sessions of ``user``, but the one with the id ``but``; return how many ended."""
     return _end(store().remove_of_user(user.pk, but=but), reason)
+
+
+async def aend_sessions(
+    user: AbstractBaseUser,
+    *,
+    but: str | None = None,
+    reason: EndReason = EndReason.ENDED_BY_USER,
+) -> int:
+    """Do what ``end_sessions`` does, for async views."""
+    return await sync_to_async(end_sessions)(user, but=but, reason=reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:

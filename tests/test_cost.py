@@ -1,0 +1,182 @@
+"""What may not become dearer, without a clock: statements, rows, threads, bytes and calls."""
+
+import sys
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
+from tests.settings import MIDDLEWARE
+from tests.test_async import DJANGOS, hops
+
+BRACKETS = ("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT")
+WRITES = ("INSERT", "UPDATE", "DELETE")
+CREDENTIALS = {"username": "alice", "password": PASSWORD}
+PROOF = {"password": PASSWORD}
+PUBLIC_ADDRESS = "9.9.9.9"  # whose guesses are counted, too
+OURS = [path for path in MIDDLEWARE if path.startswith("session_auth.")]
+
+
+# Statements, without the brackets of transactions; each includes the lookup of the request itself.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    method: str
+    path: str
+    body: dict[str, str] | None = None
+    signed_in: bool = True
+    statements: int
+    writes: int = 0
+    hops: int = 1
+    """Thread hops under ASGI: for the view, the CSRF check of an unsafe call, and what is saved."""
+
+
+CALLS = [
+    Call(method="GET", path="csrf/", statements=1),
+    Call(method="GET", path="user/", statements=1),
+    Call(method="GET", path="sessions/", statements=2),
+    Call(method="DELETE", path="sessions/", statements=2, writes=1, hops=2),
+    Call(method="DELETE", path="sessions/{other}/", statements=2, writes=1, hops=2),
+    Call(method="POST", path="logout/", statements=2, writes=1, hops=2),
+    Call(method="POST", path="reauthenticate/", body=PROOF, statements=5, writes=4, hops=4),
+    Call(
+        method="POST",
+        path="login/",
+        body=CREDENTIALS,
+        signed_in=False,
+        statements=5,
+        writes=4,
+        hops=4,
+    ),
+]
+
+
+def browser_for(call: Call) -> ApiClient:
+    browser = ApiClient(REMOTE_ADDR=PUBLIC_ADDRESS)
+    browser.get(AUTH + "csrf/")
+    if call.signed_in:
+        browser.log_in()
+    return browser
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
+def test_an_endpoint_costs_no_more_statements(call: Call, alice: User) -> None:
+    here, other = browser_for(call), signed_in()
+
+    with CaptureQueriesContext(connection) as captured:
+        response = here.call(call.method, AUTH + call.path.format(other=id_of(other)), call.body)
+
+    assert response.status_code < 300
+    statements = [query["sql"] for query in captured if not query["sql"].startswith(BRACKETS)]
+    writes = [sql for sql in statements if sql.lstrip().startswith(WRITES)]
+    assert (len(statements), len(writes)) == (call.statements, call.writes), "\n".join(statements)
+
+
+# Threads
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
+@override_settings(MIDDLEWARE=OURS)
+def test_an_endpoint_takes_no_more_threads(call: Call, alice: User) -> None:
+    here, other = browser_for(call), signed_in()
+    path = AUTH + call.path.format(other=id_of(other))
+
+    counted = async_to_sync(hops)(here, path, method=call.method, body=call.body)
+
+    assert counted == DJANGOS + call.hops
+
+
+# Bytes
+
+
+def size(response: Any) -> int:
+    """Return the bytes of the headers, as HTTP/1.1 sends them."""
+    lines = [f"{name}: {value}\r\n" for name, value in response.items()]
+    lines += [f"Set-Cookie: {morsel.OutputString()}\r\n" for morsel in response.cookies.values()]
+    return len("".join(lines).encode())
+
+
+@pytest.mark.django_db
+@override_settings(MIDDLEWARE=OURS)
+def test_answers_have_small_headers(browser: ApiClient, alice: User) -> None:
+    browser.get(AUTH + "csrf/")
+
+    login = browser.log_in()
+    user = browser.get(AUTH + "user/")
+
+    assert size(login) < 750
+    assert size(user) < 250
+    assert {name: len(morsel.OutputString()) < 250 for name, morsel in login.cookies.items()} == {
+        "sessionid": True,
+        "csrftoken": True,
+        "sessionid_device": True,
+    }
+
+
+@pytest.mark.django_db
+def test_a_browser_sends_small_cookies(browser: ApiClient, alice: User) -> None:
+    browser.log_in()
+
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+
+    assert len(cookies) < 250
+
+
+# Calls of functions, Python's and C's: as good as a clock, and the same on every machine
+
+
+def calls(client: Client, path: str) -> int:
+    """Return how many functions one request calls, once all is warm."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    for _ in range(3):
+        client.get(path)
+    sys.setprofile(count)
+    try:
+        client.get(path)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def calls_of(middleware: list[str], engine: str, path: str) -> int:
+    with override_settings(MIDDLEWARE=middleware, SESSION_ENGINE=engine):
+        client = Client()
+        client.force_login(User.objects.get(), "django.contrib.auth.backends.ModelBackend")
+        return calls(client, path)
+
+
+DJANGOS_MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+DJANGOS_ENGINE = "django.contrib.sessions.backends.db"
+ENGINE = "session_auth.engines.database"
+
+
+@pytest.mark.django_db
+@override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"])
+def test_knowing_the_user_takes_a_fraction_of_djangos_calls(alice: User) -> None:
+    without = calls_of([], DJANGOS_ENGINE, "/page/untouched/")
+    djangos = calls_of(DJANGOS_MIDDLEWARE, DJANGOS_ENGINE, "/page/") - without
+    ours = calls_of(OURS, ENGINE, "/page/") - without
+    unused = calls_of(OURS, ENGINE, "/page/untouched/") - without
+
+    assert ours < djangos / 4
+    assert ours < 480
+    assert unused < 130
