@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from tests.browser.foreign_sites import CROSS_SITE, SIBLING, ForeignSites
 from tests.browser.pages import PASSWORD, Demo, wait_until
@@ -219,6 +219,16 @@ def test_no_form_of_another_page_has_an_effect(
     assert victim.user() == ("alice" if signed_in else None)
 
 
+def answers_to(page: Page) -> list[Response]:
+    """Return a list that what the page is answered from now on is added to.
+
+    Not ``expect_navigation()``, after which coverage sees no line of the test any more.
+    """
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    return answers
+
+
 @pytest.mark.parametrize("origin", FOREIGN)
 @pytest.mark.parametrize("path", UNSAFE_PATHS)
 def test_no_form_that_takes_the_whole_tab_has_an_effect(
@@ -232,10 +242,11 @@ def test_no_form_that_takes_the_whole_tab_has_an_effect(
         <input name='{{"title": "Forged", "body": "' value='"}}'></form>""",
     )
 
-    with page.expect_navigation() as navigation:
-        page.evaluate("document.forms[0].submit()")
+    answers = answers_to(page)
+    page.evaluate("document.forms[0].submit()")
+    wait_until(page, lambda: bool(answers))
 
-    assert navigation.value.status in {403, 415}
+    assert answers[0].status in {403, 415}
     assert victim.stored() == stored
     assert victim.user() == "alice"
 
@@ -300,11 +311,13 @@ def test_a_page_that_was_opened_by_another_cannot_be_driven_by_it(
     victim.sign_in()
     page = victim.visit(origin)
 
-    with page.expect_popup() as opened:
-        page.evaluate("url => { window.theirs = open(url); }", f"{ORIGIN}/articles/")
-    Demo(opened.value, ORIGIN).expect_signed_in()
+    opened: list[Page] = []
+    page.on("popup", lambda popup: opened.append(popup))
+    page.evaluate("url => { window.theirs = open(url); }", f"{ORIGIN}/articles/")
+    wait_until(page, lambda: bool(opened))
+    Demo(opened[0], ORIGIN).expect_signed_in()
 
-    assert opened.value.evaluate("window.opener") is None
+    assert opened[0].evaluate("window.opener") is None
     assert page.evaluate("[theirs.closed, theirs.length]") == [True, 0]
 
 
@@ -322,10 +335,11 @@ def test_a_link_changes_nothing(victim: Victim, origin: str, path: str) -> None:
     stored = victim.stored()
     page = victim.visit(origin, f'<a href="{ORIGIN}{path}">A kitten</a>')
 
-    with page.expect_navigation() as navigation:
-        page.get_by_text("A kitten").click()
+    answers = answers_to(page)
+    page.get_by_text("A kitten").click()
+    wait_until(page, lambda: bool(answers))
 
-    assert navigation.value.status in {403, 405}
+    assert answers[0].status in {403, 405}
     assert victim.stored() == stored
     assert victim.user() == "alice"
 
