@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client, override_settings
@@ -153,10 +154,12 @@ def test_staff_read_the_records_and_can_neither_change_nor_delete_them(alice: Us
     staff.force_login(User.objects.create_superuser("root", password=PASSWORD))
     path = "/admin/session_auth/endedsession/"
 
+    one = f"{path}{quote(session_id)}/"
+
     page = staff.get(path, {"q": session_id}).content.decode()
-    record = staff.get(f"{path}{session_id}/change/").content.decode()
-    changed = staff.post(f"{path}{session_id}/change/", {"reason": "idle"})
-    deleted = staff.post(f"{path}{session_id}/delete/", {"post": "yes"})
+    record = staff.get(one + "change/").content.decode()
+    changed = staff.post(one + "change/", {"reason": "idle"})
+    deleted = staff.post(one + "delete/", {"post": "yes"})
 
     assert "logout" in page
     assert session_id in record
