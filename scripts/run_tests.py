@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from with_postgres import find_programs
+from with_database import DATABASES
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -75,7 +75,7 @@ TOOLS = {
         Tool(
             name="PostgreSQL server",
             package="postgresql",
-            is_here=lambda: find_programs() is not None,
+            is_here=lambda: DATABASES["postgresql"].find_programs() is not None,
         )
     ],
     "js": [Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)],
