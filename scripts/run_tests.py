@@ -29,6 +29,13 @@ FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
+FIND_HEADER = "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
+
+
+def succeeds(*command: str) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,25 @@ TOOLS = {
             name="Xvfb",
             package="xvfb",
             is_here=lambda: shutil.which("Xvfb") is not None,
+        ),
+    ],
+    "mariadb": [
+        Tool(
+            name="MariaDB server",
+            package="mariadb-server",
+            is_here=lambda: DATABASES["mariadb"].find_programs() is not None,
+        ),
+        # Its Python driver comes as source alone.
+        Tool(
+            name="MariaDB client library",
+            package="libmariadb-dev pkg-config",
+            is_here=lambda: succeeds("pkg-config", "--exists", "libmariadb"),
+        ),
+        Tool(name="C compiler", package="gcc", is_here=lambda: shutil.which("gcc") is not None),
+        Tool(
+            name="header of each Python",
+            package="python3-dev",
+            is_here=lambda: all(succeeds(python, "-c", FIND_HEADER) for python in find_pythons()),
         ),
     ],
     "postgresql": [

@@ -182,7 +182,6 @@ def test_requests_at_once_take_a_session_over_once(engine: Any, alice: User) -> 
     assert Session.objects.count() == 1
 
 
-@pytest.mark.django_db(databases=["default", "replica"])  # MySQL is asked for its version
 def test_a_check_reminds_of_the_setting(engine: Any) -> None:
     assert [m.id for m in run_checks() if str(m.id).startswith("session_auth")] == [
         "session_auth.I001"

@@ -11,8 +11,6 @@ from django.test import override_settings
 from session_auth.middleware import SessionMiddleware
 from tests.checking import PRODUCTION, STARTPROJECT, deployed, found, ids
 
-pytestmark = pytest.mark.django_db(databases=["default", "replica"])  # MySQL is asked its version
-
 SESSION = "session_auth.middleware.SessionMiddleware"
 CSRF = "session_auth.middleware.CsrfViewMiddleware"
 AUTH = "session_auth.middleware.AuthenticationMiddleware"

@@ -63,15 +63,15 @@ def test_any_guesses_are_counted_as_the_model_counts_them(
         for ids, seconds in guesses:
             clock.shift(seconds)
             now = int(time.time())
-            reached = [model[id].next_at - now for id in ids & model.keys()]
+            reached = [model[name].next_at - now for name in ids & model.keys()]
             if any(seconds > 0 for seconds in reached):
                 with pytest.raises(Throttled) as refusal:
                     count(*ids)
                 assert refusal.value.headers == {"Retry-After": str(max(reached))}
             else:
-                for id in ids:
-                    model.setdefault(id, Modelled()).fail(LIMITS[id], now)
-                assert count(*ids) == {id: model[id].failures for id in ids}
+                for name in ids:
+                    model.setdefault(name, Modelled()).fail(LIMITS[name], now)
+                assert count(*ids) == {name: model[name].failures for name in ids}
 
     assert stored() == model
 
@@ -87,7 +87,7 @@ def test_the_refused_leave_no_row_and_hold_nobody_up() -> None:
     refusals = at_once(*[partial(refused, number) for number in range(20)])
 
     assert refusals == [[True] * 10] * 20
-    assert {id: row.failures for id, row in stored().items()} == {"one": 1}
+    assert {name: row.failures for name, row in stored().items()} == {"one": 1}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -98,13 +98,13 @@ def test_of_many_at_once_the_free_get_through_whatever_else_they_count_for(attem
 
     refusals = at_once(*calls * 10)
 
-    failures = {id: row.failures for id, row in stored().items()}
+    failures = {name: row.failures for name, row in stored().items()}
     assert refusals.count(False) == 2
     assert failures.pop("two") == sum(failures.values()) == 2
 
 
 def count(*ids: str) -> dict[str, int]:
-    return guess_counts.count([LIMITS[id] for id in ids])
+    return guess_counts.count([LIMITS[name] for name in ids])
 
 
 def is_refused(*ids: str) -> bool:

@@ -26,26 +26,27 @@ NEXT_AT = f"""CASE
         WHEN known.excess + 1 < 0 THEN 0
         WHEN known.excess + 1 > {DOUBLINGS} THEN {{now}} + {LAST_DELAY_SECONDS}
         ELSE {{now}} + ({FIRST_DELAY_SECONDS} << (known.excess + 1)) END"""
+"""When the next guess is let in, after one more failure in the same window."""
 
 # For SQLite and PostgreSQL. PostgreSQL locks the rows in the order of VALUES: no deadlock.
-COUNT = f"""
-INSERT INTO {{table}} AS known (id, failures, excess, next_at, window_ends_at, expires_at)
-VALUES {{rows}}
+COUNT = """
+INSERT INTO {table} AS known (id, failures, excess, next_at, window_ends_at, expires_at)
+VALUES {rows}
 ON CONFLICT (id) DO UPDATE SET
     failures = known.failures + 1,
     excess = CASE
-        WHEN known.window_ends_at <= {{now}} THEN excluded.excess
+        WHEN known.window_ends_at <= {now} THEN excluded.excess
         ELSE known.excess + 1 END,
     next_at = CASE
-        WHEN known.window_ends_at <= {{now}} THEN excluded.next_at
-        ELSE {NEXT_AT} END,
+        WHEN known.window_ends_at <= {now} THEN excluded.next_at
+        ELSE {next_at} END,
     window_ends_at = CASE
-        WHEN known.window_ends_at <= {{now}} THEN excluded.window_ends_at
+        WHEN known.window_ends_at <= {now} THEN excluded.window_ends_at
         ELSE known.window_ends_at END,
     expires_at = CASE
         WHEN known.expires_at < excluded.expires_at THEN excluded.expires_at
         ELSE known.expires_at END
-WHERE known.next_at <= {{now}}
+WHERE known.next_at <= {now}
 RETURNING id, failures
 """
 
@@ -61,12 +62,12 @@ ON DUPLICATE KEY UPDATE
     expires_at = GREATEST(expires_at, VALUES(expires_at))
 """
 # Each assignment sees what those before it have assigned: ``next_at`` needs the old ``excess``.
-COUNT_LOCKED = f"""
-UPDATE {{table}} AS known SET
-    next_at = {NEXT_AT},
+COUNT_LOCKED = """
+UPDATE {table} AS known SET
+    next_at = {next_at},
     excess = known.excess + 1,
     failures = known.failures + 1
-WHERE id IN ({{ids}}) AND next_at <= {{now}}
+WHERE id IN ({ids}) AND next_at <= {now}
 """
 
 
@@ -216,6 +217,7 @@ def _statement(
         rows=", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows)),
         ids=", ".join(["%s"] * len(ids)),
         now=now,
+        next_at=NEXT_AT.format(now=now),
     )
     return sql, [value for row in rows for value in row] + list(ids)
 

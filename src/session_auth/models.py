@@ -6,7 +6,6 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-
 if TYPE_CHECKING:
     _CharField = models.CharField[str, str]
 else:
