@@ -27,7 +27,9 @@ OURS = [path for path in MIDDLEWARE if path.startswith("session_auth.")]
 # Statements, without the brackets of transactions; each includes the lookup of the request itself.
 
 # To count a guess costs one, which writes; on MariaDB four, of which two write.
-GUESS, GUESS_WRITES = (1, 1) if connection.features.supports_update_conflicts_with_target else (4, 2)
+GUESS, GUESS_WRITES = (
+    (1, 1) if connection.features.supports_update_conflicts_with_target else (4, 2)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
