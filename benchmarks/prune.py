@@ -2,7 +2,7 @@
 """Does a login wait while a million expired sessions are pruned?
 
     python benchmarks/prune.py [--expired 1000000] [--json FILE]
-    python scripts/with_postgres.py python benchmarks/prune.py
+    python scripts/with_database.py postgresql python benchmarks/prune.py
 
 One process prunes, as the command does; another one logs a user in, again and again, through the
 whole stack, beside the pruning and as often without it, since on a shared machine the longest of

@@ -2,7 +2,7 @@
 """What does it cost to know who is calling? CPU time per request, in one process.
 
     python benchmarks/request.py [--asgi] [--rounds N] [--json FILE]
-    python scripts/with_postgres.py python benchmarks/request.py
+    python scripts/with_database.py postgresql python benchmarks/request.py
 
 Each subject is a whole stack, from the server's interface to the view and back, over the same
 tables. They take turns, so that what else the machine does meets all of them; read the ratios,

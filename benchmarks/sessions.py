@@ -2,7 +2,7 @@
 """Does it matter how many sessions there are? One user's list, and an end to all of theirs.
 
     python benchmarks/sessions.py [--sizes 1000 1000000] [--json FILE]
-    python scripts/with_postgres.py python benchmarks/sessions.py
+    python scripts/with_database.py postgresql python benchmarks/sessions.py
 
 The table grows from size to size, and each size is measured against the smallest one by its ratio.
 A user has ten sessions, whatever the size.

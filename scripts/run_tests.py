@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from with_postgres import find_programs
+from with_database import DATABASES
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -29,6 +29,13 @@ FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
+FIND_HEADER = "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
+
+
+def succeeds(*command: str) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +78,30 @@ TOOLS = {
             is_here=lambda: shutil.which("Xvfb") is not None,
         ),
     ],
+    "mariadb": [
+        Tool(
+            name="MariaDB server",
+            package="mariadb-server",
+            is_here=lambda: DATABASES["mariadb"].find_programs() is not None,
+        ),
+        # Its Python driver comes as source alone.
+        Tool(
+            name="MariaDB client library",
+            package="libmariadb-dev pkg-config",
+            is_here=lambda: succeeds("pkg-config", "--exists", "libmariadb"),
+        ),
+        Tool(name="C compiler", package="gcc", is_here=lambda: shutil.which("gcc") is not None),
+        Tool(
+            name="header of each Python",
+            package="python3-dev",
+            is_here=lambda: all(succeeds(python, "-c", FIND_HEADER) for python in find_pythons()),
+        ),
+    ],
     "postgresql": [
         Tool(
             name="PostgreSQL server",
             package="postgresql",
-            is_here=lambda: find_programs() is not None,
+            is_here=lambda: DATABASES["postgresql"].find_programs() is not None,
         )
     ],
     "js": [Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)],

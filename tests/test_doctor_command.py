@@ -233,7 +233,8 @@ def test_the_demo_in_production_has_nothing_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_guesses_that_cannot_be_written_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("session_auth.guess_counts.COUNT", "no SQL")
+    for statement in ("COUNT", "LOCK"):
+        monkeypatch.setattr(f"session_auth.guess_counts.{statement}", "no SQL")
 
     [finding] = found("guesses")
 

@@ -15,6 +15,10 @@ from session_auth.models import Session
 pytestmark = pytest.mark.django_db
 
 ROWS = 20_000
+IS_MYSQL = connection.vendor == "mysql"
+# MySQL says how an index is used; "index" would be a scan of all that is in one, and a row that is
+# looked up by its key and not there, or not any more, is a "const table".
+BY_INDEX = ("'ref'", "'range'", "'const'", "const tables") if IS_MYSQL else ("INDEX", "Index")
 
 
 @pytest.fixture
@@ -33,8 +37,9 @@ def crowd() -> User:
         )
         for n in range(ROWS)
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    if not IS_MYSQL:  # where that would commit, and is done unasked
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
     return users[7]
 
 
@@ -57,7 +62,7 @@ def plans_of(queries: CaptureQueriesContext) -> list[str]:
 def assert_by_index(plans: list[str]) -> None:
     assert plans
     for plan in plans:
-        assert "INDEX" in plan.upper(), plan
+        assert any(way in plan for way in BY_INDEX), plan
         assert "SCAN session_auth" not in plan, plan
         assert "Seq Scan" not in plan, plan
 

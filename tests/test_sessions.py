@@ -167,6 +167,21 @@ def test_the_key_is_not_the_id(alice: User) -> None:
     logged.secrets.discard(phone.session_key())  # which this client has put into a path
 
 
+def test_an_id_in_other_case_is_another_id(alice: User) -> None:
+    """Which it would not be for MySQL and MariaDB, if the columns did not say so."""
+    here, phone = signed_in(), signed_in()
+    twin = id_of(phone).swapcase()
+
+    response = here.call("DELETE", f"{AUTH}sessions/{twin}/")
+
+    assert response.status_code == 404
+    assert phone.user() is not None
+    session = Session.objects.get(id=id_of(phone))
+    session.id = twin
+    session.save(force_insert=True)
+    assert Session.objects.filter(id__in=[twin, id_of(phone)]).count() == 2
+
+
 def test_a_user_ends_all_sessions_but_the_current_one(
     alice: User, bob: User, ends: list[Any], django_assert_num_queries: Any
 ) -> None:

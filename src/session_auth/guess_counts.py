@@ -1,9 +1,10 @@
-"""The rows that count guesses: each change is one statement, with the comparison in SQL."""
+"""The rows that count guesses, with each comparison in SQL, while the row is locked."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import Error, connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Value, When
@@ -21,6 +22,12 @@ DOUBLINGS = 6
 PRUNE_ROWS = 10
 """Of the rows that expired, so many go with each wrong guess, which adds two at most."""
 
+NEXT_AT = f"""CASE
+        WHEN known.excess + 1 < 0 THEN 0
+        WHEN known.excess + 1 > {DOUBLINGS} THEN {{now}} + {LAST_DELAY_SECONDS}
+        ELSE {{now}} + ({FIRST_DELAY_SECONDS} << (known.excess + 1)) END"""
+"""When the next guess is let in, after one more failure in the same window."""
+
 # For SQLite and PostgreSQL. PostgreSQL locks the rows in the order of VALUES: no deadlock.
 COUNT = """
 INSERT INTO {table} AS known (id, failures, excess, next_at, window_ends_at, expires_at)
@@ -32,9 +39,7 @@ ON CONFLICT (id) DO UPDATE SET
         ELSE known.excess + 1 END,
     next_at = CASE
         WHEN known.window_ends_at <= {now} THEN excluded.next_at
-        WHEN known.excess + 1 < 0 THEN 0
-        WHEN known.excess + 1 > {doublings} THEN {now} + {last_delay}
-        ELSE {now} + ({first_delay} << (known.excess + 1)) END,
+        ELSE {next_at} END,
     window_ends_at = CASE
         WHEN known.window_ends_at <= {now} THEN excluded.window_ends_at
         ELSE known.window_ends_at END,
@@ -43,6 +48,26 @@ ON CONFLICT (id) DO UPDATE SET
         ELSE known.expires_at END
 WHERE known.next_at <= {now}
 RETURNING id, failures
+"""
+
+# For MySQL and MariaDB, whose upsert has no WHERE. It makes the rows what they were just before
+# this failure, and locks them in the order of VALUES until the transaction ends. (Not INSERT
+# IGNORE: it shares the lock of a row that is there, and two who hold it wait for each other.)
+LOCK = """
+INSERT INTO {table} (id, failures, excess, next_at, window_ends_at, expires_at)
+VALUES {rows}
+ON DUPLICATE KEY UPDATE
+    excess = IF(window_ends_at <= {now}, VALUES(excess), excess),
+    window_ends_at = IF(window_ends_at <= {now}, VALUES(window_ends_at), window_ends_at),
+    expires_at = GREATEST(expires_at, VALUES(expires_at))
+"""
+# Each assignment sees what those before it have assigned: ``next_at`` needs the old ``excess``.
+COUNT_LOCKED = """
+UPDATE {table} AS known SET
+    next_at = {next_at},
+    excess = known.excess + 1,
+    failures = known.failures + 1
+WHERE id IN ({ids}) AND next_at <= {now}
 """
 
 
@@ -70,21 +95,18 @@ def count(
     """
     alias = _alias()
     with store_errors():
-        with transaction.atomic(using=alias):
-            counted = _count(limits, alias)
-            if len(counted) == len(limits):
-                transaction.on_commit(on_commit, using=alias)
-                return counted
-            transaction.set_rollback(True, using=alias)
-        next_at = _rows(limit.id for limit in limits).aggregate(at=Max("next_at"))["at"]
-    raise Throttled(retry_after=max(1, (next_at or 0) - _now()))
+        if counted := _count_all_or_none(limits, alias):
+            transaction.on_commit(on_commit, using=alias)
+            return counted
+        next_at = _next_at(limits)
+    raise Throttled(retry_after=max(1, next_at - _now()))
 
 
 def recount(limits: Collection[Limit]) -> None:
     """Count a failure again that was rolled back, against each limit by itself."""
     with store_errors():
         for limit in limits:
-            _count([limit], _alias())
+            _count_all_or_none([limit], _alias())
 
 
 def in_transaction() -> bool:
@@ -99,8 +121,11 @@ def take_back(*, reset: str, refund: str = "", pardon: str = "") -> None:
     """
     never = Value(0, output_field=BigIntegerField())
     with store_errors(), transaction.atomic(using=_alias()):
-        in_order = _rows([reset, refund, pardon]).order_by("id").select_for_update()  # as in COUNT
-        GuessCount.objects.using(_alias()).filter(id__in=in_order.values("id")).update(
+        rows = _rows([reset, refund, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
+        if connections[_alias()].features.supports_update_conflicts_with_target:
+            in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
+            rows = GuessCount.objects.using(_alias()).filter(id__in=in_order)
+        rows.update(
             failures=0,
             excess=Case(When(id=refund, then=F("excess") - 1), default=F("excess")),
             next_at=Case(When(id=pardon, then=F("next_at")), default=never),
@@ -118,13 +143,32 @@ def prune(*, at_most: int = PRUNE_ROWS) -> int:
     alias = _alias()
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
     with store_errors(), transaction.atomic(using=alias):
-        some = expired.order_by("expires_at").select_for_update(skip_locked=True)
+        some = expired.order_by("expires_at").select_for_update(
+            skip_locked=connections[alias].features.has_select_for_update_skip_locked
+        )
         # Not as a subquery, which PostgreSQL may run again for each row: then more than some go.
         ids = list(some.values_list("id", flat=True)[:at_most])
         return expired.filter(id__in=ids).delete()[0] if ids else 0
 
 
+def _count_all_or_none(limits: Collection[Limit], alias: str) -> dict[str, int] | None:
+    with transaction.atomic(using=alias):
+        counted = _count(limits, alias)
+        if len(counted) == len(limits):
+            return counted
+        transaction.set_rollback(True, using=alias)
+        return None
+
+
 def _count(limits: Collection[Limit], alias: str) -> dict[str, int]:
+    """Count against all limits, and return the failures; if one is missing, it has to be undone."""
+    in_order = sorted(limits, key=lambda limit: limit.id)
+    if connections[alias].features.supports_update_conflicts_with_target:
+        return _count_at_once(in_order, alias)
+    return _count_locked(in_order, alias)
+
+
+def _count_at_once(limits: Sequence[Limit], alias: str) -> dict[str, int]:
     now = _now()
     rows = [
         (
@@ -135,19 +179,52 @@ def _count(limits: Collection[Limit], alias: str) -> dict[str, int]:
             now + limit.window_seconds,
             now + limit.kept_seconds,
         )
-        for limit in sorted(limits, key=lambda limit: limit.id)
+        for limit in limits
     ]
-    statement = COUNT.format(
+    with connections[alias].cursor() as cursor:
+        cursor.execute(*_statement(COUNT, alias, rows=rows, now=now))
+        return dict(cursor.fetchall())
+
+
+def _count_locked(limits: Sequence[Limit], alias: str) -> dict[str, int]:
+    now = _now()
+    rows = [
+        (limit.id, 0, -limit.free, 0, now + limit.window_seconds, now + limit.kept_seconds)
+        for limit in limits
+    ]
+    ids = [limit.id for limit in limits]
+    # Who takes back a row that was not there, while others wait to add it, lets them collide.
+    if _next_at(limits) > now:
+        return {}
+    with connections[alias].cursor() as cursor:
+        cursor.execute(*_statement(LOCK, alias, rows=rows, now=now))
+        cursor.execute(*_statement(COUNT_LOCKED, alias, ids=ids, now=now))
+        if cursor.rowcount < len(limits):
+            return {}
+    return dict(_rows(ids).values_list("id", "failures"))
+
+
+def _statement(
+    template: str,
+    alias: str,
+    *,
+    now: int,
+    rows: Sequence[Sequence[Any]] = (),
+    ids: Sequence[str] = (),
+) -> tuple[str, list[Any]]:
+    sql = template.format(
         table=connections[alias].ops.quote_name(GuessCount._meta.db_table),
         rows=", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows)),
+        ids=", ".join(["%s"] * len(ids)),
         now=now,
-        doublings=DOUBLINGS,
-        first_delay=FIRST_DELAY_SECONDS,
-        last_delay=LAST_DELAY_SECONDS,
+        next_at=NEXT_AT.format(now=now),
     )
-    with connections[alias].cursor() as cursor:
-        cursor.execute(statement, [value for row in rows for value in row])
-        return dict(cursor.fetchall())
+    return sql, [value for row in rows for value in row] + list(ids)
+
+
+def _next_at(limits: Collection[Limit]) -> int:
+    """Return when none of the limits is reached any more, as far as one can know without a lock."""
+    return _rows(limit.id for limit in limits).aggregate(at=Max("next_at"))["at"] or 0
 
 
 def _rows(ids: Collection[str] | Iterator[str]) -> QuerySet[GuessCount]:

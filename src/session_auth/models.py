@@ -1,14 +1,32 @@
 """The tables: sessions, those that have ended, and counts of guesses."""
 
+from typing import TYPE_CHECKING, Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+else:
+    _CharField = models.CharField
+
+
+class DigestField(_CharField):
+    """Base64url, in which case counts.
+
+    For MySQL and MariaDB, "a" and "A" are the same unless a column says otherwise.
+    """
+
+    def db_parameters(self, connection: Any) -> Any:
+        collation = "utf8mb4_bin" if connection.vendor == "mysql" else None
+        return super().db_parameters(connection) | {"collation": collation}
 
 
 class Session(models.Model):
     """A session at rest. The secret that opens it is in the cookie alone: ``id`` is its digest."""
 
-    id = models.CharField(_("session id"), max_length=43, primary_key=True)
+    id = DigestField(_("session id"), max_length=43, primary_key=True)
     # Sessions may live in another database than users; an id without a user is anonymous.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -41,7 +59,7 @@ class Session(models.Model):
 class EndedSession(models.Model):
     """What is left of a user's session, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
 
-    session_id = models.CharField(_("session id"), max_length=43, primary_key=True)
+    session_id = DigestField(_("session id"), max_length=43, primary_key=True)
     # No foreign key: the record outlives its user.
     user_id = models.CharField(_("user id"), max_length=255, db_index=True)
     reason = models.CharField(_("reason"), max_length=32)
@@ -67,7 +85,7 @@ class GuessCount(models.Model):
     """
 
     # An HMAC of what it counts: whoever reads the table learns no name and no address.
-    id = models.CharField(max_length=43, primary_key=True)
+    id = DigestField(max_length=43, primary_key=True)
     failures = models.PositiveIntegerField()
     """In a row: since the last success, however long ago."""
 

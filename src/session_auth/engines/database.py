@@ -70,7 +70,8 @@ class SessionStore(BaseSessionStore):
         with _store_errors(), transaction.atomic(using=_alias()):
             # An UPDATE locks the row on every database; SQLite has no SELECT FOR UPDATE.
             _live(session_id).update(version=F("version"))
-            record = _first(_live(session_id))
+            # And MySQL may show a row as it was when the transaction began to whoever locks none.
+            record = _first(_live(session_id).select_for_update())
             if record is None:
                 return None
             record = change(record)

@@ -27,7 +27,7 @@ from django.dispatch import receiver
 from session_auth.engines.values import Record
 from session_auth.models import Session
 
-SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS"})
+SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"})
 BOUND = "_session_auth_lookups"
 """The attribute of a connection that holds what is bound to it, and must not outlive it."""
 

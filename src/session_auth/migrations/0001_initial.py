@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import session_auth.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -18,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "session_id",
-                    models.CharField(
+                    session_auth.models.DigestField(
                         max_length=43, primary_key=True, serialize=False, verbose_name="session id"
                     ),
                 ),
@@ -45,7 +47,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="GuessCount",
             fields=[
-                ("id", models.CharField(max_length=43, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
                 ("failures", models.PositiveIntegerField()),
                 ("excess", models.IntegerField()),
                 ("next_at", models.BigIntegerField()),
@@ -58,7 +65,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.CharField(
+                    session_auth.models.DigestField(
                         max_length=43, primary_key=True, serialize=False, verbose_name="session id"
                     ),
                 ),
