@@ -201,7 +201,7 @@ def main() -> int:
     versions = [version_of(python) for python in pythons]
     known = list_environments()
     environments = sys.argv[1:] or known
-    if unknown := set(environments) - set(known):
+    if unknown := {name for name in environments if name not in known and not is_pair(name)}:
         print(f"No such environment: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     reasons = {name: reason_to_skip(name, versions=versions) for name in environments}
