@@ -197,6 +197,12 @@ class ProjectsAuthentication(middleware.AuthenticationMiddleware):
         request.META["seen"].append(User.objects.count())
 
 
+class AuthenticationThatLooksBack(middleware.AuthenticationMiddleware):
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response.headers["X-Users"] = str(User.objects.count())
+        return response
+
+
 def with_replaced(**classes: str) -> list[str]:
     return [
         f"{__name__}.{classes[name]}" if (name := path.removeprefix(OURS)) in classes else path
@@ -218,6 +224,14 @@ def test_hooks_of_a_subclass_are_called(here: Any) -> None:
     request = getattr(response, "wsgi_request", None) or response.asgi_request
     assert request.META["seen"] == [1, 1, 1, 1]
     assert refusal.json()["code"] == "csrf_failed"
+
+
+def test_a_hook_that_a_subclass_adds_is_called(here: Any) -> None:
+    replaced = with_replaced(AuthenticationMiddleware="AuthenticationThatLooksBack")
+    with override_settings(MIDDLEWARE=replaced):
+        response = here.get("/api/private/")
+
+    assert (response.json(), response.headers["X-Users"]) == ({"username": "alice"}, "1")
 
 
 def sync_only(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:

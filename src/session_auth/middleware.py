@@ -88,9 +88,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             throttling.make_good(request)
             if session.unconfirmed_ids:
                 session.confirm_end()
-            if settings.SESSION_SAVE_EVERY_REQUEST:
+            save = settings.SESSION_SAVE_EVERY_REQUEST
+            if save:
                 session.keys()  # looks the key up: one that opens nothing leaves the session empty
-            step = _last_step(request, response, accessed=vary)
+            step = _last_step(request, response, accessed=vary, save=save)
             if step is Step.SAVE:
                 session.save()
             elif step is Step.TOUCH:
@@ -111,9 +112,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 await sync_to_async(throttling.make_good)(request)
             if session.unconfirmed_ids:
                 await sync_to_async(session.confirm_end)()
-            if settings.SESSION_SAVE_EVERY_REQUEST:
+            save = settings.SESSION_SAVE_EVERY_REQUEST
+            if save:
                 await session.akeys()
-            step = _last_step(request, response, accessed=vary)
+            step = _last_step(request, response, accessed=vary, save=save)
             if step is Step.SAVE:
                 await session.asave()
             elif step is Step.TOUCH:
@@ -190,13 +192,14 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         )
 
 
-def _last_step(request: HttpRequest, response: HttpResponse, *, accessed: bool) -> Step:
+def _last_step(request: HttpRequest, response: HttpResponse, *, accessed: bool, save: bool) -> Step:
+    """Return what is to be done; ``save`` is for whatever the request has only looked at."""
     session: Any = request.session
     if session.is_empty():
         flushed = getattr(session, "state", None) is State.FLUSHED
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         return Step.DELETE_COOKIE if flushed and has_cookie else Step.NOTHING
-    if response.status_code < 500 and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
+    if (session.modified or save) and response.status_code < 500:
         return Step.SAVE
     return Step.TOUCH if accessed and session.touch_is_due() else Step.NOTHING
 
@@ -206,7 +209,9 @@ def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
 
     Those run in a thread each, as in Django: they may ask a database.
     """
-    return any(getattr(type(middleware), hook) is not getattr(ours, hook) for hook in hooks)
+    return any(
+        getattr(type(middleware), hook, None) is not getattr(ours, hook, None) for hook in hooks
+    )
 
 
 def _is_passive(request: HttpRequest) -> bool:
@@ -286,7 +291,7 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
         request.auser = partial(_auser, request)
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        if _overrides(self, AuthenticationMiddleware, "process_request"):
+        if _overrides(self, AuthenticationMiddleware, "process_request", "process_response"):
             return await super().__acall__(request)
         self.process_request(request)
         return await self.get_response(request)

@@ -31,6 +31,9 @@ SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"
 BOUND = "_session_auth_lookups"
 """The attribute of a connection that holds what is bound to it, and must not outlive it."""
 
+Columns = list[tuple[int, Any]]
+"""Columns with their positions in their row."""
+
 Converters = list[tuple[int, Callable[..., Any], Any]]
 """For each step from a row to values: the position of the column, the step, and the column."""
 
@@ -40,9 +43,12 @@ class Statement:
     """The ``SELECT`` of one session, and of its user if they are joined."""
 
     sql: str
-    columns: Sequence[Any]
+    session_columns: Columns
+    """Those of the session's columns that have to be converted."""
+
+    user_columns: Columns
     width: int
-    """How many of the columns are the session's: the first ones."""
+    """How many columns are the session's: the first ones."""
 
     user_names: Sequence[str]
     user_model: type[Model]
@@ -154,9 +160,11 @@ def _statement(alias: str, join: bool) -> Statement:
     names = [column.target.attname for column in columns]
     width = len(Session._meta.concrete_fields)
     user_model = get_user_model()
+    connection = connections[alias]
     return Statement(
         sql=sql.replace("%s", "%(id)s"),
-        columns=columns,
+        session_columns=_to_convert(columns[:width], connection),
+        user_columns=_to_convert(columns[width:], connection),
         width=width,
         user_names=names[width:],
         user_model=user_model,
@@ -169,17 +177,22 @@ def _lookup(connection: Any, statement: Statement) -> Lookup:
     if statement not in lookups:
         lookups[statement] = Lookup(
             statement=statement,
-            session_converters=_converters(statement.columns[: statement.width], connection),
-            user_converters=_converters(statement.columns[statement.width :], connection),
+            session_converters=_converters(statement.session_columns, connection),
+            user_converters=_converters(statement.user_columns, connection),
         )
     lookup: Lookup = lookups[statement]
     return lookup
 
 
-def _converters(columns: Sequence[Any], connection: Any) -> Converters:
+def _to_convert(columns: Sequence[Any], connection: Any) -> Columns:
+    """Return the columns that have converters: under ASGI each request has a new connection."""
+    return [each for each in enumerate(columns) if _converters([each], connection)]
+
+
+def _converters(columns: Columns, connection: Any) -> Converters:
     return [
         (position, convert, column)
-        for position, column in enumerate(columns)
+        for position, column in columns
         for convert in (
             *connection.ops.get_db_converters(column),
             *column.get_db_converters(connection),
