@@ -36,7 +36,8 @@ format: .venv/.tox
 
 clean:
 	rm -rf .venv .tox .cache .hypothesis .mypy_cache .ruff_cache .pytest_cache \
-		.import_linter_cache js/node_modules test-results demo/db.sqlite3*
+		.import_linter_cache js/node_modules examples/*/node_modules examples/*/dist \
+		test-results demo/db.sqlite3*
 
 # The files .venv/.python, .demo and .tox only say what is installed.
 

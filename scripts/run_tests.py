@@ -45,8 +45,10 @@ class Tool:
     is_here: Callable[[], bool]
 
 
+NPM = Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)
 TOOLS = {
     "browser": [
+        NPM,
         Tool(
             name="Chromium",
             package="chromium",
@@ -104,7 +106,7 @@ TOOLS = {
             is_here=lambda: DATABASES["postgresql"].find_programs() is not None,
         )
     ],
-    "js": [Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)],
+    "js": [NPM],
 }
 
 

@@ -21,6 +21,7 @@ from tests.checking import STARTPROJECT
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [ROOT / "examples" / name for name in ("react", "vue")]
 
 
 def section(heading: str) -> str:
@@ -99,7 +100,11 @@ def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
             exec(code, {"JsonResponse": JsonResponse, "path": path})  # noqa: S102 # our own docs
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *(example / "README.md" for example in EXAMPLES)],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
@@ -151,3 +156,15 @@ def test_the_timeouts_of_the_docs_are_the_defaults() -> None:
     assert timedelta(days=30) == Conf().ABSOLUTE_TIMEOUT
     assert "at most once a minute (`SESSION_AUTH_LAST_SEEN_INTERVAL`)" in text
     assert timedelta(minutes=1) == Conf().LAST_SEEN_INTERVAL
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_readme_of_an_example_tells_of_files_and_lines_that_it_has(example: Path) -> None:
+    readme = (example / "README.md").read_text()
+    code = "\n".join(file.read_text() for file in example.glob("src/*"))
+    [quoted] = blocks("jsx?", readme)
+    named = re.findall(r"`((?:src|\w+_site|vite)[^` ]*)`", readme)
+
+    assert [name for name in named if not (example / name).exists()] == []
+    assert set(quoted.splitlines()) <= {line.strip() for line in code.splitlines()}
+    assert len(named) > 10

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,8 @@ def production(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp(request.param)
-    with running_production(request.param, folder, certificate) as production:
-        yield production
+    with running_production(Production(name=request.param, folder=folder), certificate) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +105,15 @@ def internet(
         "*:443": foreign.https_port,
         "*:80": foreign.http_port,
     }
+    browser = launch(playwright, ports, certificate)
+    yield browser
+    browser.close()
+
+
+def launch(playwright: Playwright, ports: dict[str, int], certificate: Certificate) -> Browser:
+    """Start a browser for which each host is at a port of this machine."""
     rules = ", ".join(f"MAP {host} 127.0.0.1:{port}" for host, port in ports.items())
-    browser = playwright.chromium.launch(
+    return playwright.chromium.launch(
         executable_path=CHROMIUM,
         args=[
             *FLAGS,
@@ -114,14 +122,18 @@ def internet(
         ],
         ignore_default_args=["--disable-back-forward-cache"],
     )
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
 def visitor(internet: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of its own; an error in a page's scripts fails the test."""
-    context = internet.new_context()
+    with new_profile(internet) as context:
+        yield context
+
+
+@contextmanager
+def new_profile(browser: Browser) -> Iterator[BrowserContext]:
+    """Yield a browser profile of its own; an error in a page's scripts fails the test."""
+    context = browser.new_context()
     context.set_default_timeout(10_000)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))

@@ -14,8 +14,10 @@ START_SECONDS = 30
 
 
 @contextmanager
-def running_demo(folder: Path, settings: str = "config.settings") -> Iterator[str]:
-    """Start the demo and yield its origin; stop it at the end."""
+def running_demo(
+    folder: Path, settings: str = "config.settings", *, project: Path = ROOT / "demo"
+) -> Iterator[str]:
+    """Start the demo, or a project built upon it, and yield its origin; stop it at the end."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     environment = os.environ | {
@@ -24,7 +26,7 @@ def running_demo(folder: Path, settings: str = "config.settings") -> Iterator[st
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
     }
-    manage = [sys.executable, "-W", "default", str(ROOT / "demo" / "manage.py")]
+    manage = [sys.executable, "-W", "default", str(project / "manage.py")]
     for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
         subprocess.run([*manage, *command], env=environment, check=True, stdout=subprocess.PIPE)
     log = folder / "server.log"

@@ -101,10 +101,13 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Production:
-    """The running demo, and what it keeps."""
+    """The running demo, or a project built upon it, and what it keeps."""
 
     name: str
     folder: Path
+    project: Path = ROOT / "demo"
+    settings: str = "config.settings_production"
+    uninstalled: tuple[Path, ...] = (ROOT / "src",)
     http_port: int = field(default_factory=free_port)
     https_port: int = field(default_factory=free_port)
     upstream_port: int = field(default_factory=free_port)
@@ -117,10 +120,10 @@ class Production:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the page, and the package, which is not installed here."""
+        """The environment of the page, and what is not installed here."""
         [block] = blocks("sh", "/etc/demo.env")
         given = dict(line.split("=", 1) for line in self.moved(block).splitlines()[1:])
-        return os.environ | given | {"PYTHONPATH": str(ROOT / "src")}
+        return os.environ | given | {"PYTHONPATH": os.pathsep.join(map(str, self.uninstalled))}
 
     def requests(self) -> list[Request]:
         """Return all requests that reached nginx, the first first, as they were answered."""
@@ -136,7 +139,7 @@ class Production:
         """Run a command of the page and return what it prints."""
         done = subprocess.run(
             shlex.split(self.moved(command)),
-            cwd=ROOT / "demo",
+            cwd=self.project,
             env=self.environment | variables,
             check=True,
             stdout=subprocess.PIPE,
@@ -177,6 +180,7 @@ class Production:
             "listen 443 ": f"listen 127.0.0.1:{self.https_port} ",
             "127.0.0.1:8001": f"127.0.0.1:{self.upstream_port}",
             "--port 8001": f"--port {self.upstream_port}",
+            "=config.settings_production": f"={self.settings}",
             "DEMO_SECRET_KEY=...": f"DEMO_SECRET_KEY={self.secret_key}",
         }
         for theirs, ours in moves.items():
@@ -217,9 +221,9 @@ def make_certificate(folder: Path) -> Certificate:
 
 
 @contextmanager
-def running_production(server: str, folder: Path, certificate: Certificate) -> Iterator[Production]:
-    """Deploy the demo, start it behind nginx, and stop both at the end."""
-    production = Production(name=server, folder=folder)
+def running_production(production: Production, certificate: Certificate) -> Iterator[Production]:
+    """Deploy a project, start it behind nginx, and stop both at the end."""
+    server, folder = production.name, production.folder
     for path in (certificate.chain, certificate.key):
         shutil.copy(path, folder)
     for name in ("var", "run"):
@@ -265,7 +269,7 @@ def _running(command: str, production: Production) -> Iterator["subprocess.Popen
     with log.open("w") as output:
         process = subprocess.Popen(
             [program, *arguments],
-            cwd=ROOT / "demo",
+            cwd=production.project,
             env=production.environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,17 @@
+import { createSessionClient } from "django-session-auth";
+import { SessionProvider } from "django-session-auth/react";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App.jsx";
+import "./style.css";
+
+const client = createSessionClient();
+
+createRoot(document.getElementById("root")).render(
+  <StrictMode>
+    <SessionProvider client={client}>
+      <App />
+    </SessionProvider>
+  </StrictMode>,
+);
