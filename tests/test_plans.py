@@ -14,7 +14,7 @@ from session_auth.models import Session
 
 pytestmark = pytest.mark.django_db
 
-ROWS = 20_000
+ROWS = 5_000
 IS_MYSQL = connection.vendor == "mysql"
 # MySQL says how an index is used; "index" would be a scan of all that is in one, and a row that is
 # looked up by its key and not there, or not any more, is a "const table".
