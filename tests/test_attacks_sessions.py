@@ -27,7 +27,6 @@ ELSEWHERE = {
     24: "There are no WebSockets here; the signal session_ended is what closes a project's own.",
     63: "No cache stands between a request and the rows: there is nothing stale to read.",
     78: "No cache stands between a request and the rows: the database alone can be down (A77).",
-    85: "What a page shows after a logout is its own; our answers are never stored.",
     92: "There is no second factor yet, so no login that is half done.",
     94: "There are no one-time codes yet.",
 }

@@ -60,6 +60,7 @@ describe("requests", () => {
   before(async () => {
     [site, other] = await Promise.all([serve(answer), serve(() => [200, {}])]);
     globalThis.location = new URL(site.origin + "/page/");
+    Object.defineProperty(globalThis, "navigator", { value: {} }); // of a page without HTTPS
   });
 
   after(() => {

@@ -177,23 +177,27 @@ describe("the state of a client", () => {
     assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
   });
 
-  it("sends a call again that was sent with the old key while the session got a new one", async () => {
-    site.logIn("alice");
-    const { client, seen } = openTab();
-    await settle();
-    let arrive;
-    site.troubles = [new Promise((resolve) => (arrive = resolve)), "session_ended"];
-    const proof = client.reauthenticate({ password: "right" });
-    await settle();
-    const call = client.json("/api/auth/open/", { method: "POST", body: {} });
-    await settle();
-    assert.equal(site.calls.length, 3); // it waits for the new key before it asks who is logged in
-    arrive();
+  for (const hasLocks of [true, false]) {
+    const where = hasLocks ? "" : ", without locks too";
+    it(`sends a call again that left with the old key while the session got a new one${where}`, async () => {
+      if (!hasLocks) delete navigator.locks;
+      site.logIn("alice");
+      const { client, seen } = openTab();
+      await settle();
+      let arrive;
+      site.troubles = [new Promise((resolve) => (arrive = resolve)), "session_ended"];
+      const proof = client.reauthenticate({ password: "right" });
+      await settle();
+      const call = client.json("/api/auth/open/", { method: "POST", body: {} });
+      await settle();
+      assert.equal(site.calls.length, 3); // it waits for the new key before it asks who is logged in
+      arrive();
 
-    assert.deepEqual(await call, { by: "alice" });
-    await proof;
-    assert.deepEqual(seen, []);
-  });
+      assert.deepEqual(await call, { by: "alice" });
+      await proof;
+      assert.deepEqual(seen, []);
+    });
+  }
 
   it("hands a refusal over when nobody can say whether the session is over", async () => {
     site.logIn("alice");

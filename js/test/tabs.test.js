@@ -53,6 +53,23 @@ describe("tabs", () => {
     assert.equal(site.calls.filter((call) => call === LOOK).length, 2);
   });
 
+  it("wait for the new key that another gets before they ask who is logged in", async () => {
+    site.logIn("alice");
+    const [here, there] = await openTabs(2);
+    let arrive;
+    site.troubles = [new Promise((resolve) => (arrive = resolve)), "session_ended"];
+    const proof = here.client.reauthenticate({ password: "right" });
+    await settle();
+    const call = there.client.json("/api/auth/open/", { method: "POST", body: {} });
+    await settle();
+    assert.deepEqual(site.calls, ["POST /api/auth/reauthenticate/", "POST /api/auth/open/"]);
+    arrive();
+
+    assert.deepEqual(await call, { by: "alice" });
+    await proof;
+    assert.deepEqual(there.seen, []);
+  });
+
   it("hear of a login in a tab that nobody watches", async () => {
     const [here] = await openTabs(1);
 

@@ -6,7 +6,7 @@
  * @module session-auth
  */
 
-const SAFE_METHODS = /^(GET|HEAD|OPTIONS|TRACE)$/;
+const SAFE_METHODS = /^(GET|HEAD|OPTIONS)$/; // and TRACE, which browsers send for nobody
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const RETRY = 30 * SECOND;
@@ -167,7 +167,7 @@ export function createSessionClient({
   let provenAt = 0;
   /** @type {(() => unknown) | undefined} */
   let askForProof;
-  /** @type {Promise<unknown> | undefined} What gives the session a new key, perhaps just now. */
+  /** @type {Promise<any> | undefined} What gives the session a new key, perhaps just now. */
   let renewal;
 
   /** @type {AbortController | undefined} There while the client watches. */
@@ -250,7 +250,7 @@ export function createSessionClient({
       if (isOver && !renews) {
         // Perhaps it was sent with the old key while the session got a new one.
         cure = async () => {
-          await renewal;
+          await inTurn(() => renewal?.catch(ignore), "login/");
           await lookPassively().catch(ignore);
           return snapshot.user && snapshot.session?.user_ref === shown;
         };
@@ -315,9 +315,8 @@ export function createSessionClient({
    * @returns {Promise<User>}
    */
   async function renew(name, body, cause) {
-    const answer = post(name, body, { anyone: cause, renews: true });
-    renewal = answer.catch(ignore);
-    const { user, csrfToken } = await answer;
+    renewal = inTurn(() => post(name, body, { anyone: cause, renews: true }), "login/");
+    const { user, csrfToken } = await renewal;
     told = csrfToken;
     provenAt = stamp();
     await look(false, cause).catch(() => {
@@ -336,7 +335,7 @@ export function createSessionClient({
     const [{ user, session = null }, headers] = await exchange(endpoint("user/"), options);
     const now = Date.now();
     // The clock of the server, which may be another: an answer is good for a difference of times.
-    const serverTime = Date.parse(headers.get("Date") ?? "") || now;
+    const serverTime = Date.parse(/** @type {string} */ (headers.get("Date"))) || now;
     const endsAt = session ? now + Date.parse(session.expires_at) - serverTime : Infinity;
     publish({ user, session, cause, asOf, endsAt });
   }
@@ -356,14 +355,14 @@ export function createSessionClient({
       if (asOf === before) await lookPassively();
       await pause(50); // until the others, who wait for their turn, have heard
     };
-    const { locks } = navigator; // in pages with HTTPS
-    return locks ? locks.request(channelName(), turn) : pause(Math.random() * SECOND).then(turn);
+    if (!navigator.locks) await pause(Math.random() * SECOND);
+    return inTurn(turn);
   }
 
   /** Take over what this tab has learned, and tell the others. @param {State} state */
   function publish(state) {
     hear(state);
-    const others = new BroadcastChannel(channelName());
+    const others = new BroadcastChannel(nameOf());
     others.postMessage(state);
     others.close();
   }
@@ -446,10 +445,21 @@ export function createSessionClient({
 
   // Tabs.
 
-  const channelName = () => `session-auth ${endpoint("")}`;
+  /** The name of what tabs share: of the channel, and of a lock. */
+  const nameOf = (what = "") => `session-auth ${endpoint(what)}`;
+
+  /**
+   * Do `turn` when no other tab is at it; at once in pages without HTTPS, which have no locks.
+   *
+   * @param {() => any} turn
+   * @param {"login/"} [what] For what gives the session a new key.
+   * @returns {Promise<any>}
+   */
+  const inTurn = (turn, what) =>
+    navigator.locks ? navigator.locks.request(nameOf(what), turn) : turn();
 
   function open() {
-    channel = new BroadcastChannel(channelName());
+    channel = new BroadcastChannel(nameOf());
     channel.onmessage = ({ data }) => {
       if (isState(data)) hear(data);
     };
@@ -522,7 +532,7 @@ export function createSessionClient({
     close() {
       watch?.abort();
       channel?.close();
-      watch = channel = undefined;
+      watch = undefined;
       clearTimeout(timer);
     },
   };
@@ -601,7 +611,7 @@ function parse(text) {
  */
 function errorOf(response, data) {
   const { error, code, fields } = typeof data?.code === "string" ? data : {};
-  const seconds = parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const seconds = parseInt(/** @type {string} */ (response.headers.get("Retry-After")), 10);
   const kind = data === undefined ? " without JSON" : "";
   return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
     status: response.status,

@@ -1,0 +1,26 @@
+// What snippets of the docs take as given.
+import type { SessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
+
+declare global {
+  const client: SessionClient;
+  const dialog: HTMLDialogElement;
+  const form: FormData;
+  const root: import("react-dom/client").Root;
+  const old_password: string;
+  const new_password: string;
+  const password: string;
+  const stay: HTMLButtonElement;
+  function App(): null;
+  function askForPassword(): Promise<string | null>;
+  function askForToken(): Promise<string>;
+  function cookieToken(): string | undefined;
+  function createApp(component: unknown): import("vue").App;
+  function post(url: string, data: unknown, token?: string): Promise<any>;
+
+  interface HTMLElementEventMap {
+    "htmx:config:request": CustomEvent;
+    "htmx:configRequest": CustomEvent;
+    "htmx:response:error": CustomEvent;
+    "htmx:responseError": CustomEvent;
+  }
+}

@@ -1,0 +1,29 @@
+// The snippets of the docs, as files: each under the name in its first line, or one of its own.
+import { readFileSync, readdirSync } from "node:fs";
+
+const ROOT = new URL("../../", import.meta.url);
+const FENCE = /^```(js|jsx|vue|html)\n(.*?)^```/gms;
+const NAME = /^(?:\/\/|<!--) ([\w./]+)/;
+const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
+
+export const pages = () => [
+  "README.md",
+  "js/README.md",
+  ...readdirSync(new URL("docs/", ROOT)).map((name) => `docs/${name}`),
+];
+
+export const read = (page) => readFileSync(new URL(page, ROOT), "utf8");
+
+/** Return the files of a page, by name. */
+export function snippets(page) {
+  const files = {};
+  let number = 0;
+  for (const [, language, code] of read(page).matchAll(FENCE)) {
+    const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text) : [code];
+    for (const script of scripts) {
+      const name = script.match(NAME)?.[1];
+      files[name ?? `snippet-${++number}.${language === "html" ? "js" : language}`] = script;
+    }
+  }
+  return files;
+}

@@ -1,0 +1,51 @@
+// The snippets of the docs: each is code, and calls what exists as it is to be called.
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+
+import { compileScript, parse } from "vue/compiler-sfc";
+
+import { pages, snippets } from "../support/snippets.js";
+import { complaints } from "../support/types.js";
+
+const WRONG = {
+  "a.js": 'client.logIn({ username: "alice", password: "..." });',
+  "b.js": 'client.login({ username: "alice" });',
+  "c.jsx": 'import { useSesion } from "django-session-auth/react";\nuseSesion();',
+  "d.js": "const {",
+};
+
+/** Return the script of a component; its template must be valid, and take no name from nowhere. */
+function scriptOf(name, code) {
+  const { descriptor, errors } = parse(code, { filename: name });
+  assert.deepEqual(errors, []);
+  const { content } = compileScript(descriptor, { id: name, inlineTemplate: true });
+  assert.doesNotMatch(content, /_ctx\.(?!\$)/, `the template of ${name} takes a name from nowhere`);
+  return `${descriptor.scriptSetup.content}\nexport default {};`;
+}
+
+describe("the snippets of the docs", () => {
+  let found;
+
+  before(() => {
+    const written = Object.fromEntries(pages().map((page) => [page, snippets(page)]));
+    for (const files of Object.values(written)) {
+      for (const [name, code] of Object.entries(files)) {
+        if (!name.endsWith(".vue")) continue;
+        delete files[name];
+        files[`${name}.js`] = scriptOf(name, code);
+      }
+    }
+    found = complaints({ ...written, wrong: WRONG });
+  });
+
+  for (const page of pages()) {
+    it(`of ${page} call what exists`, () => assert.deepEqual(found[page], []));
+  }
+
+  it("are found wrong if a name or an argument is", () => {
+    assert.deepEqual(found.wrong.map((complaint) => complaint[0]).toSorted(), ["a", "b", "c", "d"]);
+    assert.throws(() => scriptOf("A.vue", "<script setup>const a = 1;</script><template>{{ b }}</template>"), {
+      message: "the template of A.vue takes a name from nowhere",
+    });
+  });
+});
