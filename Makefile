@@ -1,6 +1,7 @@
 # `make run` starts the demo, `make test` runs all that CI runs.
 
 PORT = 8000
+SHORT =
 PYTHON = .venv/bin/python
 ONLY =
 
@@ -11,18 +12,20 @@ $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
+	@echo "make run SHORT=90     the same; sessions end after 90 seconds without a call"
 	@echo "make test             run all tests and checks; REQUIRE_ALL=1 allows no missing tool"
 	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
 	@echo "make clean            delete everything that these commands made"
 
+run: short = $(if $(SHORT),DEMO_SHORT=$(SHORT) DJANGO_SETTINGS_MODULE=config.settings_short)
 run: .venv/.demo
 	@$(PYTHON) demo/manage.py migrate --verbosity 0
 	@$(PYTHON) demo/manage.py create_demo_users
 	@# Without a terminal, one process: whoever stops it by its id must not leave a reloader behind.
 	@test -t 1 || reload=--noreload; \
-		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
+		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 $(short) exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
 
 test: .venv/.tox
 	@$(PYTHON) scripts/run_tests.py $(ONLY)
@@ -48,7 +51,7 @@ clean:
 
 .venv/.demo: .venv/.python
 	@echo "Installing the package and Django"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[devices]'
 	@touch $@
 
 .venv/.tox: .venv/.python

@@ -110,6 +110,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_every_picture_is_there_in_light_and_dark_and_has_a_text() -> None:
+    pictures = re.findall(r"<picture>(.*?)</picture>", README, re.DOTALL)
+
+    assert pictures
+    for picture in pictures:
+        [light] = re.findall(r'<img src="(\S+)".* alt="[^"]{20,}">', picture)
+        [dark] = re.findall(r'\(prefers-color-scheme: dark\)" srcset="(\S+)"', picture)
+        assert dark == light.replace("-light", "-dark") != light
+        for image in (light, dark):
+            assert 0 < (ROOT / image).stat().st_size <= 150_000, image
+
+
 def test_each_requirement_names_a_test_or_a_page_that_proves_it() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     tests = {

@@ -57,7 +57,7 @@ def ajax(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def app(request: HttpRequest) -> HttpResponse:
-    """The shell of a single-page app: the same for everybody, since the app asks who is there."""
+    """The shell of a single-page app: the same for everybody, and for each of its views."""
     return render(request, "articles/app.html")
 
 
@@ -65,21 +65,4 @@ def app(request: HttpRequest) -> HttpResponse:
 @never_cache
 def mixed(request: HttpRequest) -> HttpResponse:
     """A page that starts with what the server knows, and goes on with API calls."""
-    user = request.user
-    start = {
-        "user": {"id": user.pk, "username": user.get_username()} if user.is_authenticated else None,
-        "articles": latest_articles(),
-    }
-    return render(request, "articles/mixed.html", {"start": start})
-
-
-@require_safe
-def devices(request: HttpRequest) -> HttpResponse:
-    """Where the user is signed in: the page asks the API, and ends what they choose."""
-    return render(request, "articles/devices.html")
-
-
-@require_safe
-def password(request: HttpRequest) -> HttpResponse:
-    """Change the password, or set one by the link of a mail, which leads here."""
-    return render(request, "articles/password.html")
+    return render(request, "articles/mixed.html", {"articles": latest_articles()})

@@ -37,6 +37,17 @@ SESSION_ENGINE = "session_auth.engines.database"  # 3. the engine; 4. is in urls
 # Guesses at passwords are counted in the admin, too; see docs/throttling.md.
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
+# Nothing inline and nothing from elsewhere; the client needs no exception. New in Django 6.0.
+if VERSION >= (6, 0):
+    MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
+    SECURE_CSP = {
+        "default-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 

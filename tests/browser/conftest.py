@@ -1,6 +1,6 @@
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tests.browser.production_server import (
     make_certificate,
     running_production,
 )
+from tests.browser.profiles import new_profile, watched_profile
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,15 +54,18 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A page in a browser profile of its own; an error in its scripts fails the test."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    """A page in a browser profile of its own; an error in a tab of it fails the test."""
+    with watched_profile(chromium, viewport={"width": 1200, "height": 900}) as profile:
+        yield profile.new_page()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Pages in further profiles, which are other devices; errors fail the test as in ``page``."""
+    with ExitStack() as profiles:
+        yield lambda **options: profiles.enter_context(
+            watched_profile(chromium, **options)
+        ).new_page()
 
 
 @pytest.fixture
@@ -128,18 +132,6 @@ def launch(playwright: Playwright, ports: dict[str, int], certificate: Certifica
 def visitor(internet: Browser) -> Iterator[BrowserContext]:
     with new_profile(internet) as context:
         yield context
-
-
-@contextmanager
-def new_profile(browser: Browser) -> Iterator[BrowserContext]:
-    """Yield a browser profile of its own; an error in a page's scripts fails the test."""
-    context = browser.new_context()
-    context.set_default_timeout(10_000)
-    errors: list[str] = []
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield context
-    context.close()
-    assert errors == []
 
 
 @pytest.fixture

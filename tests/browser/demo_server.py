@@ -15,17 +15,28 @@ START_SECONDS = 30
 
 @contextmanager
 def running_demo(
-    folder: Path, settings: str = "config.settings", *, project: Path = ROOT / "demo"
+    folder: Path,
+    settings: str = "config.settings",
+    *,
+    project: Path = ROOT / "demo",
+    **variables: str,
 ) -> Iterator[str]:
-    """Start the demo, or a project built upon it, and yield its origin; stop it at the end."""
+    """Start the demo, or a project built upon it, and yield its origin; stop it at the end.
+
+    ``variables`` are added to its environment.
+    """
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    environment = os.environ | {
-        "DEMO_DATABASE": str(folder / "demo.sqlite3"),
-        "DEMO_ORIGIN": origin,
-        "DJANGO_SETTINGS_MODULE": settings,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
-    }
+    environment = (
+        os.environ
+        | variables
+        | {
+            "DEMO_DATABASE": str(folder / "demo.sqlite3"),
+            "DEMO_ORIGIN": origin,
+            "DJANGO_SETTINGS_MODULE": settings,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
+        }
+    )
     manage = [sys.executable, "-W", "default", str(project / "manage.py")]
     for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
         subprocess.run([*manage, *command], env=environment, check=True, stdout=subprocess.PIPE)

@@ -61,10 +61,10 @@ class Demo:
     def run(self, script: str, argument: object = None) -> Any:
         """Run an async function in the page with the client's module and ``argument``."""
         return self.page.evaluate(
-            """async ([script, argument]) => {
+            f"""async (argument) => {{
                 const path = "/static/session_auth/session-auth.js";
                 const module = await import(location.origin + path);
-                return (0, eval)(`(${script})`)(module, argument);
-            }""",
-            [script, argument],
+                return ({script})(module, argument);
+            }}""",
+            argument,
         )

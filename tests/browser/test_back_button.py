@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.pages import PASSWORD, Demo, wait_until
+from tests.browser.profiles import new_profile
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "javascript.md").read_text()
 [SNIPPET] = re.findall(r"^## The back button\n.*?^```js\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE)
@@ -49,13 +50,8 @@ def keeping(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def profile(keeping: Browser) -> Iterator[BrowserContext]:
-    profile = keeping.new_context()
-    profile.set_default_timeout(10_000)
-    errors: list[str] = []
-    profile.on("weberror", lambda error: errors.append(str(error.error)))
-    yield profile
-    profile.close()
-    assert errors == []
+    with new_profile(keeping) as profile:
+        yield profile
 
 
 @pytest.fixture

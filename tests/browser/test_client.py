@@ -1,14 +1,14 @@
 """The client in a real browser: cookies, origins, redirects and aborts as browsers have them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route
+from playwright.sync_api import Page, Route
 
 from tests.browser.pages import PASSWORD, Demo
 
@@ -53,8 +53,9 @@ def other_origin() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 
 @pytest.fixture
-def app(demo: Demo) -> Demo:
-    """The demo, opened on a page that sets no CSRF cookie."""
+def app(new_page: Callable[..., Page], origin: str) -> Demo:
+    """The demo, opened on a page that sets no CSRF cookie; its policy allows other origins here."""
+    demo = Demo(new_page(bypass_csp=True), origin)
     demo.open("/")
     return demo
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.pages import PASSWORD, Demo
+from tests.browser.profiles import new_profile
 
 CREDENTIALS = {"username": "bob", "password": PASSWORD}
 START = """async ({ createSessionClient }) => {
@@ -28,13 +29,12 @@ LATENCY_MS = 600
 
 @pytest.fixture
 def other_device(chromium: Browser, origin: str) -> Iterator[Page]:
-    profile = chromium.new_context()
-    page = profile.new_page()
-    device = Demo(page, origin)
-    device.open("/")
-    device.run(START)
-    yield page
-    profile.close()
+    with new_profile(chromium) as profile:
+        page = profile.new_page()
+        device = Demo(page, origin)
+        device.open("/")
+        device.run(START)
+        yield page
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """A person looks at where they are signed in, and ends sessions."""
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from collections.abc import Callable, Iterator
 
-from tests.browser.conftest import SCREENSHOTS
+import pytest
+from playwright.sync_api import Page, expect
+
 from tests.browser.demo_server import running_demo
 from tests.browser.pages import PASSWORD, Demo
 
@@ -11,8 +12,8 @@ END_OTHERS = """({ createSessionClient }) =>
     createSessionClient().json("/api/auth/sessions/", { method: "DELETE" })"""
 
 
-def signed_in(chromium: Browser, origin: str, user_agent: str) -> Demo:
-    demo = Demo(chromium.new_context(user_agent=user_agent).new_page(), origin)
+def signed_in(new_page: Callable[..., Page], origin: str, user_agent: str) -> Demo:
+    demo = Demo(new_page(user_agent=user_agent), origin)
     demo.open("/app/")
     demo.sign_in("bob")
     demo.expect_signed_in("bob")
@@ -20,19 +21,18 @@ def signed_in(chromium: Browser, origin: str, user_agent: str) -> Demo:
 
 
 def test_a_person_ends_the_session_of_another_device(
-    demo: Demo, chromium: Browser, origin: str
+    demo: Demo, new_page: Callable[..., Page], origin: str
 ) -> None:
     demo.open("/app/")
     demo.sign_in("bob")
     demo.expect_signed_in("bob")
     demo.run(END_OTHERS)  # those of other tests
-    phone = signed_in(chromium, origin, "Lost phone")
-    tablet = signed_in(chromium, origin, "Tablet")
+    phone = signed_in(new_page, origin, "Lost phone")
+    tablet = signed_in(new_page, origin, "Tablet")
     demo.open("/devices/")
     devices = demo.page.get_by_role("listitem")
     expect(devices.first).to_contain_text("this device")
     expect(devices).to_have_count(3)
-    demo.page.screenshot(path=SCREENSHOTS / "devices-screen-light.png")
 
     devices.filter(has_text="Lost phone").get_by_role("button", name="End").click()
     expect(devices).to_have_count(2)
@@ -55,42 +55,99 @@ def test_ending_this_session_signs_out(demo: Demo) -> None:
     this = demo.page.get_by_role("listitem").filter(has_text="this device")
     this.get_by_role("button", name="End").click()
 
-    demo.expect_refusal("Log in first.", "401 not_authenticated")
+    expect(demo.page.get_by_role("status")).to_contain_text("You are signed out, in every tab.")
     expect(demo.page.get_by_role("listitem")).to_have_count(0)
 
 
 def test_the_page_says_why_it_is_empty_for_a_visitor(demo: Demo) -> None:
     demo.open("/devices/")
 
-    demo.expect_refusal("Log in first.", "401 not_authenticated")
+    expect(demo.page.get_by_text("Sign in to see where else you are.")).to_be_visible()
+    demo.expect_signed_out()
+
+
+@pytest.fixture(scope="module")
+def short_login_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A demo in which a login is recent for three seconds only."""
+    folder = tmp_path_factory.mktemp("short_login")
+    with running_demo(folder, "tests.browser.settings_short_login") as origin:
+        yield origin
+
+
+@pytest.fixture
+def demo_with_old_login(page: Page, new_page: Callable[..., Page], short_login_origin: str) -> Demo:
+    """The list of two devices, where the login was three seconds ago."""
+    demo = Demo(page, short_login_origin)
+    demo.open("/app/")
+    demo.sign_in("bob")
+    demo.expect_signed_in("bob")
+    demo.run(END_OTHERS)  # those of other tests
+    signed_in(new_page, short_login_origin, "Lost phone")
+    demo.open("/devices/")
+    expect(page.get_by_role("listitem")).to_have_count(2)
+    page.wait_for_timeout(3_100)
+    return demo
 
 
 def test_a_password_is_asked_for_when_the_login_is_not_recent(
-    page: Page, chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+    demo_with_old_login: Demo,
 ) -> None:
-    folder = tmp_path_factory.mktemp("short_login")
-    with running_demo(folder, "tests.browser.settings_short_login") as origin:
-        demo = Demo(page, origin)
-        signed_in(chromium, origin, "Lost phone")
-        demo.open("/app/")
-        demo.sign_in("bob")
-        demo.expect_signed_in("bob")
-        demo.open("/devices/")
-        devices = page.get_by_role("listitem")
-        expect(devices).to_have_count(2)
-        page.wait_for_timeout(3_100)
-        dialog = page.get_by_role("dialog")
+    page = demo_with_old_login.page
+    devices = page.get_by_role("listitem")
+    dialog = page.get_by_role("dialog", name="Is it you?")
 
-        page.get_by_role("button", name="End all others").click()
-        dialog.get_by_role("button", name="Cancel").click()
-        expect(dialog).to_be_hidden()
-        expect(devices).to_have_count(2)
-        page.get_by_role("button", name="End all others").click()
-        dialog.get_by_label("Password").fill("wrong")
-        dialog.get_by_role("button", name="Confirm").click()
-        expect(dialog.get_by_role("alert")).to_have_text("Invalid credentials")
-        dialog.get_by_label("Password").fill(PASSWORD)
-        dialog.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="End all others").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    expect(devices).to_have_count(2)
+    page.get_by_role("button", name="End all others").click()
+    expect(dialog.locator("[autocomplete=username]")).to_have_value("bob")  # for password managers
+    dialog.get_by_label("Password").fill("wrong")
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Invalid credentials")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Confirm").click()
 
-        expect(devices).to_have_count(1)
-        expect(dialog).to_be_hidden()
+    expect(devices).to_have_count(1)
+    expect(dialog).to_be_hidden()
+
+
+def test_the_password_is_asked_for_and_given_by_keyboard_alone(
+    demo_with_old_login: Demo,
+) -> None:
+    page = demo_with_old_login.page
+    end_others = page.get_by_role("button", name="End all others")
+    dialog = page.get_by_role("dialog", name="Is it you?")
+    keyboard = page.keyboard
+
+    end_others.focus()
+    keyboard.press("Enter")
+    expect(dialog.get_by_label("Password")).to_be_focused()
+    keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(end_others).to_be_focused()
+    demo_with_old_login.expect_refusal("403 reauthentication_required")
+    keyboard.press("Enter")
+    expect(dialog.get_by_label("Password")).to_be_focused()
+    keyboard.type(PASSWORD)
+    keyboard.press("Enter")
+
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("listitem")).to_have_count(1)
+    expect(page.get_by_role("list")).to_be_focused()
+
+
+def test_a_question_for_the_password_goes_when_another_tab_signs_out(
+    demo_with_old_login: Demo,
+) -> None:
+    demo = demo_with_old_login
+    dialog = demo.page.get_by_role("dialog", name="Is it you?")
+    demo.page.get_by_role("button", name="End all others").click()
+    expect(dialog).to_be_visible()
+    other = Demo(demo.page.context.new_page(), demo.origin)
+    other.open("/articles/")
+
+    other.sign_out()
+
+    expect(dialog).to_be_hidden()
+    demo.expect_signed_out()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, Response, Route, expect
 
 from session_auth.exceptions import ReauthenticationRequired
-from tests.browser.conftest import SCREENSHOTS, launch, new_profile
+from tests.browser.conftest import SCREENSHOTS, launch
 from tests.browser.demo_server import ROOT, free_port, running_demo, wait_for
 from tests.browser.pages import PASSWORD, wait_until
 from tests.browser.production_server import (
@@ -21,6 +21,7 @@ from tests.browser.production_server import (
     Production,
     running_production,
 )
+from tests.browser.profiles import new_profile
 
 EXAMPLES = ["react", "vue"]
 LOG_IN = """async (credentials) => {

@@ -1,13 +1,12 @@
 """A person changes their password, and sets one that they have forgotten."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS
 from tests.browser.demo_server import running_demo
 from tests.browser.pages import PASSWORD, Demo
 
@@ -32,9 +31,9 @@ def sign_in(demo: Demo, password: str) -> None:
     demo.expect_signed_in("bob")
 
 
-def test_a_person_changes_their_password(demo: Demo, chromium: Browser) -> None:
+def test_a_person_changes_their_password(demo: Demo, new_page: Callable[..., Page]) -> None:
     page = demo.page
-    phone = Demo(chromium.new_context().new_page(), demo.origin)
+    phone = Demo(new_page(), demo.origin)
     sign_in(phone, PASSWORD)
     sign_in(demo, PASSWORD)
     demo.open("/password/")
@@ -46,7 +45,6 @@ def test_a_person_changes_their_password(demo: Demo, chromium: Browser) -> None:
     expect(page.get_by_role("textbox", name="New password")).to_have_attribute(
         "aria-invalid", "true"
     )
-    page.screenshot(path=SCREENSHOTS / "password-screen-light.png")
 
     page.get_by_label("Old password").fill(PASSWORD)
     page.get_by_role("textbox", name="New password").fill(NEW)
@@ -74,6 +72,9 @@ def test_a_person_sets_a_password_that_they_have_forgotten(demo: Demo, folder: P
 
     expect(page.get_by_text("Sign in with it.")).to_be_visible()
     assert page.url == demo.origin + "/password/"
+    shown = page.content()
+    assert "/api/auth/password/reset/confirm/" in shown
+    assert [secret for secret in (NEW, *link.split("#")[1].split("/")) if secret in shown] == []
     sign_in(demo, NEW)
     page.goto(link)
     page.get_by_role("textbox", name="New password").fill("yet another horse")

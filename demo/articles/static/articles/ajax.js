@@ -1,5 +1,8 @@
-// The server rendered the list and the user; only what changes is asked of the API.
+// The server rendered the articles and the user; what changes is asked of the API.
 
-import { showTime } from "./page.js";
+import "./account.js";
+import "./dialogs.js";
+import { showTime, startWriting } from "./articles.js";
 
 document.querySelectorAll("#articles time").forEach(showTime);
+startWriting();

@@ -1,21 +1,54 @@
-// The app knows nothing at first: it asks who is signed in, and for the articles.
+// The single-page app: views that are made from templates, at addresses of their own. It knows
+// nothing at first: it asks who is signed in, and for what the view shows.
 
-import { find } from "./forms.js";
-import { refresh } from "./page.js";
+import "./hood.js"; // before the first request
+import { showUser } from "./account.js";
+import "./dialogs.js";
+import { loadArticles, startWriting } from "./articles.js";
+import { client } from "./client.js";
+import { loadDevices, startDevices } from "./devices.js";
+import { clone, find } from "./dom.js";
+import { startChosen, startPassword } from "./password.js";
 
-/** List each call to the API with its status, as the browser's own record of them has it. */
-function watch(record) {
-  for (const { name, responseStatus } of record.getEntriesByType("resource")) {
-    const { pathname } = new URL(name);
-    if (!pathname.startsWith("/api/")) continue;
-    const item = find("#call").content.firstElementChild.cloneNode(true);
-    find("code", item).textContent = pathname;
-    find(".status", item).textContent = responseStatus;
-    find(".status", item).dataset.refused = String(responseStatus >= 400);
-    find("#calls").prepend(item);
-  }
+/** What each view starts, and what it loads anew when the user changes. */
+const VIEWS = {
+  articles: { start: [startWriting, loadArticles] },
+  devices: { start: [startDevices, loadDevices], reload: loadDevices },
+  password: { start: [startPassword] },
+  chosen: { start: [startChosen] },
+};
+const links = [...document.querySelectorAll("[data-view]")];
+
+let current;
+
+function show() {
+  const link = links.find(({ pathname }) => pathname === location.pathname);
+  const { view } = link.dataset;
+  current = view === "password" && location.hash.includes("/") ? "chosen" : view;
+  for (const other of links) other.toggleAttribute("aria-current", false);
+  link.setAttribute("aria-current", "page");
+  document.title = link.textContent;
+  find("#view").replaceChildren(clone(`#${current}-view`));
+  showUser(find("#view"));
+  for (const start of VIEWS[current].start) start();
 }
 
-new PerformanceObserver(watch).observe({ type: "resource", buffered: true });
+for (const link of links) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab or window
+    event.preventDefault();
+    if (link.pathname !== location.pathname) history.pushState(null, "", link.href);
+    show();
+    find("#view h1").focus();
+  });
+}
+addEventListener("popstate", show);
+show();
 
-await refresh();
+let user = null;
+client.subscribe(() => {
+  const { user: now } = client.getSnapshot();
+  if (now?.id === user?.id) return;
+  user = now;
+  VIEWS[current].reload?.();
+});

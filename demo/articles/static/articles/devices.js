@@ -1,71 +1,50 @@
-// The user's sessions: list them, end one or all others, and prove the password where asked to.
+// The user's sessions: see them, end one or all others. Where the server wants a recent login for
+// that, the client asks (see dialogs.js) and sends the call again.
 
-import { attempt, client, find } from "./forms.js";
+import { client } from "./client.js";
+import { clone, fill, find, timeText } from "./dom.js";
+import { attempt } from "./forms.js";
 
-const sessionsUrl = "/api/auth/sessions/";
+const PHONE = "M7 2h10v20H7zM11 18.5h2";
+const COMPUTER = "M4 5h16v11H4zM1.5 19.5h21";
 
-function time(moment) {
-  return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
-
-function deviceElement(session) {
-  const element = find("#device").content.firstElementChild.cloneNode(true);
-  find(".name", element).textContent = session.device || "Unknown";
-  if (!session.current) find(".badge", element).remove();
-  find(".meta", element).textContent =
-    `${session.ip} · since ${time(session.created_at)} · last seen ${time(session.last_seen_at)}`;
-  find("button", element).addEventListener("click", () =>
-    change(`${sessionsUrl}${session.id}/`),
-  );
+function deviceElement(device) {
+  const element = clone("#device");
+  const isPhone = /mobile|phone|android|ipad|tablet/i.test(device.user_agent);
+  find("path", element).setAttribute("d", isPhone ? PHONE : COMPUTER);
+  const name = device.device || "Unknown";
+  const seen = device.current ? "Active now" : `Last seen ${timeText(device.last_seen_at)}`;
+  const [since, end] = [device.created_at, device.expires_at].map(timeText);
+  fill(element, {
+    ".name": name,
+    ".seen": `${seen} · ${device.ip}`,
+    ".times": `Since ${since} · ends ${end} if it is not used`,
+  });
+  if (!device.current) find(".badge", element).remove();
+  const button = find("button", element);
+  button.setAttribute("aria-label", `End the session of ${name}`);
+  button.addEventListener("click", () => change(() => client.sessions.end(device.id)));
   return element;
 }
 
-async function show() {
-  const { sessions } = await client.json(sessionsUrl);
-  find("#devices").replaceChildren(...sessions.map(deviceElement));
-  find("#end-others").hidden = sessions.length < 2;
+async function show(list = find("#devices"), endOthers = find("#end-others")) {
+  const devices = client.getSnapshot().user ? await client.sessions.list() : [];
+  list.replaceChildren(...devices.map(deviceElement));
+  endOthers.hidden = devices.length < 2;
 }
 
-/** End what is at `url`, after a proof of the password if the server asks for one. */
-async function change(url) {
-  await attempt(find("#refusal"), async () => {
-    const end = () => client.json(url, { method: "DELETE" });
-    try {
-      await end();
-    } catch (refusal) {
-      if (refusal.code !== "reauthentication_required") throw refusal;
-      if (!(await askForProof())) return;
-      await end();
-    }
-    await show();
+async function change(end) {
+  // Found now: another view may have replaced them when the answer comes.
+  const [list, endOthers] = [find("#devices"), find("#end-others")];
+  await attempt(find("#devices-error"), async () => {
+    await end();
+    await show(list, endOthers);
+    list.focus(); // the button that had the focus may be gone
   });
 }
 
-/** Ask for the password until it is right; resolves to false if the user cancels. */
-function askForProof() {
-  const dialog = find("#proof");
-  const form = find("form", dialog);
-  const error = find(".error", dialog);
-  error.textContent = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    form.onsubmit = async (event) => {
-      event.preventDefault();
-      const password = form.elements.password.value;
-      form.reset();
-      try {
-        await client.json("/api/auth/reauthenticate/", { method: "POST", body: { password } });
-        resolve(true);
-        dialog.close();
-      } catch (refusal) {
-        error.textContent = refusal.message;
-      }
-    };
-    find("button[type=button]", dialog).onclick = () => dialog.close();
-    dialog.onclose = () => resolve(false); // no matter after a proof: that was first
-  });
-}
+export const loadDevices = () => attempt(find("#devices-error"), () => show());
 
-addEventListener("signed-out", () => find("#devices").replaceChildren());
-find("#end-others").addEventListener("click", () => change(sessionsUrl));
-await attempt(find("#refusal"), show);
+export function startDevices() {
+  find("#end-others").addEventListener("click", () => change(client.sessions.endOthers));
+}

@@ -1,10 +1,10 @@
 // The first state is in the page; from there on, the API is asked.
 
-import { find } from "./forms.js";
-import { refresh, showArticles, showUser } from "./page.js";
+import "./account.js";
+import "./dialogs.js";
+import { loadArticles, showArticles, startWriting } from "./articles.js";
+import { find } from "./dom.js";
 
-const { user, articles } = JSON.parse(find("#start").textContent);
-showUser(user);
-showArticles(articles);
-
-find("#reload").addEventListener("click", refresh);
+showArticles(JSON.parse(find("#start").textContent));
+startWriting();
+find("#reload").addEventListener("click", loadArticles);

@@ -1,37 +1,33 @@
 // A new password: for the old one, or by the link of a mail.
 
-import { client, find, onSubmit } from "./forms.js";
+import { client } from "./client.js";
+import { find } from "./dom.js";
+import { onSubmit } from "./forms.js";
 
-const url = (path) => `/api/auth/password/${path}`;
-const send = (path, body) => client.json(url(path), { method: "POST", body });
-const done = (section, text) => {
-  find(".done", section).textContent = text;
-};
+export function startPassword() {
+  const done = find("#done");
 
-onSubmit(find("#change form"), async (form) => {
-  await send("change/", Object.fromEntries(form));
-  done(find("#change"), "Your password is changed. All other devices are signed out.");
-});
+  onSubmit(find("#change form"), async (form) => {
+    await client.changePassword({
+      oldPassword: form.get("old_password"),
+      newPassword: form.get("new_password"),
+    });
+    done.textContent = "Your password is changed. All other devices are signed out.";
+  });
 
-onSubmit(find("#ask form"), async (form) => {
-  const { message } = await send("reset/", Object.fromEntries(form));
-  done(find("#ask"), message);
-});
-
-// The link of the mail ends in #uid/token: what follows the # is sent to no server.
-function readLink() {
-  const [uid, token] = location.hash.slice(1).split("/");
-  const { elements } = find("#confirm form");
-  [elements.uid.value, elements.token.value] = [uid, token ?? ""];
-  find("#confirm").hidden = !token;
-  find("#ask").hidden = find("#change").hidden = Boolean(token);
+  onSubmit(find("#ask form"), async (form) => {
+    done.textContent = await client.requestPasswordReset({ email: form.get("email") });
+  });
 }
 
-onSubmit(find("#confirm form"), async (form) => {
-  await send("reset/confirm/", Object.fromEntries(form));
-  history.replaceState(null, "", location.pathname); // the link is used up
-  done(find("#confirm"), "Your password is changed. Sign in with it.");
-});
+/** The link of the mail ends in #uid/token: what follows the # is sent to no server. */
+export function startChosen() {
+  const done = find("#done");
+  const [uid, token] = location.hash.slice(1).split("/");
+  history.replaceState(null, "", location.pathname); // nor is it left in the address bar
 
-addEventListener("hashchange", readLink);
-readLink();
+  onSubmit(find("#view form"), async (form) => {
+    await client.confirmPasswordReset({ uid, token, newPassword: form.get("new_password") });
+    done.textContent = "Your password is changed. Sign in with it.";
+  });
+}

@@ -1,0 +1,41 @@
+// Articles: the latest ones, and the form that adds one.
+
+import { client } from "./client.js";
+import { clone, fill, find, timeText } from "./dom.js";
+import { attempt, onSubmit } from "./forms.js";
+
+const articlesUrl = document.body.dataset.articlesUrl;
+
+export function showTime(element) {
+  element.textContent = timeText(element.dateTime);
+}
+
+function articleElement({ title, author, body, created_at }) {
+  const element = clone("#article");
+  fill(element, { h3: title, ".author": author, ".body": body });
+  const time = find("time", element);
+  time.dateTime = created_at;
+  showTime(time);
+  return element;
+}
+
+export function showArticles(articles, list = find("#articles")) {
+  list.replaceChildren(...articles.map(articleElement));
+}
+
+export async function loadArticles() {
+  const list = find("#articles"); // which another view may have replaced when the answer comes
+  await attempt(find("#loading"), async () => {
+    const { articles } = await client.json(articlesUrl);
+    showArticles(articles, list);
+  });
+}
+
+export function startWriting() {
+  const list = find("#articles");
+  onSubmit(find("#write"), async (form) => {
+    const body = Object.fromEntries(form);
+    const article = await client.json(articlesUrl, { method: "POST", body });
+    list.prepend(articleElement(article));
+  });
+}

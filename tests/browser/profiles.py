@@ -1,0 +1,42 @@
+"""Browser profiles in which nothing goes wrong unseen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
+
+EXPECTED = ("Failed to load resource", "Unsafe attempt to load URL")
+"""How the console tells of each answer of 400 and above, of each call that was cut off, and of a
+redirect to another origin: tests cause these on purpose."""
+
+
+@contextmanager
+def new_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """Open a profile, and close it; an error that a script does not catch fails the test."""
+    profile = browser.new_context(**options)
+    profile.set_default_timeout(10_000)
+    errors: list[str] = []
+    profile.on("weberror", lambda error: errors.append(str(error.error)))
+    yield profile
+    profile.close()
+    assert not errors, errors
+
+
+@contextmanager
+def watched_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """Do what ``new_profile`` does; whatever else the console shows as an error fails the test, too.
+
+    What the content security policy refuses, above all.
+    """
+    errors: list[str] = []
+    with new_profile(browser, **options) as profile:
+        profile.on("console", lambda message: errors.extend(errors_in(message)))
+        yield profile
+    assert not errors, errors
+
+
+def errors_in(message: ConsoleMessage) -> list[str]:
+    """Return the text of a message that is an error, and not an expected one."""
+    is_error = message.type == "error" and not message.text.startswith(EXPECTED)
+    return [message.text] if is_error else []
