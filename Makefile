@@ -4,11 +4,13 @@ PORT = 8000
 SHORT =
 PYTHON = .venv/bin/python
 ONLY =
+QUICK =
+BENCH = .cache/bench
 
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format clean
+.PHONY: help run test lint format bench clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -17,6 +19,7 @@ help:
 	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
+	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
 	@echo "make clean            delete everything that these commands made"
 
 run: short = $(if $(SHORT),DEMO_SHORT=$(SHORT) DJANGO_SETTINGS_MODULE=config.settings_short)
@@ -37,10 +40,13 @@ format: .venv/.tox
 	@$(PYTHON) -m tox -q exec -e lint -- ruff check --fix --quiet || true
 	@$(PYTHON) -m tox -q exec -e lint -- ruff format
 
+bench: $(BENCH)/.installed
+	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 clean:
 	rm -rf .venv .tox .cache .hypothesis .mypy_cache .ruff_cache .pytest_cache \
 		.import_linter_cache js/node_modules examples/*/node_modules examples/*/dist \
-		test-results demo/db.sqlite3*
+		benchmarks/node/node_modules benchmarks/results test-results demo/db.sqlite3*
 
 # The files .venv/.python, .demo and .tox only say what is installed.
 
@@ -57,4 +63,11 @@ clean:
 .venv/.tox: .venv/.python
 	@echo "Installing tox"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt tox
+	@touch $@
+
+$(BENCH)/.installed: .venv/.python benchmarks/requirements.txt
+	@echo "Installing the package and its peers"
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement benchmarks/requirements.txt --editable .
 	@touch $@

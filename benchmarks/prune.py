@@ -10,14 +10,12 @@ many is long by itself. The password hash is a quick one, so that the store is m
 measured.
 """
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +32,7 @@ from django.db import connection  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 
 from benchmarks.rows import fill, throw_away  # noqa: E402
+from benchmarks.tables import new_parser, publish  # noqa: E402
 from session_auth.models import Session  # noqa: E402
 
 STACK = override_settings(
@@ -54,11 +53,9 @@ PASSWORD = "correct horse battery staple"  # noqa: S105 # protects nothing
 class Result:
     when: str
     logins: int
-    median: float
-    """In milliseconds, as are the others."""
-
-    p99: float
-    longest: float
+    median_ms: float
+    p99_ms: float
+    longest_ms: float
 
 
 def log_in() -> float:
@@ -77,9 +74,9 @@ def result(when: str, times: list[float]) -> Result:
     return Result(
         when=when,
         logins=len(times),
-        median=statistics.median(times),
-        p99=statistics.quantiles(times, n=100)[-1],
-        longest=max(times),
+        median_ms=statistics.median(times),
+        p99_ms=statistics.quantiles(times, n=100, method="inclusive")[-1],
+        longest_ms=max(times),
     )
 
 
@@ -101,9 +98,8 @@ def measure(expired: int) -> list[Result]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--expired", type=int, default=10**6, help="sessions to prune")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     options = parser.parse_args()
 
     try:
@@ -113,16 +109,8 @@ def main() -> None:
     finally:
         throw_away()
 
-    print(
-        f"{connection.vendor}, Django {django.get_version()}: a login, {options.expired:,} expired"
-    )
-    for each in results:
-        print(
-            f"{each.when:20} {each.logins:6} logins: median {each.median:6.1f} ms, "
-            f"99th percentile {each.p99:6.1f} ms, longest {each.longest:6.1f} ms"
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in results], indent=2))
+    title = f"A login while {options.expired:,} expired sessions are pruned, {connection.vendor}"
+    publish(title, results, file=options.json)
 
 
 if __name__ == "__main__":

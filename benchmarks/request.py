@@ -1,244 +1,182 @@
 #!/usr/bin/env python3
-"""What does it cost to know who is calling? CPU time per request, in one process.
+"""What does it cost to know who is calling? CPU and wall time per request, in one process.
 
     python benchmarks/request.py [--asgi] [--rounds N] [--json FILE]
     python scripts/with_database.py postgresql python benchmarks/request.py
 
-Each subject is a whole stack, from the server's interface to the view and back, over the same
-tables. They take turns, so that what else the machine does meets all of them; read the ratios,
-since absolute times mean nothing on a shared machine.
+The subjects take turns, in an order that is drawn anew in each round, so that what else the machine
+does meets all of them; read the ratios, since absolute times mean nothing on a shared machine.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import random
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
-from importlib import import_module
-from io import BytesIO
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+if "--asgi" in sys.argv and find_spec("psycopg_pool"):
+    os.environ["BENCHMARK_POOL"] = "yes"
 
 import django  # noqa: E402
-from django.contrib.auth import get_user_model, login  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+
+django.setup()
+
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
-from django.http import HttpRequest  # noqa: E402
-from django.test import override_settings  # noqa: E402
 
-REQUESTS_A_ROUND = 100
-USERNAME = "alice"
-DJANGOS_ENGINE = "django.contrib.sessions.backends.db"
-DJANGOS_MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-]
-ENGINE = "session_auth.engines.database"
-MIDDLEWARE = [
-    "session_auth.middleware.SessionMiddleware",
-    "session_auth.middleware.CsrfViewMiddleware",
-    "session_auth.middleware.AuthenticationMiddleware",
-]
+from benchmarks.ratios import parts_added, spread  # noqa: E402
+from benchmarks.rows import throw_away  # noqa: E402
+from benchmarks.subjects import (  # noqa: E402
+    DJANGO,
+    Request,
+    asgi_call,
+    make_requests,
+    subjects,
+)
+from benchmarks.tables import new_parser, publish  # noqa: E402
+from session_auth.models import Session  # noqa: E402
 
-Request = Callable[[], Awaitable[None] | None]
+REQUESTS_A_ROUND = 50
+FASTAPI = {"FastAPI, no auth": "/open/", "fastapi-users": "/private/"}
+STATEMENT = "the bare statement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    name: str
-    middleware: list[str]
-    engine: str
-    path: str = "/private/"
+class Times:
+    """The microseconds per request of one round."""
 
-
-WITHOUT = Subject(name="no auth", middleware=[], engine=DJANGOS_ENGINE, path="/open/")
-DJANGO = Subject(name="Django db", middleware=DJANGOS_MIDDLEWARE, engine=DJANGOS_ENGINE)
-SUBJECTS = [
-    WITHOUT,
-    DJANGO,
-    Subject(name="session_auth", middleware=MIDDLEWARE, engine=ENGINE),
-    Subject(name="session_auth, unused", middleware=MIDDLEWARE, engine=ENGINE, path="/open/"),
-]
+    cpu: float
+    wall: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    name: str
-    microseconds: float
+    subject: str
+    cpu_us: float
     """The median of the rounds, per request."""
 
-    spread: float
+    spread_us: float
     """The distance between the quartiles of the rounds."""
 
-    added: float
-    """What the subject adds to a request without authentication."""
+    wall_us: float
+    added_us: float
+    """The CPU time that authentication adds to the same view in the same framework."""
 
-    ratio: float
-    """What it adds, as a part of what Django's ``db`` engine adds."""
+    of_django_db: float
+    """That, as a part of what Django's ``db`` engine adds: the median of the rounds' ratios."""
 
-
-def log_in(engine: str) -> str:
-    """Return the key of a new session of the user, as a login stores it."""
-    user, _ = get_user_model()._default_manager.get_or_create(username=USERNAME)
-    request = HttpRequest()
-    request.session = import_module(engine).SessionStore()
-    login(request, user)
-    request.session.save()
-    return str(request.session.session_key)
+    spread_of_it: float
 
 
-def check(subject: Subject, body: bytes) -> None:
-    if body != USERNAME.encode():
-        raise SystemExit(f"{subject.name} answers {body!r}")
-
-
-def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Any:
-    """Stand in for a server."""
-
-
-def wsgi_request(subject: Subject, key: str) -> Request:
-    handler = WSGIHandler()
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": subject.path,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "192.0.2.1",
-        "HTTP_USER_AGENT": "benchmark",
-        "HTTP_COOKIE": f"sessionid={key}",
-        "wsgi.input": BytesIO(),
-        "wsgi.url_scheme": "http",
-    }
+def bare_statement() -> Request:
+    """Return the one statement of session and user by the driver alone, which nobody can beat."""
+    rows = Session.objects.select_related("user").exclude(user=None)[:1]
+    session = rows.get()
+    sql, _ = Session.objects.select_related("user").filter(pk=session.pk).query.sql_with_params()
+    if connection.vendor == "sqlite":
+        sql = sql.replace("%s", "?")
+    driver: Any = connection.get_new_connection(connection.get_connection_params())
 
     def request() -> None:
-        response: Any = handler(environ.copy(), start_response)
-        check(subject, response.content)
-        response.close()
+        cursor = driver.cursor()
+        cursor.execute(sql, (session.pk,))
+        if session.pk not in cursor.fetchone():
+            raise SystemExit("The statement finds nothing.")
+        cursor.close()
 
     return request
 
 
-def asgi_request(subject: Subject, key: str) -> Request:
-    handler = ASGIHandler()
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "GET",
-        "path": f"/async{subject.path}",
-        "query_string": b"",
-        "server": ("localhost", 80),
-        "client": ("192.0.2.1", 1),
-        "headers": [(b"user-agent", b"benchmark"), (b"cookie", f"sessionid={key}".encode())],
-    }
+async def fastapi_requests() -> dict[str, Request]:
+    from benchmarks.peers.fastapi_app import make_app  # an environment of its own has it
 
-    async def request() -> None:
-        messages = [{"type": "http.request"}]
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop() if messages else await asyncio.Future()
-
-        async def send(message: Mapping[str, Any]) -> None:
-            if "body" in message:
-                check(subject, message["body"])
-
-        await handler(dict(scope), receive, send)
-
-    return request
+    app, cookie = await make_app()
+    return {name: asgi_call(app, name, path, cookie) for name, path in FASTAPI.items()}
 
 
-def make_requests(make: Callable[[Subject, str], Request]) -> dict[str, Request]:
-    requests = {}
-    for subject in SUBJECTS:
-        with override_settings(MIDDLEWARE=subject.middleware, SESSION_ENGINE=subject.engine):
-            requests[subject.name] = make(subject, log_in(subject.engine))
-    return requests
-
-
-async def measure(requests: dict[str, Request], rounds: int) -> dict[str, list[float]]:
-    """Return the microseconds per request of each round; the first round only warms up."""
-    times: dict[str, list[float]] = {name: [] for name in requests}
+async def measure(requests: dict[str, Request], rounds: int) -> dict[str, list[Times]]:
+    """Return the times of each round; the first round only warms up."""
+    times: dict[str, list[Times]] = {name: [] for name in requests}
     for number in range(rounds + 1):
         for name in random.sample(list(requests), len(requests)):
             request = requests[name]
-            start = time.process_time_ns()
+            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
             for _ in range(REQUESTS_A_ROUND):
                 if (awaitable := request()) is not None:
                     await awaitable
-            spent = time.process_time_ns() - start
+            cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
             if number:
-                times[name].append(spent / 1000 / REQUESTS_A_ROUND)
+                each = 1000 * REQUESTS_A_ROUND
+                times[name].append(Times(cpu=cpu / each, wall=wall / each))
     return times
 
 
-def run_without_loop(measuring: Any) -> dict[str, list[float]]:
+async def measure_in_loop(requests: dict[str, Request], rounds: int) -> dict[str, list[Times]]:
+    if find_spec("fastapi_users"):
+        requests |= await fastapi_requests()
+    return await measure(requests, rounds)
+
+
+def measure_without_loop(requests: dict[str, Request], rounds: int) -> dict[str, list[Times]]:
     """Run what awaits nothing: Django refuses sync database calls where a loop runs."""
+    measuring: Any = measure(requests, rounds)
     try:
         measuring.send(None)
     except StopIteration as done:
-        times: dict[str, list[float]] = done.value
+        times: dict[str, list[Times]] = done.value
     return times
 
 
-def evaluate(times: dict[str, list[float]]) -> list[Result]:
-    medians = {name: statistics.median(rounds) for name, rounds in times.items()}
-    base = medians[WITHOUT.name]
-    results = []
-    for name, rounds in times.items():
-        first, _, third = statistics.quantiles(rounds, n=4)
-        added = medians[name] - base
-        results.append(
-            Result(
-                name=name,
-                microseconds=medians[name],
-                spread=third - first,
-                added=added,
-                ratio=added / (medians[DJANGO.name] - base),
-            )
+def evaluate(times: dict[str, list[Times]]) -> list[Result]:
+    cpu = {name: [each.cpu for each in rounds] for name, rounds in times.items()}
+    nothing = [0.0 for _ in cpu[DJANGO.name]]
+    bases = {subject.name: subject.base for subject in subjects()}
+    bases |= dict.fromkeys(FASTAPI, next(iter(FASTAPI))) | {STATEMENT: "nothing"}
+    bases["nothing"] = "nothing"
+    parts = parts_added(cpu | {"nothing": nothing}, bases, of=DJANGO.name)
+    medians = {name: statistics.median(values) for name, values in cpu.items()} | {"nothing": 0.0}
+    return [
+        Result(
+            subject=name,
+            cpu_us=medians[name],
+            spread_us=spread(cpu[name]),
+            wall_us=statistics.median(each.wall for each in rounds),
+            added_us=medians[name] - medians[bases[name]],
+            of_django_db=statistics.median(parts[name]),
+            spread_of_it=spread(parts[name]),
         )
-    return results
+        for name, rounds in times.items()
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--asgi", action="store_true", help="measure async views under ASGI")
-    parser.add_argument("--rounds", type=int, default=30, help="of 100 requests a subject")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    parser.add_argument("--rounds", type=int, default=40, help="of 50 requests a subject")
     options = parser.parse_args()
 
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-    django.setup()
     try:
         call_command("migrate", verbosity=0)
-        requests = make_requests(asgi_request if options.asgi else wsgi_request)
-        measuring = measure(requests, options.rounds)
-        times = asyncio.run(measuring) if options.asgi else run_without_loop(measuring)
-    finally:
+        requests = make_requests(asgi=options.asgi) | {STATEMENT: bare_statement()}
         connection.close()
-        if connection.vendor == "sqlite":
-            Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)
+        if options.asgi:
+            times = asyncio.run(measure_in_loop(requests, options.rounds))
+        else:
+            times = measure_without_loop(requests, options.rounds)
+    finally:
+        throw_away()
 
-    results = evaluate(times)
     interface = "ASGI" if options.asgi else "WSGI"
-    print(f"{interface}, {connection.vendor}, Django {django.get_version()}: CPU time per request")
-    for result in results:
-        print(
-            f"{result.name:22} {result.microseconds:6.0f} µs ± {result.spread:<4.0f}"
-            f"adds {result.added:6.0f} µs, {result.ratio:5.2f} of what Django adds"
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
+    title = f"CPU time per request, {interface}, {connection.vendor}"
+    publish(title, evaluate(times), file=options.json)
 
 
 if __name__ == "__main__":

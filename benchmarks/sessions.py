@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
-"""Does it matter how many sessions there are? One user's list, and an end to all of theirs.
+"""Does it matter how many sessions there are? To list and to end those of one user, and to prune.
 
     python benchmarks/sessions.py [--sizes 1000 1000000] [--json FILE]
     python scripts/with_database.py postgresql python benchmarks/sessions.py
 
 The table grows from size to size, and each size is measured against the smallest one by its ratio.
-A user has ten sessions, whatever the size.
+A user has ten sessions, whatever the size; what is pruned is one batch, of a hundred sessions.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -30,25 +28,29 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from benchmarks.rows import fill, throw_away  # noqa: E402
+from benchmarks.ratios import spread  # noqa: E402
+from benchmarks.rows import add_expired, fill, throw_away  # noqa: E402
+from benchmarks.tables import new_parser, publish  # noqa: E402
 from session_auth.engines.database import SessionStore  # noqa: E402
+from session_auth.engines.pruning import PRUNE_ROWS  # noqa: E402
 from session_auth.models import Session  # noqa: E402
 
 SESSIONS_A_USER = 10
-ROUNDS = 200
+ROUNDS = 100
+PRUNE_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     sessions: int
     action: str
-    microseconds: float
+    wall_us: float
     """The median of the rounds."""
 
-    spread: float
+    spread_us: float
     """The distance between the quartiles."""
 
-    ratio: float
+    of_smallest: float
     """To the same with the smallest number of sessions."""
 
 
@@ -61,13 +63,18 @@ def time_of(call: Callable[[], object]) -> float:
 def measure(size: int) -> dict[str, list[float]]:
     """Return the microseconds of each round, spread over the users."""
     store, users = SessionStore(), size // SESSIONS_A_USER
-    times: dict[str, list[float]] = {"list": [], "end others": []}
+    times: dict[str, list[float]] = {"list": [], "end others": [], "prune": []}
     for number in range(ROUNDS):
         user_id = number * users // ROUNDS + 1
         times["list"].append(time_of(partial(store.of_user, user_id)))
         newest, *others = store.of_user(user_id)
         times["end others"].append(time_of(partial(store.remove_of_user, user_id, but=newest.id)))
         Session.objects.bulk_create(Session(**asdict(record)) for record in others)
+    for number in range(PRUNE_ROUNDS):
+        add_expired(PRUNE_ROWS, first=10**9 + number * PRUNE_ROWS)
+        times["prune"].append(time_of(store.prune))
+    if Session.objects.count() != size:
+        raise SystemExit("What was pruned is not what had expired.")
     return times
 
 
@@ -76,23 +83,22 @@ def evaluate(measured: dict[int, dict[str, list[float]]]) -> list[Result]:
     results = []
     for size, times in measured.items():
         for action, rounds in times.items():
-            first, median, third = statistics.quantiles(rounds, n=4)
+            median = statistics.median(rounds)
             results.append(
                 Result(
                     sessions=size,
                     action=action,
-                    microseconds=median,
-                    spread=third - first,
-                    ratio=median / statistics.median(smallest[action]),
+                    wall_us=median,
+                    spread_us=spread(rounds),
+                    of_smallest=median / statistics.median(smallest[action]),
                 )
             )
     return results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     options = parser.parse_args()
 
     measured = {}
@@ -104,15 +110,8 @@ def main() -> None:
     finally:
         throw_away()
 
-    results = evaluate(measured)
-    print(f"{connection.vendor}, Django {django.get_version()}: time of one call")
-    for result in results:
-        print(
-            f"{result.sessions:9,} sessions  {result.action:10}  {result.microseconds:7.0f} µs "
-            f"± {result.spread:<5.0f} {result.ratio:5.2f} of the first"
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
+    title = f"One user's ten sessions among others, {connection.vendor}"
+    publish(title, evaluate(measured), file=options.json)
 
 
 if __name__ == "__main__":

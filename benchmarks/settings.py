@@ -1,9 +1,12 @@
-"""A project with both session engines and no middleware: each subject has its own."""
+"""A project with every session engine and no middleware: each subject has its own."""
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+PEERS = ("rest_framework", "ninja", "allauth", "allauth.account", "allauth.headless")
 
 ALLOWED_HOSTS = ["localhost"]
 INSTALLED_APPS = [
@@ -11,21 +14,41 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "session_auth",
+    *(app for app in PEERS if find_spec(app.partition(".")[0])),
 ]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+ACCOUNT_RATE_LIMITS = False  # the logins are measured, not their throttle
+HEADLESS_ONLY = True
+# allauth does not start without; each subject is made with its own.
+MIDDLEWARE = ["allauth.account.middleware.AccountMiddleware"] if find_spec("allauth") else []
 ROOT_URLCONF = "benchmarks.views"
 SESSION_ENGINE = "session_auth.engines.database"
 SECRET_KEY = "for-benchmarks-only"  # noqa: S105 # protects nothing
 USE_TZ = True
 
 SQLITE = Path(tempfile.gettempdir()) / f"session-auth-benchmark-{os.getpid()}.sqlite3"
+# Connections are kept, as in production: else each request pays for a new one first of all. Under
+# ASGI, where Django has a thread for each request, only a pool can keep them.
+KEPT: dict[str, Any] = (
+    {"OPTIONS": {"pool": {"min_size": 1, "max_size": 4}}}
+    if os.environ.get("BENCHMARK_POOL")
+    else {"CONN_MAX_AGE": None}
+)
 DATABASE: dict[str, Any] = (
-    {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]}
+    {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]} | KEPT
     if os.environ.get("TEST_DATABASE") == "postgresql"
     else {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.setdefault("BENCHMARK_SQLITE", str(SQLITE)),  # for child processes
         "OPTIONS": {"timeout": 20},
+        "CONN_MAX_AGE": None,
     }
 )
-# Connections are kept, as in production: else each request pays for a new one first of all.
-DATABASES = {"default": DATABASE | {"CONN_MAX_AGE": None}}
+DATABASES = {"default": DATABASE}
+if "BENCHMARK_REDIS" in os.environ:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["BENCHMARK_REDIS"],
+        }
+    }

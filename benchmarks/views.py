@@ -1,7 +1,9 @@
 """The smallest views that there are: what a benchmark measures must be around them."""
 
+from importlib.util import find_spec
+
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 
 USERNAME = "alice"
 
@@ -27,4 +29,7 @@ urlpatterns = [
     path("private/", private),
     path("async/open/", open_to_all_async),
     path("async/private/", private_async),
+    path("auth/", include("session_auth.urls")),
 ]
+if find_spec("rest_framework"):
+    urlpatterns.append(path("peers/", include("benchmarks.peers.urls")))

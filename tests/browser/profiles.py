@@ -25,7 +25,7 @@ def new_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 
 @contextmanager
 def watched_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
-    """Do what ``new_profile`` does; whatever else the console shows as an error fails the test, too.
+    """Do what ``new_profile`` does; any other error that the console shows fails the test, too.
 
     What the content security policy refuses, above all.
     """

@@ -1,0 +1,21 @@
+"""One subject for a server: ``BENCHMARK_SUBJECT`` names it. See servers.py."""
+
+import os
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+django.setup()
+
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.test import override_settings  # noqa: E402
+
+from benchmarks.subjects import subjects  # noqa: E402
+
+SUBJECT = next(each for each in subjects() if each.name == os.environ["BENCHMARK_SUBJECT"])
+
+with override_settings(MIDDLEWARE=SUBJECT.middleware, SESSION_ENGINE=SUBJECT.engine):
+    wsgi: Any = WSGIHandler()
+    asgi: Any = ASGIHandler()
