@@ -54,6 +54,13 @@ class Subject:
 NO_AUTH = Subject(name="no auth", middleware=(), path="/open/", has_async_view=True)
 DJANGO = Subject(name="Django db", has_async_view=True)
 OURS = Subject(name="session_auth", middleware=MIDDLEWARE, engine=ENGINE, has_async_view=True)
+LEAST = Subject(
+    name="the least",
+    middleware=("benchmarks.least.Nothing",) * 3,
+    engine=ENGINE,
+    path="/least/",
+    has_async_view=True,
+)
 UNUSED = (
     Subject(name="Django, unused", path="/open/", has_async_view=True),
     Subject(
@@ -103,7 +110,7 @@ FRAMEWORKS = (
 
 def subjects() -> tuple[Subject, ...]:
     """Return those that can run here."""
-    chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, *UNUSED, COOKIES)
+    chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, LEAST, *UNUSED, COOKIES)
     if hasattr(settings, "CACHES") and "redis" in settings.CACHES["default"]["BACKEND"]:
         chosen += CACHED
     if find_spec("rest_framework"):

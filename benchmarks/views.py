@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from benchmarks import least
+
 USERNAME = "alice"
 
 
@@ -29,6 +31,8 @@ urlpatterns = [
     path("private/", private),
     path("async/open/", open_to_all_async),
     path("async/private/", private_async),
+    path("least/", least.private),
+    path("async/least/", least.private_async),
     path("auth/", include("session_auth.urls")),
 ]
 if find_spec("rest_framework"):
