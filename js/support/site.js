@@ -12,7 +12,7 @@ export class Site {
   idleSeconds = 1800;
   absoluteSeconds = 86400;
   session = null;
-  /** What befalls the next requests: a status, the code of a 401, an error, or a promise to await. */
+  /** What befalls the next requests: a status, the code of a 401, an answer, an error, or a promise to await. */
   troubles = [];
   #keys = 0;
 
@@ -41,6 +41,7 @@ export class Site {
     this.lastRequest = request;
     const trouble = this.troubles.shift();
     if (trouble instanceof Error) throw trouble;
+    if (trouble instanceof Response) return trouble;
     if (typeof trouble === "number") return refuse(trouble, "trouble");
     if (typeof trouble === "string") return refuse(401, trouble);
     const text = await request.text();
@@ -125,4 +126,4 @@ export class Site {
 const answer = (status, data) =>
   new Response(JSON.stringify(data), { status, headers: { "Content-Type": "application/json" } });
 
-const refuse = (status, code) => answer(status, { error: "A sentence.", code });
+export const refuse = (status, code) => answer(status, { error: "A sentence.", code });

@@ -9,7 +9,9 @@ const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
 export const pages = () => [
   "README.md",
   "js/README.md",
-  ...readdirSync(new URL("docs/", ROOT)).map((name) => `docs/${name}`),
+  ...readdirSync(new URL("docs/", ROOT))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
 ];
 
 export const read = (page) => readFileSync(new URL(page, ROOT), "utf8");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { closePage, openPage, passTime, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
+import { Site, refuse } from "../support/site.js";
 import { closeTabs, openTab } from "../support/tabs.js";
 
 const VAULT = "/api/auth/vault/";
@@ -53,6 +53,15 @@ describe("step-up", () => {
     assert.equal(sent(), 6);
     const numbers = site.bodies.map(({ number }) => number).filter(Boolean);
     assert.deepEqual(numbers, [1, 2, 3, 1, 2, 3]);
+  });
+
+  it("may be asked for by what renews the session itself", async () => {
+    client.onReauthenticationRequired(() => client.reauthenticate({ password: "right" }));
+    site.troubles = [refuse(403, "reauthentication_required")];
+
+    await client.changePassword({ oldPassword: "right", newPassword: "new" });
+
+    assert.equal(sent("/password/change/"), 2);
   });
 
   it("is for reads too", async () => {

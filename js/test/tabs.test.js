@@ -70,6 +70,35 @@ describe("tabs", () => {
     assert.deepEqual(there.seen, []);
   });
 
+  it("wait for that new key before they look by themselves, too", async () => {
+    site.logIn("alice");
+    const [here, there] = await openTabs(2);
+    let arrive;
+    site.troubles = [new Promise((resolve) => (arrive = resolve))];
+    const proof = here.client.reauthenticate({ password: "right" });
+    await settle();
+    fire("pagehide");
+    fire("pageshow", { persisted: true });
+    const looked = there.client.user();
+    await settle();
+    assert.deepEqual(site.calls, ["POST /api/auth/reauthenticate/"]);
+    arrive();
+
+    await Promise.all([proof, looked]);
+    assert.deepEqual(here.seen.concat(there.seen), []);
+  });
+
+  it("that show nobody wait for no login of another", async () => {
+    const [here, there] = await openTabs(2);
+    site.troubles = [new Promise(() => {})];
+    here.client.login({ username: "alice", password: "right" });
+    await settle();
+
+    await there.client.user();
+
+    assert.equal(site.calls.at(-1), LOOK);
+  });
+
   it("hear of a login in a tab that nobody watches", async () => {
     const [here] = await openTabs(1);
 

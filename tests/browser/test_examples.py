@@ -174,7 +174,7 @@ def test_a_person_uses_it_in_production(app: Page) -> None:
     assert complaints == []
 
 
-def test_a_person_uses_it_through_the_proxy_of_vite(page: Page, developed: str) -> None:
+def test_a_person_uses_it_through_the_proxy_of_vite(developed: str, page: Page) -> None:
     """And the admin, which shares the session and has its style sheet."""
     tab = write_in_two_tabs(page, developed)
 

@@ -234,12 +234,12 @@ export function createSessionClient({
       const again = init?.body instanceof ReadableStream ? undefined : request.clone();
       if (needsToken) request.headers.set(headerName, await unlessAborted(signal, currentToken));
       const sentAt = stamp();
-      const response = await fetch(request);
+      const call = () => fetch(request);
+      const response = await (renews ? (renewal = inTurn(call, "login/")) : call());
       if (response.ok) return response;
 
       const { code } = errorOf(response, parse(await response.clone().text()));
       const isOver = /^(session_ended|not_authenticated)$/.test(code) && snapshot.user;
-      if (code === "user_changed" || (isOver && renews)) lookPassively().catch(ignore);
       /** @type {(() => Promise<unknown>) | undefined} */
       let cure;
       if (code === "csrf_failed" && needsToken) cure = renewToken;
@@ -248,13 +248,12 @@ export function createSessionClient({
         cure = async () => provenAt > sentAt || prove();
       }
       if (isOver && !renews) {
-        // Perhaps it was sent with the old key while the session got a new one.
+        // Perhaps it was sent with the old key.
         cure = async () => {
-          await inTurn(() => renewal?.catch(ignore), "login/");
           await lookPassively().catch(ignore);
           return snapshot.user && snapshot.session?.user_ref === shown;
         };
-      }
+      } else if (isOver || code === "user_changed") lookPassively().catch(ignore);
       if (!again || !cure || tried.has(code) || !(await unlessAborted(signal, cure))) {
         return response;
       }
@@ -315,8 +314,7 @@ export function createSessionClient({
    * @returns {Promise<User>}
    */
   async function renew(name, body, cause) {
-    renewal = inTurn(() => post(name, body, { anyone: cause, renews: true }), "login/");
-    const { user, csrfToken } = await renewal;
+    const { user, csrfToken } = await post(name, body, { anyone: cause, renews: true });
     told = csrfToken;
     provenAt = stamp();
     await look(false, cause).catch(() => {
@@ -329,10 +327,12 @@ export function createSessionClient({
 
   /** Ask who is logged in. @param {boolean} passive @param {State["cause"]} [cause] */
   async function look(passive, cause) {
+    // The browser has a new key, on its way to some tab, only when it has arrived.
+    if (snapshot.user) await inTurn(() => renewal, "login/").catch(ignore);
     const asOf = stamp();
-    /** @type {JsonOptions} */
-    const options = passive ? { headers: { "Session-Activity": "passive" } } : {};
-    const [{ user, session = null }, headers] = await exchange(endpoint("user/"), options);
+    const [{ user, session = null }, headers] = await exchange(endpoint("user/"), {
+      headers: passive ? { "Session-Activity": "passive" } : {},
+    });
     const now = Date.now();
     // The clock of the server, which may be another: an answer is good for a difference of times.
     const serverTime = Date.parse(/** @type {string} */ (headers.get("Date"))) || now;
@@ -455,7 +455,7 @@ export function createSessionClient({
    * @param {"login/"} [what] For what gives the session a new key.
    * @returns {Promise<any>}
    */
-  const inTurn = (turn, what) =>
+  const inTurn = async (turn, what) =>
     navigator.locks ? navigator.locks.request(nameOf(what), turn) : turn();
 
   function open() {
@@ -600,9 +600,7 @@ function unlessAborted(signal, ask) {
 function parse(text) {
   try {
     return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  } catch {} // then it is undefined
 }
 
 /**
