@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.pages import PASSWORD, Demo
+from tests.browser.pages import PASSWORD, Demo, wait_until
 from tests.browser.profiles import new_profile
 
 CREDENTIALS = {"username": "bob", "password": PASSWORD}
@@ -64,7 +64,7 @@ def test_what_is_known_is_kept_while_offline_and_looked_at_when_online_again(
     assert in_page(app, SNAPSHOT) == ["authenticated", "bob"]
     assert in_page(app, "seen.length") == seen
     app.page.context.set_offline(False)
-    app.page.wait_for_function("client.getSnapshot().status === 'anonymous'")
+    wait_until(app.page, lambda: in_page(app, SNAPSHOT) == ["anonymous", None])
     assert in_page(app, "seen.at(-1)") == ["ended", "ended"]
 
 
