@@ -8,11 +8,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-from django.test import override_settings  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
 
-from benchmarks.subjects import subjects  # noqa: E402
+from benchmarks.subjects import subjects
 
 SUBJECT = next(each for each in subjects() if each.name == os.environ["BENCHMARK_SUBJECT"])
 

@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-from benchmarks.ratios import spread  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
+from benchmarks.ratios import spread
+from benchmarks.tables import new_parser, publish
 
 SCRIPT = ROOT / "benchmarks" / "node" / "better-auth.js"
 REQUESTS_A_ROUND = 100

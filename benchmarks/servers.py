@@ -27,17 +27,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from benchmarks.ratios import ratios, spread  # noqa: E402
-from benchmarks.rows import throw_away  # noqa: E402
-from benchmarks.subjects import DJANGO, NO_AUTH, OURS, Subject, cookies, log_in  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
+from benchmarks.ratios import ratios, spread
+from benchmarks.rows import throw_away
+from benchmarks.subjects import DJANGO, NO_AUTH, OURS, Subject, cookies, log_in
+from benchmarks.tables import new_parser, publish
 
 SUBJECTS = (NO_AUTH, DJANGO, OURS)
 SERVERS: dict[str, tuple[str, ...]] = {

@@ -20,20 +20,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-import django  # noqa: E402
+import django
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from benchmarks.ratios import spread  # noqa: E402
-from benchmarks.rows import add_expired, fill, throw_away  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
-from session_auth.engines.database import SessionStore  # noqa: E402
-from session_auth.engines.pruning import PRUNE_ROWS  # noqa: E402
-from session_auth.models import Session  # noqa: E402
+from benchmarks.ratios import spread
+from benchmarks.rows import add_expired, fill, throw_away
+from benchmarks.tables import new_parser, publish
+from session_auth.engines.database import SessionStore
+from session_auth.engines.pruning import PRUNE_ROWS
+from session_auth.models import Session
 
 SESSIONS_A_USER = 10
 ROUNDS = 100

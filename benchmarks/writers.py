@@ -19,16 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, connections  # noqa: E402
+from django.core.management import call_command
+from django.db import connection, connections
 
-from benchmarks.rows import throw_away  # noqa: E402
-from benchmarks.subjects import CACHED, DJANGO, OURS, Subject, subjects  # noqa: E402
-from benchmarks.tables import new_parser, publish  # noqa: E402
+from benchmarks.rows import throw_away
+from benchmarks.subjects import CACHED, DJANGO, OURS, Subject, subjects
+from benchmarks.tables import new_parser, publish
 
 WRITERS = 4
 

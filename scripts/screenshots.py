@@ -15,11 +15,11 @@ from typing import Any, Literal
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402 # after the path
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.conftest import CHROMIUM, FLAGS  # noqa: E402
-from tests.browser.demo_server import running_demo  # noqa: E402
-from tests.browser.pages import Demo  # noqa: E402
+from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.demo_server import running_demo
+from tests.browser.pages import Demo
 
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 150_000
