@@ -41,13 +41,13 @@ class Nothing(MiddlewareMixin):
 @lru_cache(maxsize=1)
 def statement() -> str:
     rows = Session.objects.select_related("user").filter(pk="id")
-    return str(rows.query.sql_with_params()[0])
+    return str(rows.query.sql_with_params()[0]).replace("%s", "%(id)s")
 
 
 def who(request: HttpRequest) -> User:
     session_id = digest(request.COOKIES["sessionid"])
     with connection.cursor() as cursor:
-        cursor.execute(statement(), [session_id])
+        cursor.execute(statement(), {"id": session_id})
         row = cursor.fetchone()
     user = User.from_db(connection.alias, NAMES, row[WIDTH:])
     session_hash = json.loads(row[DATA])[HASH_SESSION_KEY]

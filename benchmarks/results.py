@@ -7,7 +7,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ STACKS = {
     "request-asgi": "ASGI, SQLite",
     "request-asgi-postgresql": "ASGI, PostgreSQL",
 }
+SERVERS = {
+    "servers": "SQLite",
+    "servers-postgresql": "PostgreSQL",
+    "servers-postgresql-prepared": "PostgreSQL, statements prepared",
+}
 COMPARED = (
     *("Django db", "Django cached_db", "Django signed_cookies", "DRF on Django db"),
     *("Ninja on Django db", "fastapi-users", "DRF on session_auth", "Ninja on session_auth"),
@@ -48,7 +53,7 @@ def in_short(results: Results) -> str:
         "CPU time that authentication adds to a request, as a part of what Django's `db` engine "
         f"adds:\n\n{markdown(_added(results))}\n"
         "Requests a second of one worker, as a part of those of the same view without "
-        f"authentication, on SQLite:\n\n{markdown(_throughput(results['servers']['rows']))}"
+        f"authentication:\n\n{markdown(_throughput(results))}"
     )
 
 
@@ -63,12 +68,14 @@ def _added(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _throughput(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    subjects = dict.fromkeys(row["subject"] for row in rows)
+def _throughput(results: Results) -> list[dict[str, Any]]:
     return [
-        {"": subject}
+        {"": f"{subject}, {database}"}
         | {row["server"]: row["of_no_auth"] for row in rows if row["subject"] == subject}
-        for subject in subjects
+        for file, database in SERVERS.items()
+        for rows in [results[file]["rows"]]
+        for subject in dict.fromkeys(row["subject"] for row in rows)
+        if subject != "no auth"
     ]
 
 
@@ -90,7 +97,7 @@ def fill(document: str, results: Results) -> str:
         for name, each in results.items()
     }
     tables["environment"] = environment(results)
-    if results.keys() >= {*STACKS, "servers"}:
+    if results.keys() >= {*STACKS, *SERVERS}:
         tables["in-short"] = in_short(results)
     return BLOCK.sub(
         lambda block: (

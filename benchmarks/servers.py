@@ -199,7 +199,9 @@ def main() -> None:
         ]
     finally:
         throw_away()
-    publish(f"One worker, end to end, {connection.vendor}", results, file=options.json)
+    prepared = ", statements prepared" if "BENCHMARK_PREPARED" in os.environ else ""
+    title = f"One worker, end to end, {connection.vendor}{prepared}"
+    publish(title, results, file=options.json)
 
 
 if __name__ == "__main__":

@@ -29,13 +29,18 @@ USE_TZ = True
 SQLITE = Path(tempfile.gettempdir()) / f"session-auth-benchmark-{os.getpid()}.sqlite3"
 # Connections are kept, as in production: else each request pays for a new one first of all. Under
 # ASGI, where Django has a thread for each request, only a pool can keep them.
-KEPT: dict[str, Any] = (
-    {"OPTIONS": {"pool": {"min_size": 1, "max_size": 4}}}
-    if os.environ.get("BENCHMARK_POOL")
-    else {"CONN_MAX_AGE": None}
-)
+HAS_POOL = "BENCHMARK_POOL" in os.environ
+POOL: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 4}}
+# As docs/deployment.md advises for PostgreSQL.
+PREPARED = {"server_side_binding": True, "prepare_threshold": 1}
 DATABASE: dict[str, Any] = (
-    {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]} | KEPT
+    {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ["PGDATABASE"],
+        "OPTIONS": (POOL if HAS_POOL else {})
+        | (PREPARED if "BENCHMARK_PREPARED" in os.environ else {}),
+        "CONN_MAX_AGE": 0 if HAS_POOL else None,
+    }
     if os.environ.get("TEST_DATABASE") == "postgresql"
     else {
         "ENGINE": "django.db.backends.sqlite3",

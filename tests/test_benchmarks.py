@@ -9,14 +9,23 @@ from typing import Any
 import pytest
 
 from benchmarks.ratios import parts_added, ratios, spread
-from benchmarks.results import BLOCK, COMPARED, README, RESULTS, STACKS, fill, in_short
+from benchmarks.results import (
+    BLOCK,
+    COMPARED,
+    README,
+    RESULTS,
+    SERVERS,
+    STACKS,
+    fill,
+    in_short,
+)
 from benchmarks.tables import ROOT, markdown, text
 
 SCRIPTS = [
     path for path in (ROOT / "benchmarks").glob("*.py") if "new_parser(__doc__)" in path.read_text()
 ]
 REQUESTS = [{"subject": name, "of_django_db": part} for part, name in enumerate(COMPARED, 1)]
-SERVERS = [
+ANSWERED = [
     {"server": server, "subject": subject, "of_no_auth": part}
     for server in ("gunicorn", "granian")
     for subject, part in (("no auth", 1), ("session_auth", 0.5))
@@ -33,7 +42,7 @@ def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-MEASURED = dict.fromkeys(STACKS, result(REQUESTS)) | {"servers": result(SERVERS)}
+MEASURED = dict.fromkeys(STACKS, result(REQUESTS)) | dict.fromkeys(SERVERS, result(ANSWERED))
 
 
 def test_what_a_subject_adds_is_compared_round_by_round() -> None:
@@ -99,8 +108,9 @@ def test_the_tables_in_short_hold_the_ratios_by_stack_and_by_server() -> None:
         *([name, *[str(part)] * 4] for part, name in enumerate(COMPARED, 1)),
         ["", "gunicorn", "granian"],
         [""] * 3,
-        ["no auth", "1", "1"],
-        ["session_auth", "0.5", "0.5"],
+        ["session_auth, SQLite", "0.5", "0.5"],
+        ["session_auth, PostgreSQL", "0.5", "0.5"],
+        ["session_auth, PostgreSQL, statements prepared", "0.5", "0.5"],
     ]
 
 
@@ -109,7 +119,7 @@ def test_tables_are_written_between_the_words_and_nothing_else_is() -> None:
 
     assert fill(document, MEASURED) == (
         "Before.\n<!-- make bench: servers -->\n\n"
-        f"**A title**: `python benchmarks/request.py`\n\n{markdown(SERVERS)}\n"
+        f"**A title**: `python benchmarks/request.py`\n\n{markdown(ANSWERED)}\n"
         "<!-- end -->\nAfter.\n"
     )
 
@@ -117,7 +127,7 @@ def test_tables_are_written_between_the_words_and_nothing_else_is() -> None:
 def test_a_table_for_which_nothing_was_measured_stays_as_it_is() -> None:
     document = "<!-- make bench: in-short -->\n\nold\n<!-- end -->\n"
 
-    assert fill(document, {"servers": result(SERVERS)}) == document
+    assert fill(document, {"servers": result(ANSWERED)}) == document
     assert fill(document, MEASURED) == document.replace("old", in_short(MEASURED))
 
 

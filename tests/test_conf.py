@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from session_auth.conf import get_conf
+from session_auth.conf import cached_settings, get_conf
 
 
 def test_defaults_need_no_settings() -> None:
@@ -24,6 +24,14 @@ def test_a_changed_setting_counts_at_once() -> None:
     with override_settings(SESSION_AUTH_API_PATHS=["/v1/"]):
         assert get_conf().API_PATHS == ["/v1/"]
     assert get_conf().API_PATHS == ("/api/",)
+
+
+def test_a_changed_setting_of_django_counts_at_once() -> None:
+    assert cached_settings.SESSION_COOKIE_NAME == "sessionid"
+
+    with override_settings(SESSION_COOKIE_NAME="other"):
+        assert cached_settings.SESSION_COOKIE_NAME == "other"
+    assert cached_settings.SESSION_COOKIE_NAME == "sessionid"
 
 
 @pytest.mark.parametrize("value", [3600, timedelta(0), timedelta(days=-1), "1 day", None])

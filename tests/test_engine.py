@@ -1,5 +1,6 @@
 """The database engine: what a session store promises, beyond what Django's own tests hold it to."""
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,10 +198,10 @@ def test_a_session_saved_twice_in_one_request_keeps_what_others_wrote_between() 
     assert data_of(session) == {"a": 2, "b": 1, "c": 1, "d": 1}
 
 
-json = st.recursive(
+json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.lists, max_leaves=3
 )
-sessions = st.dictionaries(st.sampled_from("abcd"), json)
+sessions = st.dictionaries(st.sampled_from("abcd"), json_values)
 
 
 @given(base=sessions, mine=sessions, theirs=sessions)
@@ -516,10 +517,28 @@ def test_clearsessions_deletes_what_has_expired() -> None:
         assert Session.objects.get().id == digest(str(young.session_key))
 
 
+class RoundedSerializer:
+    """A project's own."""
+
+    def dumps(self, data: object) -> bytes:
+        return json.dumps(data).encode()
+
+    def loads(self, data: bytes) -> Any:
+        return json.loads(data, parse_float=lambda text: round(float(text)))
+
+
+def test_a_serializer_of_the_project_reads_and_writes() -> None:
+    with override_settings(SESSION_SERIALIZER=f"{__name__}.RoundedSerializer"):
+        session = stored(a=1.4, name="é")
+
+        assert data_of(session) == {"a": 1, "name": "é"}
+    assert data_of(session) == {"a": 1.4, "name": "é"}
+
+
 # Faults
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", '"text"', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}{}", '"text"', "\x00"])
 def test_data_that_is_no_json_object_counts_as_empty_and_is_logged(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:

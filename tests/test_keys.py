@@ -3,7 +3,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from session_auth.keys import digest, is_session_key, new_session_key
+from session_auth.keys import csrf_secret, digest, is_session_key, new_session_key
 
 
 def test_a_new_key_holds_256_bits_and_never_comes_twice() -> None:
@@ -42,3 +42,18 @@ def test_the_id_is_the_sha256_of_the_key_and_fits_the_column() -> None:
 
     assert urlsafe_b64decode(digest(key) + "=") == hashlib.sha256(key.encode()).digest()
     assert len(digest(key)) == 43
+
+
+def test_the_csrf_secret_follows_from_the_key_alone() -> None:
+    key, other = new_session_key(), new_session_key()
+    secret = csrf_secret(key)
+
+    assert secret == csrf_secret(key) != csrf_secret(other)
+    assert len(bytes.fromhex(secret)) == 16
+
+
+def test_the_csrf_secret_does_not_follow_from_the_id() -> None:
+    key = new_session_key()
+    known = urlsafe_b64decode(digest(key) + "=")
+
+    assert csrf_secret(key) not in {known.hex()[:32], csrf_secret(digest(key))}

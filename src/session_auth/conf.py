@@ -73,6 +73,17 @@ class Conf:
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
 
 
+class _CachedSettings:
+    """Django's settings, each read once, since reading one takes ``settings`` two calls."""
+
+    def __getattr__(self, name: str) -> Any:
+        value = vars(self)[name] = getattr(settings, name)
+        return value
+
+
+cached_settings = _CachedSettings()
+
+
 @lru_cache(maxsize=1)
 def get_conf() -> Conf:
     """Return the settings in force.
@@ -125,5 +136,6 @@ def unknown_settings() -> list[str]:
 
 @receiver(setting_changed, dispatch_uid="session_auth.conf")
 def _forget(*, setting: str, **kwargs: Any) -> None:
+    vars(cached_settings).pop(setting, None)
     if setting.startswith(PREFIX):
         get_conf.cache_clear()

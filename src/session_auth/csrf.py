@@ -12,14 +12,14 @@ from django.http import HttpHeaders, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf as django_csrf
 from django.utils.crypto import get_random_string
-from django.utils.functional import SimpleLazyObject
 from django.utils.http import is_same_domain
 
 from session_auth import events
-from session_auth.conf import get_conf
+from session_auth.conf import cached_settings, get_conf
 from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
+from session_auth.lazy import Lazy
 from session_auth.signals import csrf_token_needed
 
 logger = logging.getLogger("django.security.csrf")
@@ -49,14 +49,14 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        if settings.CSRF_USE_SESSIONS:
+        if cached_settings.CSRF_USE_SESSIONS:
             super().process_request(request)
         elif (
-            settings.CSRF_COOKIE_NAME in request.COOKIES
-            or settings.SESSION_COOKIE_NAME in request.COOKIES
+            cached_settings.CSRF_COOKIE_NAME in request.COOKIES
+            or cached_settings.SESSION_COOKIE_NAME in request.COOKIES
         ):
             # Lazy, since few requests use it, and it has to look the session up.
-            request.META["CSRF_COOKIE"] = SimpleLazyObject(partial(self._secret, request))
+            request.META["CSRF_COOKIE"] = Lazy(partial(self._secret, request))
 
     def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
         if (
@@ -180,9 +180,9 @@ def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     As after a renewal of the key, when a session was taken over from Django's engine, or when a
     subdomain has planted one. The session must have been loaded or saved.
     """
-    name = settings.CSRF_COOKIE_NAME
+    name = cached_settings.CSRF_COOKIE_NAME
     sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
-    if sent is None or settings.CSRF_USE_SESSIONS:
+    if sent is None or cached_settings.CSRF_USE_SESSIONS:
         return
     secret = _secret_of_user(request)
     if secret is not None and secret != sent:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
@@ -13,9 +13,9 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
-from django.utils.functional import SimpleLazyObject
 
 from session_auth import csrf, events, known_devices, throttling
+from session_auth.conf import cached_settings
 from session_auth.cookies import is_ambiguous
 from session_auth.engines.values import State
 from session_auth.events import Event
@@ -28,6 +28,7 @@ from session_auth.exceptions import (
     UserChanged,
 )
 from session_auth.http import error_response, refusal_response, wants_json
+from session_auth.lazy import Lazy
 from session_auth.users import alook_up_user, is_reference_to, look_up_user
 
 AMBIGUOUS = (
@@ -70,12 +71,15 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         header = request.META.get("HTTP_COOKIE")
-        if header and is_ambiguous(header, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
+        if header and is_ambiguous(
+            header, cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
+        ):
             events.record(Event.AMBIGUOUS_COOKIE, request)
             return refusal_response(request, InvalidRequest(AMBIGUOUS))
-        session: Any = self.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        session: Any = self.SessionStore(request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME))
         session.meta = request.META
-        session.passive = _is_passive(request)
+        if "HTTP_SESSION_ACTIVITY" in request.META or "HTTP_SEC_PURPOSE" in request.META:
+            session.passive = _is_passive(request)
         request.session = session
         return None
 
@@ -85,10 +89,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return response
         vary = session.accessed
         try:
-            throttling.make_good(request)
+            if throttling.GUESSES in request.META:
+                throttling.make_good(request)
             if session.unconfirmed_ids:
                 session.confirm_end()
-            save = settings.SESSION_SAVE_EVERY_REQUEST
+            save = cached_settings.SESSION_SAVE_EVERY_REQUEST
             if save:
                 session.keys()  # looks the key up: one that opens nothing leaves the session empty
             step = _last_step(request, response, accessed=vary, save=save)
@@ -112,7 +117,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 await sync_to_async(throttling.make_good)(request)
             if session.unconfirmed_ids:
                 await sync_to_async(session.confirm_end)()
-            save = settings.SESSION_SAVE_EVERY_REQUEST
+            save = cached_settings.SESSION_SAVE_EVERY_REQUEST
             if save:
                 await session.akeys()
             step = _last_step(request, response, accessed=vary, save=save)
@@ -201,7 +206,8 @@ def _last_step(request: HttpRequest, response: HttpResponse, *, accessed: bool, 
         return Step.DELETE_COOKIE if flushed and has_cookie else Step.NOTHING
     if (session.modified or save) and response.status_code < 500:
         return Step.SAVE
-    return Step.TOUCH if accessed and session.touch_is_due() else Step.NOTHING
+    is_seen = accessed and session.touch_is_due and not session.passive
+    return Step.TOUCH if is_seen else Step.NOTHING
 
 
 def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
@@ -287,7 +293,7 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
             super().process_request(request)  # which says what to do
-        request.user = cast("Any", SimpleLazyObject(partial(_user, request)))
+        request.user = Lazy(partial(_user, request))  # type: ignore[assignment]  # a user, once used
         request.auser = partial(_auser, request)
 
     async def __acall__(self, request: HttpRequest) -> Any:

@@ -8,9 +8,8 @@ Django's own tests of its engines run against ours, on every version of Django.
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -21,13 +20,15 @@ from django.contrib.auth import SESSION_KEY as USER_ID_KEY
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.serializers import JSONSerializer
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from session_auth.client_info import client_info
-from session_auth.conf import get_conf
+from session_auth.conf import cached_settings, get_conf
 from session_auth.engines.adoption import adopt
 from session_auth.engines.ending import announce, forget_ended
 from session_auth.engines.pruning import PRUNE_ROWS, in_batches
@@ -36,6 +37,7 @@ from session_auth.engines.values import Deadlines, Record, State
 from session_auth.keys import digest, is_session_key, new_session_key
 from session_auth.signals import EndReason
 
+JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
 
 
@@ -59,6 +61,9 @@ class BaseSessionStore(Rows, SessionBase):
     passive: bool = False
     """Whether this request does not count as activity: then it makes the session last no longer."""
 
+    touch_is_due: bool = False
+    """Whether ``touch()`` had something to write when the row was loaded."""
+
     flush_reason: EndReason = EndReason.LOGOUT
     """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
 
@@ -77,7 +82,11 @@ class BaseSessionStore(Rows, SessionBase):
     _predecessor_ids: frozenset[str] = frozenset()
 
     def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
+        # Instead of super().__init__(), which imports the serializer for each request.
+        self._session_key = session_key
+        self.accessed = False
+        self.modified = False
+        self.serializer = _serializer(cached_settings.SESSION_SERIALIZER)
         self.state = State.NEW if self.session_key is None else State.UNREAD
 
     # Django's contract. The inherited async twins that are not here run these in one thread hop.
@@ -90,7 +99,11 @@ class BaseSessionStore(Rows, SessionBase):
     def decode(self, session_data: str) -> dict[str, Any]:  # type: ignore[override]  # stored as text
         """Return the data; what is no JSON object is logged and counts as empty."""
         try:
-            data = self.serializer().loads(session_data.encode())
+            data = (
+                JSON.decode(session_data)  # what the other does, by way of bytes
+                if self.serializer is JSONSerializer
+                else self.serializer().loads(session_data.encode())
+            )
         except ValueError:
             data = None
         if not isinstance(data, dict):
@@ -101,14 +114,18 @@ class BaseSessionStore(Rows, SessionBase):
     def get_session_cookie_age(self) -> int:
         """Return the idle timeout in seconds, which Django calls the age of the cookie."""
         timeout = get_conf().IDLE_TIMEOUT
-        return settings.SESSION_COOKIE_AGE if timeout is None else round(timeout.total_seconds())
+        if timeout is not None:
+            return round(timeout.total_seconds())
+        seconds: int = cached_settings.SESSION_COOKIE_AGE
+        return seconds
 
     def load(self) -> dict[str, Any]:
         record, self.joined_user = self._find(self.session_key)
         if record is not None:
-            data = self.decode(record.data)
-            if not self._is_over(record, data):
+            data, now = self.decode(record.data), timezone.now()
+            if not self._is_over(record, data, now):
                 self.record = record
+                self.touch_is_due = _touch_is_due(record, now)
                 self.state = State.STORED
                 return data
             # Unless a request at the same time has found it alive by its own clock.
@@ -121,7 +138,9 @@ class BaseSessionStore(Rows, SessionBase):
 
     def exists(self, session_key: str | None) -> bool:
         record = self.read(digest(session_key)) if is_session_key(session_key) else None
-        return record is not None and not self._is_over(record, self.decode(record.data))
+        return record is not None and not self._is_over(
+            record, self.decode(record.data), timezone.now()
+        )
 
     def create(self) -> None:
         """Store this session under a new key, at once."""
@@ -200,22 +219,15 @@ class BaseSessionStore(Rows, SessionBase):
 
     def touch(self) -> None:
         """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
-        if self.record is None or not self.touch_is_due():
-            return
         now = timezone.now()
+        if self.record is None or self.passive or not _touch_is_due(self.record, now):
+            return
         seen = self._seen(self.record, dict(self.items()), now)
         if self.mark_seen(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
             self.record = seen
 
     async def atouch(self) -> None:
         await sync_to_async(self.touch)()
-
-    def touch_is_due(self) -> bool:
-        """Say whether ``touch()`` has something to write."""
-        if self.record is None or self.passive:
-            return False
-        now = timezone.now()
-        return not now - get_conf().LAST_SEEN_INTERVAL < self.record.last_seen_at <= now
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -230,11 +242,11 @@ class BaseSessionStore(Rows, SessionBase):
             self.load()
         new_key = new_session_key()
         if self.record is not None:
-            record = replace(self.record, id=digest(new_key))
+            record = self.record._replace(id=digest(new_key))
             if proof is not None:
                 now = timezone.now()
                 methods = _methods(json.loads(record.methods) | {proof: now})
-                record = replace(record, authenticated_at=now, methods=methods)
+                record = record._replace(authenticated_at=now, methods=methods)
                 record = self._seen(record, dict(self.items()), now)
             if not self.rename(self.record.id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
@@ -287,7 +299,7 @@ class BaseSessionStore(Rows, SessionBase):
             def insert(data: dict[str, Any]) -> None:
                 # When they proved who they are, nobody knows: not recently.
                 adopted = self._record(session_id, data)
-                adopted = replace(adopted, authenticated_at=None, methods="{}")
+                adopted = adopted._replace(authenticated_at=None, methods="{}")
                 self.insert(adopted, ending=(), at_most=None)
 
             adopt(old_engine, key, insert)
@@ -378,8 +390,8 @@ class BaseSessionStore(Rows, SessionBase):
         """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
         if not self.passive:
             client = client_info(self.meta)
-            record = replace(record, last_seen_at=now, ip=client.ip, user_agent=client.user_agent)
-        return replace(record, expires_at=self._deadlines(data, record, now).first)
+            record = record._replace(last_seen_at=now, ip=client.ip, user_agent=client.user_agent)
+        return record._replace(expires_at=self._deadlines(data, record, now).first)
 
     def _deadlines(self, data: dict[str, Any], record: Record, now: datetime) -> Deadlines:
         """Return the ends of a session by the settings in force and its own ``set_expiry()``."""
@@ -393,8 +405,7 @@ class BaseSessionStore(Rows, SessionBase):
         idle = self.get_expiry_date(modification=last_seen_at, expiry=expiry)
         return Deadlines(idle=idle, absolute=absolute)
 
-    def _is_over(self, record: Record, data: dict[str, Any]) -> bool:
-        now = timezone.now()
+    def _is_over(self, record: Record, data: dict[str, Any], now: datetime) -> bool:
         if now >= record.expires_at:
             return True
         if "_session_expiry" in data:
@@ -416,6 +427,15 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
             f"'{settings.SESSION_ENGINE}'. Set it to 'session_auth.engines.database'."
         )
     return request.session
+
+
+@lru_cache
+def _serializer(path: str) -> Any:
+    return import_string(path)
+
+
+def _touch_is_due(record: Record, now: datetime) -> bool:
+    return not now - get_conf().LAST_SEEN_INTERVAL < record.last_seen_at <= now
 
 
 def _methods(times: Mapping[str, str | datetime]) -> str:

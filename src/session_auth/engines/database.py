@@ -27,8 +27,6 @@ from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
 from session_auth.signals import EndReason
 
-COLUMNS = tuple(Record.__dataclass_fields__)
-
 
 class SessionStore(BaseSessionStore):
     """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``.
@@ -51,7 +49,7 @@ class SessionStore(BaseSessionStore):
     ) -> dict[EndReason, list[Record]]:
         with _store_errors(), transaction.atomic(using=_alias()):
             try:
-                _rows().create(**_values(record))
+                _rows().create(**record._asdict())
             except IntegrityError as exc:
                 raise CreateError from exc
             ended = {EndReason.REPLACED: self.remove_ids(ending)}
@@ -64,7 +62,7 @@ class SessionStore(BaseSessionStore):
 
     def compare_and_set(self, record: Record, *, version: int) -> bool:
         with _store_errors():
-            return bool(_live(record.id).filter(version=version).update(**_values(record)))
+            return bool(_live(record.id).filter(version=version).update(**record._asdict()))
 
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
         with _store_errors(), transaction.atomic(using=_alias()):
@@ -75,7 +73,7 @@ class SessionStore(BaseSessionStore):
             if record is None:
                 return None
             record = change(record)
-            _live(session_id).update(**_values(record))
+            _live(session_id).update(**record._asdict())
             return record
 
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
@@ -123,7 +121,7 @@ class SessionStore(BaseSessionStore):
     def of_user(self, user_id: Any) -> list[Record]:
         rows = _rows().filter(user=user_id, expires_at__gt=timezone.now())
         with _store_errors():
-            return [Record(**row) for row in rows.order_by("-last_seen_at", "id").values(*COLUMNS)]
+            return _records(rows.order_by("-last_seen_at", "id"))
 
 
 def _alias() -> str:
@@ -139,8 +137,12 @@ def _live(session_id: str) -> QuerySet[Session]:
     return _rows().filter(id=session_id, expires_at__gt=timezone.now())
 
 
+def _records(rows: QuerySet[Session]) -> list[Record]:
+    return [Record._make(row) for row in rows.values_list(*Record._fields)]
+
+
 def _first(rows: QuerySet[Session]) -> Record | None:
-    return next((Record(**values) for values in rows.values(*COLUMNS)), None)
+    return next(iter(_records(rows)), None)
 
 
 def _take(rows: QuerySet[Session]) -> list[Record]:
@@ -149,7 +151,7 @@ def _take(rows: QuerySet[Session]) -> list[Record]:
         with _store_errors():
             return take(rows)
     with _store_errors(), transaction.atomic(using=_alias(), savepoint=False):
-        taken = [Record(**row) for row in rows.select_for_update().values(*COLUMNS)]
+        taken = _records(rows.select_for_update())
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken
 
@@ -159,10 +161,6 @@ def _lock_user(user_id: Any) -> None:
     users = get_user_model()._base_manager
     if router.db_for_write(users.model) == _alias():
         list(users.using(_alias()).select_for_update().filter(pk=user_id).values_list("pk"))
-
-
-def _values(record: Record) -> dict[str, Any]:
-    return {column: getattr(record, column) for column in COLUMNS}
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
     if row is None:
         return None, None
     values = _convert(row[: statement.width], lookup.session_converters, connection)
-    record = Record(*values)
+    record = Record._make(values)
     if statement.user_key is None or row[statement.user_key] is None:
         return record, None
     return record, partial(_make_user, lookup, row[statement.width :], connection)
@@ -102,7 +102,7 @@ def take(rows: QuerySet[Session]) -> list[Record]:
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING {columns}", parameters)
         taken = cursor.fetchall()
-    return [Record(*_convert(row, lookup.session_converters, connection)) for row in taken]
+    return [Record._make(_convert(row, lookup.session_converters, connection)) for row in taken]
 
 
 def _make_user(lookup: Lookup, row: Sequence[Any], connection: Any) -> Any:
@@ -173,14 +173,14 @@ def _statement(alias: str, join: bool) -> Statement:
 
 
 def _lookup(connection: Any, statement: Statement) -> Lookup:
-    lookups = vars(connection).setdefault(BOUND, {})
-    if statement not in lookups:
-        lookups[statement] = Lookup(
+    lookups: dict[Statement, Lookup] = vars(connection).setdefault(BOUND, {})
+    lookup = lookups.get(statement)
+    if lookup is None:
+        lookup = lookups[statement] = Lookup(
             statement=statement,
             session_converters=_converters(statement.session_columns, connection),
             user_converters=_converters(statement.user_columns, connection),
         )
-    lookup: Lookup = lookups[statement]
     return lookup
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class State(Enum):
@@ -22,8 +22,7 @@ class State(Enum):
     """This request has ended the session: its cookie has to go. Saving makes a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A session as it stands in the store, with the columns in their order there.
 
     ``version`` counts its writes. ``methods`` is a JSON object: each way in which its user proved
