@@ -75,7 +75,7 @@ def _throughput(results: Results) -> list[dict[str, Any]]:
         for file, database in SERVERS.items()
         for rows in [results[file]["rows"]]
         for subject in dict.fromkeys(row["subject"] for row in rows)
-        if subject != "no auth"
+        if subject in COMPARED
     ]
 
 

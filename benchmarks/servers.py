@@ -36,10 +36,10 @@ from django.db import connection
 
 from benchmarks.ratios import ratios, spread
 from benchmarks.rows import throw_away
-from benchmarks.subjects import DJANGO, NO_AUTH, OURS, Subject, cookies, log_in
+from benchmarks.subjects import DJANGO, LEAST, NO_AUTH, OURS, Subject, cookies, log_in
 from benchmarks.tables import new_parser, publish
 
-SUBJECTS = (NO_AUTH, DJANGO, OURS)
+SUBJECTS = (NO_AUTH, DJANGO, OURS, LEAST)
 SERVERS: dict[str, tuple[str, ...]] = {
     "gunicorn (WSGI)": (
         # Threads, of which one is enough here: the other workers close each connection.
