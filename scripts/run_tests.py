@@ -46,14 +46,16 @@ class Tool:
 
 
 NPM = Tool(name="npm", package="nodejs npm", is_here=lambda: shutil.which("npm") is not None)
+CHROMIUM = Tool(
+    name="Chromium",
+    package="chromium",
+    is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
+)
 TOOLS = {
-    "browser": [
+    "browser": [CHROMIUM],
+    "production": [
+        CHROMIUM,
         NPM,
-        Tool(
-            name="Chromium",
-            package="chromium",
-            is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
-        ),
         Tool(
             name="nginx",
             package="nginx-light",
@@ -187,7 +189,9 @@ def read_counts(environment: str) -> Counts | None:
 def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, bool]:
     """Run tox environments side by side; return for each whether it succeeded."""
     TOX_REPORT.unlink(missing_ok=True)
-    command = tox("run-parallel", "--parallel=auto", "--parallel-no-spinner")
+    # One more than there are processors: tests in a browser wait for most of their time.
+    at_once = (os.cpu_count() or 1) + 1
+    command = tox("run-parallel", f"--parallel={at_once}", "--parallel-no-spinner")
     command += ["--no-list-dependencies", f"--result-json={TOX_REPORT}", "-e"]
     command += [",".join(environments), "--discover", *pythons]
     command += ["--", *arguments] if arguments else []
