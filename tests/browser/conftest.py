@@ -48,7 +48,8 @@ def chromium(playwright: Playwright) -> Browser:
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_demo(tmp_path_factory.mktemp("demo")) as origin:
+    settings = "tests.browser.settings_quick"
+    with running_demo(tmp_path_factory.mktemp("demo"), settings) as origin:
         yield origin
 
 

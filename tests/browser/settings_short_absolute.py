@@ -2,6 +2,6 @@
 
 from datetime import timedelta
 
-from config.settings import *  # noqa: F403  # a variant of the demo
+from tests.browser.settings_quick import *  # noqa: F403
 
 SESSION_AUTH_ABSOLUTE_TIMEOUT = timedelta(seconds=10)

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def demo(page: Page, folder: Path) -> Iterator[Demo]:
     """A demo of its own, since the others need the password as it is."""
-    with running_demo(folder) as origin:
+    with running_demo(folder, "tests.browser.settings_quick") as origin:
         yield Demo(page, origin)
 
 
