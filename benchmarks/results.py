@@ -34,8 +34,8 @@ STACKS = {
 SERVERS = {
     "servers": "SQLite",
     "servers-postgresql": "PostgreSQL",
-    "servers-postgresql-prepared": "PostgreSQL, statements prepared",
 }
+BOUNDS = frozenset({"no auth", "the least"})
 COMPARED = (
     *("Django db", "Django cached_db", "Django signed_cookies", "DRF on Django db"),
     *("Ninja on Django db", "fastapi-users", "DRF on session_auth", "Ninja on session_auth"),
@@ -70,12 +70,12 @@ def _added(results: Results) -> list[dict[str, Any]]:
 
 def _throughput(results: Results) -> list[dict[str, Any]]:
     return [
-        {"": f"{subject}, {database}"}
+        {"": f"{database}: {subject}"}
         | {row["server"]: row["of_no_auth"] for row in rows if row["subject"] == subject}
         for file, database in SERVERS.items()
         for rows in [results[file]["rows"]]
         for subject in dict.fromkeys(row["subject"] for row in rows)
-        if subject in COMPARED
+        if subject not in BOUNDS
     ]
 
 

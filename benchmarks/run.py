@@ -24,8 +24,6 @@ BENCHMARKS = ROOT / "benchmarks"
 NODE = BENCHMARKS / "node"
 BOTH = ("sqlite", "postgresql")
 SQLITE = ("sqlite",)
-PREPARED = "postgresql-prepared"
-"""PostgreSQL with the options that docs/deployment.md advises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,6 @@ JOBS = (
         command="servers.py",
         quick="--rounds 2 --seconds 1",
         full="--rounds 5 --seconds 1",
-        databases=(*BOTH, PREPARED),
     ),
     Job(
         name="login",
@@ -81,9 +78,8 @@ def run(job: Job, *, database: str, quick: bool, folder: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / script), *options, "--json", f"{file}.json"]
     if database != "sqlite":
         server = ROOT / "scripts" / "with_database.py"
-        command = [sys.executable, str(server), "postgresql", *command]
-    environment = {"BENCHMARK_PREPARED": "yes"} if database == PREPARED else {}
-    if subprocess.run(command, check=False, env=os.environ | environment).returncode:
+        command = [sys.executable, str(server), database, *command]
+    if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"{file.name} failed.")
 
 

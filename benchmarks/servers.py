@@ -20,7 +20,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,16 @@ from benchmarks.rows import throw_away
 from benchmarks.subjects import DJANGO, LEAST, NO_AUTH, OURS, Subject, cookies, log_in
 from benchmarks.tables import new_parser, publish
 
-SUBJECTS = (NO_AUTH, DJANGO, OURS, LEAST)
+PREPARED = replace(OURS, name="session_auth, prepared")
+"""With the options for PostgreSQL that docs/deployment.md advises."""
+
+SUBJECTS = (
+    NO_AUTH,
+    DJANGO,
+    OURS,
+    *((PREPARED,) if connection.vendor == "postgresql" else ()),
+    LEAST,
+)
 SERVERS: dict[str, tuple[str, ...]] = {
     "gunicorn (WSGI)": (
         # Threads, of which one is enough here: the other workers close each connection.
@@ -98,6 +107,8 @@ def running(name: str, subject: Subject, cookie: str) -> Iterator[Server]:
     program, *arguments = (part.format(port=port) for part in SERVERS[name])
     path = subject.path_for(asgi="ASGI" in name)
     environment = os.environ | {"BENCHMARK_SUBJECT": subject.name, "PYTHONPATH": str(ROOT)}
+    if subject is PREPARED:
+        environment |= {"BENCHMARK_SUBJECT": OURS.name, "BENCHMARK_PREPARED": "yes"}
     if "ASGI" in name:
         environment["BENCHMARK_POOL"] = "yes"
     command = [str(Path(sys.executable).parent / program), *arguments]
@@ -199,9 +210,7 @@ def main() -> None:
         ]
     finally:
         throw_away()
-    prepared = ", statements prepared" if "BENCHMARK_PREPARED" in os.environ else ""
-    title = f"One worker, end to end, {connection.vendor}{prepared}"
-    publish(title, results, file=options.json)
+    publish(f"One worker, end to end, {connection.vendor}", results, file=options.json)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,8 @@ def test_the_tables_in_short_hold_the_ratios_by_stack_and_by_server() -> None:
         *([name, *[str(part)] * 4] for part, name in enumerate(COMPARED, 1)),
         ["", "gunicorn", "granian"],
         [""] * 3,
-        ["session_auth, SQLite", "0.5", "0.5"],
-        ["session_auth, PostgreSQL", "0.5", "0.5"],
-        ["session_auth, PostgreSQL, statements prepared", "0.5", "0.5"],
+        ["SQLite: session_auth", "0.5", "0.5"],
+        ["PostgreSQL: session_auth", "0.5", "0.5"],
     ]
 
 
