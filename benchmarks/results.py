@@ -59,7 +59,10 @@ def in_short(results: Results) -> str:
 
 def _added(results: Results) -> list[dict[str, Any]]:
     parts = {
-        stack: {row["subject"]: row["of_django_db"] for row in results[file]["rows"]}
+        # Two digits, or noise around nothing looks like something; and no "-0".
+        stack: {
+            row["subject"]: round(row["of_django_db"], 2) + 0.0 for row in results[file]["rows"]
+        }
         for file, stack in STACKS.items()
     }
     return [
