@@ -132,7 +132,7 @@ def wait_for(server: Server) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:  # noqa: S310 # http
                 if response.read() != b"alice":
                     raise SystemExit(f"{server.name} does not know who is calling.")
                 return

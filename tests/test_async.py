@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.test.client import AsyncClient
+from django.utils import timezone
 
 from session_auth import middleware
 from session_auth.models import Session
@@ -343,6 +345,20 @@ DJANGOS = 2
 @override_settings(MIDDLEWARE=[path for path in MIDDLEWARE if path.startswith(OURS)])
 def test_a_request_takes_a_thread_for_its_lookup_alone(alice: User, path: str, ours: int) -> None:
     assert async_to_sync(hops)(signed_in(), path) == DJANGOS + ours
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("activity", "written"), [(b"active", 1), (b"passive", 0)])
+@override_settings(MIDDLEWARE=[path for path in MIDDLEWARE if path.startswith(OURS)])
+def test_only_activity_takes_a_thread_to_be_recorded(
+    activity: bytes, written: int, alice: User
+) -> None:
+    here = signed_in()
+    Session.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+
+    counted = async_to_sync(hops)(here, "/api/private-async/", (b"session-activity", activity))
+
+    assert counted == DJANGOS + 1 + written
 
 
 # What a project's own views call

@@ -24,6 +24,7 @@ from session_auth.models import Session
 from session_auth.sessions import end_sessions
 from session_auth.signals import session_ended
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
+from tests.storing import another_request_for, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,24 +46,11 @@ def at_once(*calls: Callable[[], Result]) -> list[Result]:
         return list(threads.map(run, calls))
 
 
-def stored(**data: object) -> SessionStore:
-    session = SessionStore()
-    session.update(data)
-    session.save()
-    return session
-
-
-def loaded(session: SessionStore) -> SessionStore:
-    other = SessionStore(session.session_key)
-    other.keys()
-    return other
-
-
 def test_of_many_requests_that_write_different_keys_all_win() -> None:
     session = stored(counter=0)
 
     def write(number: int) -> Callable[[], None]:
-        request = loaded(session)
+        request = another_request_for(session)
         request[f"key-{number}"] = number
         return request.save
 
@@ -78,7 +66,7 @@ def test_a_session_that_ends_while_others_save_stays_ended(attempt: int) -> None
     session = stored(a=0)
 
     def save(number: int) -> Callable[[], str]:
-        request = loaded(session)
+        request = another_request_for(session)
         request["a"] = number
 
         def call() -> str:
@@ -106,7 +94,7 @@ def test_of_two_requests_that_renew_the_key_one_wins(attempt: int) -> None:
     session = stored(a=1)
 
     def renew() -> Callable[[], str | None]:
-        request = loaded(session)
+        request = another_request_for(session)
 
         def call() -> str | None:
             try:
@@ -129,7 +117,7 @@ def test_two_logins_from_one_browser_leave_no_old_session(attempt: int) -> None:
     session = stored(anonymous=True)
 
     def log_in() -> Callable[[], None]:
-        return loaded(session).successor().save
+        return another_request_for(session).successor().save
 
     at_once(log_in(), log_in())
 
@@ -141,7 +129,7 @@ def test_of_many_requests_at_once_one_writes_that_the_session_was_seen() -> None
     with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC)):
         session = stored(a=1)
     with time_machine.travel(datetime(2026, 11, 24, 12, 10, tzinfo=UTC), tick=False):
-        requests = [loaded(session) for _ in range(20)]
+        requests = [another_request_for(session) for _ in range(20)]
 
         def touch(request: SessionStore) -> Callable[[], int]:
             def call() -> int:

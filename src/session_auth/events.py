@@ -28,13 +28,13 @@ class Event(StrEnum):
     LOGIN = "login"
     REAUTHENTICATED = "reauthenticated"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # an event
-    PASSWORD_RESET = "password_reset"  # noqa: S105
-    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105 # an event
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 # an event
     SESSION_ENDED = "session_ended"
     REFUSED = "refused"
     # WARNING
     LOGIN_FAILED = "login_failed"
-    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     THROTTLED = "throttled"
     CSRF_FAILED = "csrf_failed"
     AMBIGUOUS_COOKIE = "ambiguous_cookie"

@@ -78,8 +78,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return refusal_response(request, InvalidRequest(AMBIGUOUS))
         session: Any = self.SessionStore(request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME))
         session.meta = request.META
-        if "HTTP_SESSION_ACTIVITY" in request.META or "HTTP_SEC_PURPOSE" in request.META:
-            session.passive = _is_passive(request)
+        session.passive = _is_passive(request)
         request.session = session
         return None
 

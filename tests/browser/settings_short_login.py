@@ -2,6 +2,6 @@
 
 from datetime import timedelta
 
-from tests.browser.settings_quick import *  # noqa: F403
+from tests.browser.settings_quick import *  # noqa: F403  # a variant of the demo
 
 SESSION_AUTH_RECENT_LOGIN = timedelta(seconds=3)

@@ -2,4 +2,4 @@
 
 from vue_site.settings import *  # noqa: F403  # a variant of the example
 
-from tests.browser.settings_soon_over import *  # noqa: F403
+from tests.browser.settings_soon_over import *  # noqa: F403  # its times

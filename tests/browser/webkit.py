@@ -88,7 +88,7 @@ def ask(method: str, url: str, parameters: dict[str, Any]) -> Any:
     request = urllib.request.Request(  # noqa: S310 # our own driver
         url, method=method, data=json.dumps(parameters).encode() if method == "POST" else None
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 # http
         return json.load(answer)["value"]
 
 
