@@ -35,7 +35,7 @@ SERVERS = {
     "servers": "SQLite",
     "servers-postgresql": "PostgreSQL",
 }
-BOUNDS = frozenset({"no auth", "the least"})
+BOUNDS = frozenset({"no auth", "the least", "the least, kept"})
 COMPARED = (
     *("Django db", "Django cached_db", "Django signed_cookies", "DRF on Django db"),
     *("Ninja on Django db", "fastapi-users", "DRF on session_auth", "Ninja on session_auth"),

@@ -61,6 +61,16 @@ LEAST = Subject(
     path="/least/",
     has_async_view=True,
 )
+KEPT = Subject(
+    name="the least, kept",
+    middleware=(
+        "benchmarks.least.KeptSession",
+        "benchmarks.least.KeptCsrf",
+        "benchmarks.least.KeptUser",
+    ),
+    engine=ENGINE,
+    has_async_view=True,
+)
 UNUSED = (
     Subject(name="Django, unused", path="/open/", has_async_view=True),
     Subject(
@@ -110,7 +120,7 @@ FRAMEWORKS = (
 
 def subjects() -> tuple[Subject, ...]:
     """Return those that can run here."""
-    chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, LEAST, *UNUSED, COOKIES)
+    chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, LEAST, KEPT, *UNUSED, COOKIES)
     if hasattr(settings, "CACHES") and "redis" in settings.CACHES["default"]["BACKEND"]:
         chosen += CACHED
     if find_spec("rest_framework"):
