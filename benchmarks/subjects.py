@@ -95,7 +95,7 @@ FRAMEWORKS = (
         name="DRF on session_auth",
         middleware=MIDDLEWARE,
         engine=ENGINE,
-        path="/peers/drf/private/",
+        path="/peers/drf/private-on-ours/",
         base="DRF, no auth",
     ),
     Subject(name="Ninja, no auth", middleware=(), path="/peers/ninja/open/", base="Ninja, no auth"),
@@ -104,7 +104,7 @@ FRAMEWORKS = (
         name="Ninja on session_auth",
         middleware=MIDDLEWARE,
         engine=ENGINE,
-        path="/peers/ninja/private/",
+        path="/peers/ninja/private-on-ours/",
         base="Ninja, no auth",
     ),
     Subject(

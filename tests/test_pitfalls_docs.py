@@ -13,7 +13,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.test import Client, override_settings
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.views import APIView
 
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.clock import NOON
@@ -168,6 +171,21 @@ def one_address(**fixtures: Any) -> list[str]:
     return [answer(refused), check("session_auth.W103", deploy=True, **proxy)]
 
 
+def another_framework(browser: ApiClient, **fixtures: Any) -> list[str]:
+    class Articles(APIView):
+        authentication_classes = (SessionAuthentication,)
+        permission_classes = (IsAuthenticated,)
+
+    class Urls:
+        urlpatterns = (path("api/articles/", Articles.as_view()),)
+
+    with override_settings(ROOT_URLCONF=Urls):
+        response = browser.get("/api/articles/")
+    assert response.status_code == 403
+    assert response.content.decode() in PAGE.replace('": "', '":"')
+    return [check("session_auth.W007", ROOT_URLCONF=Urls)]
+
+
 WALKS: dict[str, Callable[..., list[str]]] = {
     "The browser sends no cookie": no_cookie,
     "The page is on another origin": another_origin,
@@ -184,6 +202,7 @@ WALKS: dict[str, Callable[..., list[str]]] = {
     "A field has another name": other_field,
     "The slash at the end is missing": no_slash,
     "An endpoint is no image": no_image,
+    "Nobody is logged in, and the answer is 403": another_framework,
     "A call asks for the password again": long_ago,
     "The tab shows somebody else": somebody_else,
     "Users are logged out while they work": seldom_seen,

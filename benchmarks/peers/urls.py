@@ -14,6 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from session_auth.contrib.ninja import SessionAuth
+from session_auth.contrib.rest_framework import SessionAuthentication as OurAuthentication
+
 USERNAME = "alice"
 
 
@@ -35,6 +38,10 @@ class Private(APIView):
         return Response({"username": request.user.get_username()})
 
 
+class PrivateOnOurs(Private):
+    authentication_classes = (OurAuthentication,)
+
+
 api = NinjaAPI(docs_url=None)
 
 
@@ -48,9 +55,15 @@ def private(request: HttpRequest) -> dict[str, Any]:
     return {"username": request.user.get_username()}
 
 
+@api.get("/private-on-ours/", auth=SessionAuth())
+def private_on_ours(request: HttpRequest) -> dict[str, Any]:
+    return private(request)
+
+
 urlpatterns = [
     path("drf/open/", Open.as_view()),
     path("drf/private/", Private.as_view()),
+    path("drf/private-on-ours/", PrivateOnOurs.as_view()),
     path("ninja/", api.urls),
     path("allauth/", include("allauth.headless.urls")),
     path("django/login/", LoginView.as_view(success_url="/", redirect_authenticated_user=False)),

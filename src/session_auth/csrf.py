@@ -141,8 +141,10 @@ class _Check(CsrfChecks):
 def verify(request: HttpRequest) -> None:
     """Check an unsafe request, whether ``CsrfViewMiddleware`` is installed or not.
 
-    Raises ``CsrfFailed``.
+    A safe one passes. Raises ``CsrfFailed``.
     """
+    if request.method in SAFE_METHODS:
+        return
     check = _Check()
     if "CSRF_COOKIE" not in request.META:
         check.process_request(request)

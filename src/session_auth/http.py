@@ -65,13 +65,18 @@ def no_content() -> HttpResponse:
 
 def error_response(error: SessionAuthError) -> JsonResponse:
     """Return the answer that tells a client of ``error``."""
-    body: dict[str, Any] = {"error": error.message, "code": error.code}
-    if isinstance(error, InvalidRequest) and error.fields:
-        body["fields"] = error.fields
-    response = json_response(body, status=error.status)
+    response = json_response(error_body(error), status=error.status)
     for name, value in error.headers.items():
         response.headers[name] = value
     return response
+
+
+def error_body(error: SessionAuthError) -> dict[str, Any]:
+    """Return what the JSON says that tells a client of ``error``."""
+    body: dict[str, Any] = {"error": error.message, "code": error.code}
+    if isinstance(error, InvalidRequest) and error.fields:
+        body["fields"] = error.fields
+    return body
 
 
 def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:

@@ -80,7 +80,7 @@ def rest_framework_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
             "SessionAuthentication of Django REST framework checks CSRF in these views: "
             f"{listed(routes)}. It checks no Fetch metadata, checks nothing for anonymous callers, "
             "and answers them with 403.",
-            hint="Use a subclass of it: see docs/doctor.md.",
+            hint="Use session_auth.contrib.rest_framework.SessionAuthentication.",
             id="session_auth.W007",
         )
     ]
@@ -102,7 +102,7 @@ def ninja_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
             f"Django Ninja's own cookie authentication checks CSRF in these views: "
             f"{listed(routes)}. It checks no Fetch metadata, and a view without auth, such as a "
             "login, is not checked at all.",
-            hint="Give auth= a function that calls session_auth.csrf.verify(): see docs/doctor.md.",
+            hint="Use session_auth.contrib.ninja.SessionAuth.",
             id="session_auth.W008",
         )
     ]

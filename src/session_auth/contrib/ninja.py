@@ -1,0 +1,110 @@
+"""Django Ninja: sessions with the whole CSRF check, and the one error contract.
+
+For ``auth=`` of an API or of an operation: see docs/frameworks.md.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import APIKeyCookie
+
+from session_auth import csrf
+from session_auth.exceptions import (
+    InvalidRequest,
+    MalformedJSON,
+    NotAuthenticated,
+    NotFound,
+    PayloadTooLarge,
+    SessionAuthError,
+    Throttled,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from session_auth.flows import require_login
+from session_auth.http import error_response
+
+CODES = {403: "permission_denied"} | {
+    error.status: error.code
+    for error in (
+        *(InvalidRequest, NotAuthenticated, NotFound),
+        *(PayloadTooLarge, UnsupportedMediaType, Throttled),
+    )
+}
+"""What an ``HttpError`` of a project is called, by its status; another one is an ``error``."""
+
+
+class SessionAuth(APIKeyCookie):
+    """Ninja's, but for two things.
+
+    Each unsafe request is checked by ``session_auth.csrf.verify()``. Raises ``CsrfFailed``.
+
+    With ``required=False`` whoever is not logged in is let in too, after the same check: so a login
+    of the project's own is checked, which ``auth=None`` would leave open to other sites.
+    """
+
+    def __init__(self, *, required: bool = True) -> None:
+        self.param_name = settings.SESSION_COOKIE_NAME
+        self.required = required
+        super().__init__(csrf=False)  # that is Ninja's check; authenticate() makes ours
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        """Return the user, or ``None`` to have the next one in ``auth=`` asked, or 401."""
+        if not getattr(request, "_ninja_csrf_exempt", False):  # as Ninja marks it
+            csrf.verify(request)
+        return request.user if request.user.is_authenticated or not self.required else None
+
+
+def add_exception_handlers(api: NinjaAPI) -> None:
+    """Let ``api`` answer refusals by the error contract: ours, Ninja's and Django's."""
+    api.add_exception_handler(SessionAuthError, _refused)
+    api.add_exception_handler(AuthenticationError, _not_authenticated)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(ValidationError, _not_valid)
+    api.add_exception_handler(Http404, _not_found)
+    api.add_exception_handler(PermissionDenied, _forbidden)
+
+
+def _refused(request: HttpRequest, exc: Any) -> HttpResponse:
+    return error_response(exc)
+
+
+def _not_authenticated(request: HttpRequest, exc: Any) -> HttpResponse:
+    try:
+        require_login(request)
+    except Unauthorized as error:
+        return error_response(error)
+    return error_response(NotAuthenticated(str(exc)))
+
+
+def _http_error(request: HttpRequest, exc: Any) -> HttpResponse:
+    if isinstance(exc.__cause__, ValueError):
+        return error_response(MalformedJSON())
+    return error_response(_error(exc.status_code, str(exc)))
+
+
+def _not_valid(request: HttpRequest, exc: Any) -> HttpResponse:
+    fields: dict[str, list[str]] = {}
+    for problem in exc.errors:
+        source, *path = problem["loc"]
+        if source == "body" and len(path) > 1:
+            del path[0]  # the name of the view's argument
+        fields.setdefault(".".join(map(str, path)), []).append(problem["msg"])
+    return error_response(InvalidRequest(fields=fields))
+
+
+def _not_found(request: HttpRequest, exc: Any) -> HttpResponse:
+    return error_response(NotFound())
+
+
+def _forbidden(request: HttpRequest, exc: Any) -> HttpResponse:
+    return error_response(_error(403, str(exc) or "You are not allowed to do this."))
+
+
+def _error(status: int, message: str) -> SessionAuthError:
+    error = SessionAuthError(message)
+    error.status, error.code = status, CODES.get(status, "error")
+    return error

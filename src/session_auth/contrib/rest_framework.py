@@ -1,0 +1,124 @@
+"""Django REST framework: sessions with the whole CSRF check, and the one error contract.
+
+For ``REST_FRAMEWORK`` in the settings, or for single views: see docs/frameworks.md.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from rest_framework import authentication, exceptions, permissions, views
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from session_auth import csrf
+from session_auth.exceptions import (
+    InvalidRequest,
+    MalformedJSON,
+    ReauthenticationRequired,
+    SessionAuthError,
+    Unauthorized,
+)
+from session_auth.flows import require_login, require_recent_login
+from session_auth.http import error_body
+
+CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
+CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
+"""Where a code of REST framework has another name here."""
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """REST framework's, but for two things.
+
+    Each unsafe request is checked by ``session_auth.csrf.verify()``, whoever makes it: a login of
+    the project's own, too. Raises ``CsrfFailed``.
+
+    Who is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        csrf.verify(request._request)
+        found: tuple[Any, None] | None = super().authenticate(request)
+        return found
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Do nothing: ``authenticate()`` has made the check."""
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+class HasRecentLogin(permissions.BasePermission):
+    """Refuse, with 403 ``reauthentication_required``, whose last proof is too long ago.
+
+    ``max_age``, which a subclass may set, is ``SESSION_AUTH_RECENT_LOGIN`` otherwise.
+    """
+
+    message = ReauthenticationRequired.message
+    code = ReauthenticationRequired.code
+    max_age: timedelta | None = None
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        try:
+            require_recent_login(request._request, max_age=self.max_age)
+        except (Unauthorized, ReauthenticationRequired):
+            return False
+        return True
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer ``exc`` by the error contract, REST framework's own exceptions included.
+
+    For ``EXCEPTION_HANDLER``. Returns ``None`` for what is no refusal: REST framework raises it.
+    """
+    if isinstance(exc, exceptions.NotAuthenticated):
+        exc = _reason(exc, context["request"])
+    if isinstance(exc, SessionAuthError):
+        views.set_rollback()
+        response = Response(error_body(exc), status=exc.status, headers=dict(exc.headers))
+    elif (response := views.exception_handler(exc, context)) is not None:
+        response.data = _body(exc, response.data)
+    else:
+        return None
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _reason(exc: Exception, request: Request) -> Exception:
+    """Return why a session does not tell who is calling, if it was a session that was asked."""
+    if getattr(exc, "auth_header", None) == CHALLENGE:
+        try:
+            require_login(request._request)
+        except Unauthorized as reason:
+            return reason
+    return exc
+
+
+def _body(exc: Exception, data: Any) -> Any:
+    """Return the body for what REST framework answers to ``exc`` with ``data``."""
+    if isinstance(exc, exceptions.ValidationError):
+        return error_body(InvalidRequest(fields=dict(_messages(exc.detail))))
+    detail = data.get("detail") if isinstance(data, dict) else None
+    if not isinstance(detail, exceptions.ErrorDetail):
+        return data  # of an exception of somebody else's, which has its own form
+    return {"error": str(detail), "code": CODES.get(detail.code, detail.code)}
+
+
+def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yield the messages for each field; one in a list or in an object by its path: ``0.title``."""
+    if isinstance(detail, str):
+        yield path or "__all__", [detail]
+    elif isinstance(detail, dict):
+        for name, inner in detail.items():
+            is_whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _messages(inner, path if is_whole else _join(path, name))
+    elif any(isinstance(inner, dict | list) for inner in detail):
+        for position, inner in enumerate(detail):
+            yield from _messages(inner, _join(path, position))
+    elif detail:
+        yield path or "__all__", list(detail)
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)
