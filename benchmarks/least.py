@@ -111,7 +111,7 @@ class KeptSession(Nothing):
     def process_request(self, request: HttpRequest) -> None:
         if is_ambiguous(request.META["HTTP_COOKIE"], "sessionid", "csrftoken"):
             raise SystemExit("A cookie stands twice in the request.")
-        request.session = Kept(request.COOKIES["sessionid"])  # type: ignore[assignment]  # the least
+        request.session = Kept(request.COOKIES["sessionid"])  # type: ignore[assignment]  # looks like one
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session: Any = request.session

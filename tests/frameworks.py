@@ -133,6 +133,11 @@ class Throttled(View):
     throttle_classes = (Never,)
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
 RAISED: dict[str, Callable[[], Exception]] = {
     "missing": lambda: Http404("No Article matches the given query."),
     "forbidden": lambda: PermissionDenied(),
@@ -153,6 +158,7 @@ RAISED: dict[str, Callable[[], Exception]] = {
     "list": lambda: APIException(["teapot"]),
     "broken": lambda: RuntimeError("The view fails."),
     "http-404": lambda: HttpError(404, "No such article."),
+    "http-400": lambda: caused(HttpError(400, "This is no date."), ValueError()),
     "http-418": lambda: HttpError(418, "A teapot."),
     "not-known": lambda: AuthenticationError(),
     "http-401": lambda: HttpError(401, "The token is not known."),

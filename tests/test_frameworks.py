@@ -355,6 +355,7 @@ def test_drf_failures_of_another_scheme_keep_their_code(here: ApiClient) -> None
     ("name", "status", "error", "code"),
     [
         ("not-known", 401, "Unauthorized", "not_authenticated"),
+        ("http-400", 400, "This is no date.", "invalid_request"),
         ("http-401", 401, "The token is not known.", "not_authenticated"),
         ("http-404", 404, "No such article.", "not_found"),
         ("http-418", 418, "A teapot.", "error"),
@@ -365,8 +366,7 @@ def test_ninja_errors_keep_their_status(
 ) -> None:
     response = raised(here, "ninja", name)
 
-    assert response.status_code == status
-    assert response.json() == {"error": error, "code": code}
+    assert_refused(response, status, error, code)
 
 
 def test_ninja_names_what_is_wrong_in_a_query(here: ApiClient) -> None:

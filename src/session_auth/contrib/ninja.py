@@ -36,6 +36,9 @@ CODES = {403: "permission_denied"} | {
 }
 """What an ``HttpError`` of a project is called, by its status; another one is an ``error``."""
 
+NO_JSON = "Cannot parse request body"
+"""How the message of Ninja begins for a body that is no JSON, an ``HttpError`` like any other."""
+
 
 class SessionAuth(APIKeyCookie):
     """Ninja's, but for two things.
@@ -81,7 +84,7 @@ def _not_authenticated(request: HttpRequest, exc: Any) -> HttpResponse:
 
 
 def _http_error(request: HttpRequest, exc: Any) -> HttpResponse:
-    if isinstance(exc.__cause__, ValueError):
+    if str(exc).startswith(NO_JSON):
         return error_response(MalformedJSON())
     return error_response(_error(exc.status_code, str(exc)))
 
@@ -105,6 +108,6 @@ def _forbidden(request: HttpRequest, exc: Any) -> HttpResponse:
 
 
 def _error(status: int, message: str) -> SessionAuthError:
-    error = SessionAuthError(message)
+    error = Unauthorized(message) if status == 401 else SessionAuthError(message)
     error.status, error.code = status, CODES.get(status, "error")
     return error
