@@ -57,7 +57,7 @@ clean:
 
 .venv/.demo: .venv/.python
 	@echo "Installing the package and Django"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[devices]'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[user-agents]'
 	@touch $@
 
 .venv/.tox: .venv/.python

@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.deprecation import MiddlewareMixin
 
-from session_auth.cookies import is_ambiguous
+from session_auth.cookie_header import is_ambiguous
 from session_auth.keys import csrf_secret, digest
 from session_auth.lazy import Lazy
 from session_auth.models import Session

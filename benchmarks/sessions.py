@@ -32,8 +32,8 @@ from benchmarks.ratios import spread
 from benchmarks.rows import add_expired, fill, throw_away
 from benchmarks.tables import new_parser, publish
 from session_auth.engines.database import SessionStore
-from session_auth.engines.pruning import PRUNE_ROWS
 from session_auth.models import Session
+from session_auth.sessions.pruning import PRUNE_ROWS
 
 SESSIONS_A_USER = 10
 ROUNDS = 100

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import MD5PasswordHasher
 
-from session_auth.known_devices import cookie_name
+from session_auth.guessing.devices import cookie_name
 from tests.api_client import AUTH, ApiClient
 
 HOME, ELSEWHERE = "9.9.9.9", "8.8.8.8"

@@ -21,7 +21,7 @@ from django.test.client import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
 from session_auth.exceptions import Throttled
-from session_auth.guess_counts import PRUNE_ROWS
+from session_auth.guessing.counts import PRUNE_ROWS
 from session_auth.models import GuessCount, Session
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.guessing import (

@@ -12,9 +12,10 @@ from django.test import override_settings
 from django.urls import path
 from django.utils.module_loading import import_string
 
-from session_auth import exceptions, guess_counts, known_devices, throttling
+from session_auth import exceptions, throttling
 from session_auth.conf import Conf
 from session_auth.exceptions import SessionAuthError
+from session_auth.guessing import counts, devices
 from session_auth.urls import urlpatterns
 from tests.checking import STARTPROJECT
 
@@ -148,12 +149,12 @@ def test_the_limits_of_the_docs_are_those_of_the_code() -> None:
         f"{Conf().GUESSES_PER_ACCOUNT} a day (`SESSION_AUTH_GUESSES_PER_ACCOUNT`)",
         f"{Conf().GUESSES_PER_ADDRESS} an hour (`SESSION_AUTH_GUESSES_PER_ADDRESS`)",
         f"{Conf().GUESSES_PER_ACCOUNT} a day | each costs a delay | by a success, or a day",
-        f"is {guess_counts.FIRST_DELAY_SECONDS} seconds at first",
-        f"up to {guess_counts.LAST_DELAY_SECONDS} seconds",
+        f"is {counts.FIRST_DELAY_SECONDS} seconds at first",
+        f"up to {counts.LAST_DELAY_SECONDS} seconds",
         f"After {throttling.CEILING} failures in a row",
         f"remembered for {throttling.FAILURES_KEPT.days} days",
-        f"for {known_devices.COOKIE_AGE.days} days",
-        f"deletes up to {guess_counts.PRUNE_ROWS} that",
+        f"for {devices.COOKIE_AGE.days} days",
+        f"deletes up to {counts.PRUNE_ROWS} that",
         f"more than {throttling.MAX_PASSWORD_BYTES} bytes",
     ):
         assert said in text

@@ -234,7 +234,7 @@ def test_the_demo_in_production_has_nothing_to_do(tmp_path: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_guesses_that_cannot_be_written_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     for statement in ("COUNT", "LOCK"):
-        monkeypatch.setattr(f"session_auth.guess_counts.{statement}", "no SQL")
+        monkeypatch.setattr(f"session_auth.guessing.counts.{statement}", "no SQL")
 
     [finding] = found("guesses")
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from session_auth import checks
-from session_auth.checks import passwords
+from session_auth.checks import password_rules
 from session_auth.doctor import probe
 from tests.api_client import PASSWORD
 from tests.doctor_site import SETTINGS, call, served
@@ -70,9 +70,9 @@ def test_every_finding_is_in_a_table_and_the_other_way_round(
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
-    assert f"less than {passwords.PBKDF2_ITERATIONS} iterations" in PAGE
-    assert f"less than {passwords.MIN_LENGTH} characters" in PAGE
-    assert passwords.RESET_SECONDS == 86400
+    assert f"less than {password_rules.PBKDF2_ITERATIONS} iterations" in PAGE
+    assert f"less than {password_rules.MIN_LENGTH} characters" in PAGE
+    assert password_rules.RESET_SECONDS == 86400
     assert (
         f"apart (a warning above {probe.SKEW_WARN_SECONDS} seconds, a failure above 5 min" in PAGE
     )

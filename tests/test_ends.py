@@ -12,9 +12,9 @@ from django.db.models import Model
 from django.test import override_settings
 
 from session_auth.engines.database import SessionStore
-from session_auth.engines.values import Record
 from session_auth.keys import digest
 from session_auth.models import Session
+from session_auth.sessions.values import Record
 from session_auth.signals import session_ended
 from tests.api_client import ApiClient, id_of, signed_in
 from tests.clock import NOON

@@ -17,12 +17,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
-from session_auth.engines.base import BaseSessionStore, session_of
 from session_auth.engines.database import SessionStore
-from session_auth.engines.values import Record, State
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
+from session_auth.sessions.base import BaseSessionStore, session_of
+from session_auth.sessions.values import Record, State
 from tests.clock import NOON
 from tests.storing import data_of, stored
 

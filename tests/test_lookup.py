@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from session_auth.engines import lookup
 from session_auth.engines.database import SessionStore
-from session_auth.users import look_up_user
+from session_auth.sessions.users import look_up_user
 from tests.api_client import AUTH, ApiClient, signed_in
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.core import mail
 from django.db.models.signals import post_save
 from django.test import override_settings
 
-from session_auth.forms import PasswordChangeForm
 from session_auth.models import Session
+from session_auth.passwords.forms import PasswordChangeForm
 from session_auth.views import PasswordChangeView
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from session_auth.forms import PasswordResetForm
 from session_auth.models import Session
 from session_auth.passwords import send_links
+from session_auth.passwords.forms import PasswordResetForm
 from session_auth.views import PasswordResetView
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON

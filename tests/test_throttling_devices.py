@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from session_auth import guess_counts, throttling
+from session_auth import throttling
+from session_auth.guessing import counts
 from session_auth.models import GuessCount
 from tests.api_client import PASSWORD, ApiClient, signed_in
 from tests.guessing import (
@@ -197,10 +198,10 @@ def test_failures_in_a_row_are_remembered_while_names_that_nobody_has_are_forgot
     guess(stranger, 1, "nobody")
     clock.shift(timedelta(days=300))
 
-    guess_counts.prune()
+    counts.prune()
 
     assert GuessCount.objects.count() == 1
     assert guess(ApiClient(), 1, "ALICE ") == [401]  # a spelling that nobody has
     clock.shift(timedelta(days=60))
-    guess_counts.prune()
+    counts.prune()
     assert ApiClient().log_in().status_code == 401

@@ -20,7 +20,6 @@ from session_auth.decorators import (
     passive,
     recent_login_required,
 )
-from session_auth.engines.base import session_of
 from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import alog_in, alog_out, areauthenticate, log_in, log_out, reauthenticate
@@ -33,6 +32,7 @@ from session_auth.sessions import (
     end_sessions,
     list_sessions,
 )
+from session_auth.sessions.base import session_of
 
 
 def note(request: HttpRequest) -> JsonResponse:

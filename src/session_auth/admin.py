@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from session_auth.models import EndedSession, Session
-from session_auth.sessions import end_by_ids
+from session_auth.sessions.listing import end_by_ids
 from session_auth.signals import EndReason
 
 

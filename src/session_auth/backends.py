@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
-from session_auth.credentials import check_password
 from session_auth.exceptions import InvalidCredentials
+from session_auth.passwords.hashes import check_password
 
 
 class ThrottleMixin(django_backends.BaseBackend):

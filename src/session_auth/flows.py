@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from session_auth import csrf, events, throttling
 from session_auth.conf import get_conf
-from session_auth.engines.base import session_of
 from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
@@ -22,6 +21,7 @@ from session_auth.exceptions import (
     ReauthenticationRequired,
     SessionEnded,
 )
+from session_auth.sessions.base import session_of
 
 PASSWORD = "password"  # noqa: S105 # the name of a method
 

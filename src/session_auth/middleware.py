@@ -14,10 +14,9 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from session_auth import csrf, events, known_devices, throttling
+from session_auth import csrf, events, throttling
 from session_auth.conf import cached_settings
-from session_auth.cookies import is_ambiguous
-from session_auth.engines.values import State
+from session_auth.cookie_header import is_ambiguous
 from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidRequest,
@@ -27,9 +26,11 @@ from session_auth.exceptions import (
     Throttled,
     UserChanged,
 )
+from session_auth.guessing import devices
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.lazy import Lazy
-from session_auth.users import alook_up_user, is_reference_to, look_up_user
+from session_auth.sessions.users import alook_up_user, is_reference_to, look_up_user
+from session_auth.sessions.values import State
 
 AMBIGUOUS = (
     "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
@@ -163,7 +164,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._set_cookie(request.session, response)
             user = throttling.proven_user(request)
             if user is not None:
-                known_devices.remember(request, response, user)
+                devices.remember(request, response, user)
         elif not vary:
             return response
         if getattr(request.session, "state", None) is State.STORED:

@@ -22,12 +22,13 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
-from session_auth import events, guess_counts, known_devices
+from session_auth import events
 from session_auth.client_info import client_info, client_network
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, Throttled
-from session_auth.guess_counts import Limit
+from session_auth.guessing import counts, devices
+from session_auth.guessing.counts import Limit
 
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
@@ -67,12 +68,12 @@ class Guess:
         self._state = _State.COUNTED
         self._is_safe = False
         account = _account_limit(user.get_username() if user else name, is_known=user is not None)
-        device = request and known_devices.device_of(request.COOKIES, user)
+        device = request and devices.device_of(request.COOKIES, user)
         self._own = _device_limit(device) if device else account
         self._pardoned = account.id if device else ""
         self._address = None if device else _address_limit(request)
         self._limits = [limit for limit in (self._own, self._address) if limit]
-        self._failures = guess_counts.count(self._limits, on_commit=self._set_safe)[self._own.id]
+        self._failures = counts.count(self._limits, on_commit=self._set_safe)[self._own.id]
 
     @property
     def is_right(self) -> bool:
@@ -96,17 +97,17 @@ class Guess:
         if not is_correct or self._failures > CEILING:
             if self._state is _State.COUNTED:
                 self._state = _State.WRONG
-                guess_counts.prune()
+                counts.prune()
         elif not self.is_right:
             self._state = _State.RIGHT
             refund = self._address.id if self._address else ""
-            guess_counts.take_back(reset=self._own.id, refund=refund, pardon=self._pardoned)
+            counts.take_back(reset=self._own.id, refund=refund, pardon=self._pardoned)
         return self.is_right
 
     def make_good(self) -> None:
         """Count the guess again if it was wrong and its transaction was rolled back."""
-        if not self.is_right and not self._is_safe and not guess_counts.in_transaction():
-            guess_counts.recount(self._limits)
+        if not self.is_right and not self._is_safe and not counts.in_transaction():
+            counts.recount(self._limits)
 
     def _set_safe(self) -> None:
         self._is_safe = True
@@ -150,16 +151,16 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     if not limits:
         return
     try:
-        guess_counts.count(limits)
+        counts.count(limits)
     except Throttled:
         _log_refusal(request, None)
         raise
-    guess_counts.prune()
+    counts.prune()
 
 
 def forget(user: AbstractBaseUser) -> None:
     """Let ``user`` start anew, as after a reset of the password; addresses stay as they are."""
-    guess_counts.forget(_account_limit(user.get_username(), is_known=True).id)
+    counts.forget(_account_limit(user.get_username(), is_known=True).id)
 
 
 def make_good(request: HttpRequest) -> None:
@@ -187,7 +188,7 @@ def normalized(name: str) -> str:
 def _find_user(name: str) -> AbstractBaseUser | None:
     users = get_user_model()
     try:
-        with guess_counts.store_errors():
+        with counts.store_errors():
             found: AbstractBaseUser = users._default_manager.get_by_natural_key(name)
     except users.DoesNotExist:
         return None
@@ -223,7 +224,7 @@ def _address_limit(request: HttpRequest | None, *, purpose: str = "password") ->
         id=_key(f"{purpose}.address", network),
         free=get_conf().GUESSES_PER_ADDRESS,
         window_seconds=window_seconds,
-        kept_seconds=window_seconds + guess_counts.LAST_DELAY_SECONDS,
+        kept_seconds=window_seconds + counts.LAST_DELAY_SECONDS,
     )
 
 

@@ -4,7 +4,7 @@ Each id has a heading in docs/doctor.md. E and W are Django's levels; from 101 o
 ``check --deploy``.
 """
 
-from session_auth.checks import cookies, deployment, logins, origins, passwords, setup
+from session_auth.checks import cookies, deployment, logins, origins, password_rules, setup
 
 ALWAYS = (
     setup.middleware_is_installed,
@@ -42,12 +42,12 @@ DEPLOY = (
     origins.cors_lets_no_stranger_in,
     origins.cors_patterns_end,
     logins.api_tokens_end,
-    passwords.passwords_are_hashed_slowly,
-    passwords.passwords_are_hashed_whole,
-    passwords.passwords_have_a_minimum_length,
-    passwords.common_passwords_are_refused,
-    passwords.reset_links_use_https,
-    passwords.reset_links_are_short_lived,
+    password_rules.passwords_are_hashed_slowly,
+    password_rules.passwords_are_hashed_whole,
+    password_rules.passwords_have_a_minimum_length,
+    password_rules.common_passwords_are_refused,
+    password_rules.reset_links_use_https,
+    password_rules.reset_links_are_short_lived,
     deployment.proxies_are_known,
     deployment.https_is_seen_behind_a_proxy,
     deployment.https_is_remembered,

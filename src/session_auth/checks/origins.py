@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from session_auth.checks.lookups import middleware_classes, views
 
-CSRF_VIEW = "session_auth.views.CsrfView"
+CSRF_VIEW = "session_auth.views.csrf.CsrfView"
 CORS_MIDDLEWARE = "corsheaders.middleware"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 STRANGERS = ("https://stranger.invalid", "null")

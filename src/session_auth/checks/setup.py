@@ -14,12 +14,12 @@ from django.utils.module_loading import import_string
 
 from session_auth.checks.lookups import middleware_classes, setting
 from session_auth.conf import get_conf, unknown_settings
-from session_auth.engines.base import BaseSessionStore
 from session_auth.middleware import (
     AuthenticationMiddleware,
     CsrfViewMiddleware,
     SessionMiddleware,
 )
+from session_auth.sessions.base import BaseSessionStore
 
 OURS = (SessionMiddleware, CsrfViewMiddleware, AuthenticationMiddleware)
 

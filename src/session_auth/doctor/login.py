@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from session_auth.doctor import cookies
+from session_auth.doctor import set_cookie
 from session_auth.doctor.findings import Finding, Level, judged
 from session_auth.doctor.visit import Visit, is_refusal
 from session_auth.doctor.wire import NoAnswer
@@ -54,7 +54,7 @@ def _in_and_out(visit: Visit, username: str, password: str) -> Iterator[Finding]
     )
     if not opened:
         return
-    yield from cookies.judge(visit, opened[0], which="session-cookie", is_hidden=True)
+    yield from set_cookie.judge(visit, opened[0], which="session-cookie", is_hidden=True)
     try:
         yield from _while_in(visit, anonymous_token)
     finally:

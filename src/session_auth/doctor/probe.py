@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
-from session_auth.doctor import cookies, strangers
+from session_auth.doctor import set_cookie, strangers
 from session_auth.doctor.findings import Finding, Level, judged
 from session_auth.doctor.visit import STRANGER, Expected, Visit, is_refusal
 from session_auth.doctor.wire import Answer, Caller, NoAnswer, Trouble
@@ -116,7 +116,7 @@ def csrf_cookie(visit: Visit) -> Iterator[Finding]:
     )
     for cookie in found[:1]:
         # Scripts that cannot read it get the token from csrf/: nothing is lost if that is meant.
-        yield from cookies.judge(
+        yield from set_cookie.judge(
             visit, cookie, which="csrf-cookie", is_hidden=expected.csrf_cookie_is_hidden
         )
 

@@ -8,10 +8,10 @@ from django.db import Error, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from session_auth import guess_counts
 from session_auth.conf import get_conf
 from session_auth.doctor.findings import Finding, Level, judged
 from session_auth.exceptions import SessionAuthError
+from session_auth.guessing import counts
 from session_auth.models import EndedSession, GuessCount, Session
 
 LATE = timedelta(days=1)
@@ -88,11 +88,11 @@ def _missing_migrations(alias: str) -> list[str]:
 def _guesses_can_be_counted() -> Finding:
     """Count one, and roll that back."""
     alias = router.db_for_write(GuessCount)
-    limit = guess_counts.Limit(id="session_doctor", free=9, window_seconds=1, kept_seconds=1)
+    limit = counts.Limit(id="session_doctor", free=9, window_seconds=1, kept_seconds=1)
     seen = "they can"
     try:
         with transaction.atomic(using=alias):
-            guess_counts.count([limit])
+            counts.count([limit])
             transaction.set_rollback(True, using=alias)
     except (SessionAuthError, Error) as exc:
         seen = type(exc).__name__

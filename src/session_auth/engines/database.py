@@ -19,12 +19,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from session_auth import events
-from session_auth.engines.base import BaseSessionStore
 from session_auth.engines.lookup import can_take, find, take
-from session_auth.engines.values import Record
 from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
+from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
 

@@ -24,8 +24,8 @@ from django.db.models import Manager, Model, QuerySet
 from django.db.models.sql import DeleteQuery
 from django.dispatch import receiver
 
-from session_auth.engines.values import Record
 from session_auth.models import Session
+from session_auth.sessions.values import Record
 
 SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"})
 BOUND = "_session_auth_lookups"

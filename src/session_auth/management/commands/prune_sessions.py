@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from session_auth.engines.pruning import PRUNE_ROWS
 from session_auth.sessions import prune_sessions
+from session_auth.sessions.pruning import PRUNE_ROWS
 
 
 class Command(BaseCommand):

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
 
-from session_auth.engines.base import BaseSessionStore
-from session_auth.sessions import end_if_user_is_gone
+from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.listing import end_if_user_is_gone
 from session_auth.signals import EndReason
 
 
@@ -108,7 +108,7 @@ def _plain_backend(path: Any) -> type[ModelBackend] | None:
     return backend if is_plain else None
 
 
-@receiver(setting_changed, dispatch_uid="session_auth.users")
+@receiver(setting_changed, dispatch_uid="session_auth.sessions.users")
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in {"AUTHENTICATION_BACKENDS", "AUTH_USER_MODEL"}:
         _plain_backend.cache_clear()

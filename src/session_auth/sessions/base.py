@@ -29,12 +29,12 @@ from django.utils.module_loading import import_string
 
 from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
-from session_auth.engines.adoption import adopt
-from session_auth.engines.ending import announce, forget_ended
-from session_auth.engines.pruning import PRUNE_ROWS, in_batches
-from session_auth.engines.rows import Rows
-from session_auth.engines.values import Deadlines, Record, State
 from session_auth.keys import digest, is_session_key, new_session_key
+from session_auth.sessions.adoption import adopt
+from session_auth.sessions.ending import announce, forget_ended
+from session_auth.sessions.pruning import PRUNE_ROWS, in_batches
+from session_auth.sessions.rows import Rows
+from session_auth.sessions.values import Deadlines, Record, State
 from session_auth.signals import EndReason
 
 JSON = json.JSONDecoder()

@@ -19,15 +19,15 @@ from django.utils.http import urlsafe_base64_decode
 
 from session_auth import csrf, events
 from session_auth.conf import get_conf
-from session_auth.credentials import replace_hash
-from session_auth.devices import device_name
-from session_auth.engines.base import session_of
-from session_auth.engines.ending import announce
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import PASSWORD
-from session_auth.sessions import store
+from session_auth.passwords.hashes import replace_hash
+from session_auth.sessions.base import session_of
+from session_auth.sessions.ending import announce
+from session_auth.sessions.listing import store
 from session_auth.signals import EndReason
+from session_auth.user_agents import user_agent_name
 
 
 def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
@@ -95,7 +95,7 @@ def send_notice(user_id: Any, *, ip: str, user_agent: str) -> None:
         "user": user,
         "changed_at": timezone.now(),
         "ip": ip,
-        "device": device_name(user_agent),
+        "device": user_agent_name(user_agent),
     }
     subject = render_to_string("session_auth/password_changed_subject.txt", context)
     text = render_to_string("session_auth/password_changed_email.txt", context)

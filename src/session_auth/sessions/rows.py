@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
-from session_auth.engines.values import Record
+from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
 

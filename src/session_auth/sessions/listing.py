@@ -13,11 +13,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
-from session_auth import guess_counts
-from session_auth.engines.base import BaseSessionStore
-from session_auth.engines.ending import announce, forget_ended
-from session_auth.engines.pruning import PRUNE_ROWS, in_batches
-from session_auth.engines.values import Record
+from session_auth.guessing import counts
+from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.ending import announce, forget_ended
+from session_auth.sessions.pruning import PRUNE_ROWS, in_batches
+from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
 
@@ -92,7 +92,7 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     """
     pruned = in_batches(partial(store().prune, at_most=batch))
     in_batches(partial(forget_ended, at_most=batch))
-    in_batches(partial(guess_counts.prune, at_most=batch))
+    in_batches(partial(counts.prune, at_most=batch))
     return pruned
 
 

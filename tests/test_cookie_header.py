@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncClient, Client, override_settings
 
-from session_auth.cookies import is_ambiguous
+from session_auth.cookie_header import is_ambiguous
 from tests.api_client import AUTH, ApiClient, signed_in
 
 NAMES = ("__Host-sessionid", "__Host-csrftoken")

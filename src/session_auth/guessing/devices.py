@@ -53,4 +53,4 @@ def remember(request: HttpRequest, response: HttpResponse, user: AbstractBaseUse
 
 def _signature(device: str, user: AbstractBaseUser) -> str:
     value = f"{device}:{user.pk}:{user.get_session_auth_hash()}"
-    return salted_hmac("session_auth.known_devices", value, algorithm="sha256").hexdigest()
+    return salted_hmac("session_auth.guessing.devices", value, algorithm="sha256").hexdigest()

@@ -1,20 +1,20 @@
-"""Names of devices that a person recognises, from what a browser says of itself."""
+"""Names of user agents that a person recognises, from what a browser says of itself."""
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-# Of the extra "devices", which may not be installed.
+# Of the extra "user-agents", which may not be installed.
 parse: Callable[[str], Any] | None = (
     import_module("ua_parser").parse if find_spec("ua_parser") else None
 )
 
 
-def device_name(user_agent: str) -> str:
+def user_agent_name(user_agent: str) -> str:
     """Return a name such as "Firefox on Windows", or what there is of one.
 
-    That takes the extra ``django-session-auth[devices]``; without it, and for a user agent that
+    That takes the extra ``django-session-auth[user-agents]``; without it, and for a user agent that
     says nothing known, the user agent is returned as it is.
     """
     if parse is None:

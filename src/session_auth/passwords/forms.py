@@ -6,7 +6,7 @@ from django.contrib.auth import forms
 from django.core.exceptions import ValidationError
 
 from session_auth.conf import get_conf
-from session_auth.credentials import check_password
+from session_auth.passwords.hashes import check_password
 
 
 class PasswordChangeForm(forms.PasswordChangeForm):

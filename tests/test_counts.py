@@ -9,9 +9,9 @@ import time_machine
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from session_auth import guess_counts
 from session_auth.exceptions import Throttled
-from session_auth.guess_counts import Limit
+from session_auth.guessing import counts
+from session_auth.guessing.counts import Limit
 from session_auth.models import GuessCount
 from tests.clock import NOON
 from tests.test_races import at_once
@@ -104,7 +104,7 @@ def test_of_many_at_once_the_free_get_through_whatever_else_they_count_for(attem
 
 
 def count(*ids: str) -> dict[str, int]:
-    return guess_counts.count([LIMITS[name] for name in ids])
+    return counts.count([LIMITS[name] for name in ids])
 
 
 def is_refused(*ids: str) -> bool:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from session_auth import events
 from session_auth.conf import get_conf
-from session_auth.engines.values import Record
 from session_auth.events import Event
 from session_auth.models import EndedSession
+from session_auth.sessions.values import Record
 from session_auth.signals import EndReason, session_ended
 
 logger = logging.getLogger("session_auth")

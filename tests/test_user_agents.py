@@ -1,7 +1,7 @@
 import pytest
 
-from session_auth import devices
-from session_auth.devices import device_name
+from session_auth import user_agents
+from session_auth.user_agents import user_agent_name
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"
 SAFARI = (
@@ -21,10 +21,10 @@ SAFARI = (
     ],
 )
 def test_a_device_has_a_name_that_a_person_knows(user_agent: str, name: str) -> None:
-    assert device_name(user_agent) == name
+    assert user_agent_name(user_agent) == name
 
 
 def test_without_the_extra_it_is_the_user_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "parse", None)
+    monkeypatch.setattr(user_agents, "parse", None)
 
-    assert device_name(FIREFOX) == FIREFOX
+    assert user_agent_name(FIREFOX) == FIREFOX

@@ -1,0 +1,26 @@
+"""The endpoints of the HTTP contract."""
+
+from session_auth.views.csrf import CsrfView, csrf_failure
+from session_auth.views.login import LoginView, LogoutView, ReauthenticateView
+from session_auth.views.passwords import (
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+)
+from session_auth.views.sessions import SessionsView, SessionView
+from session_auth.views.user import UserView, describe_user
+
+__all__ = [
+    "CsrfView",
+    "LoginView",
+    "LogoutView",
+    "PasswordChangeView",
+    "PasswordResetConfirmView",
+    "PasswordResetView",
+    "ReauthenticateView",
+    "SessionView",
+    "SessionsView",
+    "UserView",
+    "csrf_failure",
+    "describe_user",
+]

@@ -1,0 +1,66 @@
+"""The sessions of a user: listed and ended."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from session_auth import flows, sessions
+from session_auth.exceptions import NotFound
+from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.sessions.base import session_of
+from session_auth.sessions.values import Record
+from session_auth.user_agents import user_agent_name
+
+
+class SessionsView(JSONView):
+    """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_login(request)
+        session_of(request).touch()
+        current = _current_id(request)
+        records = sessions.list_sessions(user)
+        records.sort(key=lambda record: record.id != current)  # the current first; else as it was
+        return json_response(
+            {"sessions": [describe_device(record, current=current) for record in records]}
+        )
+
+    def delete(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_recent_login(request)
+        read_json(request, {})
+        ended = sessions.end_sessions(user, but=_current_id(request))
+        return json_response({"ended": ended})
+
+
+class SessionView(JSONView):
+    """``DELETE sessions/ID/``: end one session of the user; this one, too, as a logout."""
+
+    def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        user = flows.require_recent_login(request)
+        read_json(request, {})
+        if session_id == _current_id(request):
+            flows.log_out(request)
+        elif not sessions.end_session(user, session_id):
+            raise NotFound("You have no session with this id.")
+        return no_content()
+
+
+def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
+    """Return what a user sees of one of their sessions."""
+    return {
+        "id": record.id,
+        "current": record.id == current,
+        "created_at": record.created_at,
+        "methods": json.loads(record.methods),
+        "last_seen_at": record.last_seen_at,
+        "expires_at": record.expires_at,
+        "ip": record.ip,
+        "user_agent": record.user_agent,
+        "device": user_agent_name(record.user_agent),
+    }
+
+
+def _current_id(request: HttpRequest) -> str | None:
+    record = session_of(request).record
+    return record.id if record else None

@@ -1,0 +1,51 @@
+"""Who is logged in, and by which session."""
+
+import json
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, JsonResponse
+
+from session_auth.conf import get_conf
+from session_auth.http import JSONView, json_response
+from session_auth.sessions.base import BaseSessionStore, session_of
+from session_auth.sessions.users import user_reference
+
+
+class UserView(JSONView):
+    """``GET user/``: who is logged in, and the session by which they are."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        if not request.user.is_authenticated:
+            return json_response({"user": None})
+        session = session_of(request)
+        session.touch()  # so that the times below are those that hold after this request
+        return json_response(
+            {"user": describe_user(request.user), "session": describe_session(session)}
+        )
+
+
+def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
+    """Return what a client sees of ``user``: the fields that ``SESSION_AUTH_USER_FIELDS`` names."""
+    special = {"id": user.pk, "username": user.get_username()}
+    return {
+        name: special[name] if name in special else getattr(user, name)
+        for name in get_conf().USER_FIELDS
+    }
+
+
+def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
+    """Return what a client sees of its session; ``None`` if it is not stored, or not yet."""
+    record, deadlines = session.record, session.deadlines()
+    if record is None or deadlines is None:
+        return None
+    return {
+        "id": record.id,
+        "user_ref": user_reference(record.user_id),
+        "created_at": record.created_at,
+        "authenticated_at": record.authenticated_at,
+        "methods": json.loads(record.methods),
+        "expires_at": deadlines.first,
+        "idle_expires_at": deadlines.idle,
+        "absolute_expires_at": deadlines.absolute,
+    }
