@@ -10,6 +10,7 @@ be configured, replaced, saved or fail, and where anything is to be done, it giv
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -21,10 +22,9 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth.cookie_header import is_ambiguous
 from session_auth.keys import csrf_secret, digest
-from session_auth.lazy import Lazy
 from session_auth.models import Session
 
 ABSOLUTE_TIMEOUT = timedelta(days=30)
@@ -35,6 +35,15 @@ WIDTH = len(Session._meta.concrete_fields)
 DATA = [field.name for field in Session._meta.concrete_fields].index("data")
 TIMES = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
 NAMES = [field.attname for field in User._meta.concrete_fields]
+
+
+class Lazy(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Django's, made in one step."""
+
+    _wrapped = empty
+
+    def __init__(self, func: Callable[[], Any]) -> None:
+        object.__setattr__(self, "_setupfunc", func)
 
 
 class Nothing(MiddlewareMixin):
@@ -109,7 +118,8 @@ class Kept:
 
 class KeptSession(Nothing):
     def process_request(self, request: HttpRequest) -> None:
-        if is_ambiguous(request.META["HTTP_COOKIE"], "sessionid", "csrftoken"):
+        header = request.META["HTTP_COOKIE"]
+        if not header.isascii() or not header.isprintable() or header.count("sessionid=") > 1:
             raise SystemExit("A cookie stands twice in the request.")
         request.session = Kept(request.COOKIES["sessionid"])  # type: ignore[assignment]  # looks like one
 
@@ -117,8 +127,8 @@ class KeptSession(Nothing):
         session: Any = request.session
         if not session.accessed:
             return response
-        if session.modified or request.COOKIES["csrftoken"] != csrf_secret(session.key):
-            raise SystemExit("There is something to save or to set.")
+        if session.modified:
+            raise SystemExit("There is something to save.")
         response.headers["Vary"] = "Cookie"
         return response
 
@@ -129,7 +139,9 @@ class KeptSession(Nothing):
 
 class KeptCsrf(Nothing):
     def process_request(self, request: HttpRequest) -> None:
-        request.META["CSRF_COOKIE"] = Lazy(partial(csrf_secret, request.COOKIES["sessionid"]))
+        secret = request.META["CSRF_COOKIE"] = csrf_secret(request.COOKIES["sessionid"])
+        if request.COOKIES["csrftoken"] != secret:
+            raise SystemExit("There is a cookie to set.")
 
     def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> None:
         if request.method != "GET":

@@ -45,7 +45,7 @@ class Call:
 
 
 CALLS = [
-    Call(method="GET", path="csrf/", statements=1),
+    Call(method="GET", path="csrf/", statements=0),
     Call(method="GET", path="user/", statements=1),
     Call(method="GET", path="sessions/", statements=2),
     Call(method="DELETE", path="sessions/", statements=2, writes=1, hops=2),
@@ -57,7 +57,7 @@ CALLS = [
         body=PROOF,
         statements=4 + GUESS,
         writes=3 + GUESS_WRITES,
-        hops=4,
+        hops=3,
     ),
     Call(
         method="POST",
@@ -66,7 +66,7 @@ CALLS = [
         signed_in=False,
         statements=4 + GUESS,
         writes=3 + GUESS_WRITES,
-        hops=4,
+        hops=3,
     ),
 ]
 

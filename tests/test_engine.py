@@ -244,13 +244,13 @@ def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixt
         SessionStore().save,
         SessionStore().clear_expired,
         lambda: session.exists(session.session_key),
-        lambda: session.compare_and_set(record(), version=0),
-        lambda: session.revise("id", lambda row: row),
-        lambda: session.rename("id", "other"),
-        lambda: session.mark_seen(record(), since=NOON),
-        lambda: session.remove(record()),
-        lambda: session.remove_of_user(1),
-        lambda: session.of_user(1),
+        lambda: session.rows.compare_and_set(record(), version=0),
+        lambda: session.rows.revise("id", lambda row: row),
+        lambda: session.rows.rename("id", "other"),
+        lambda: session.rows.mark_seen(record(), since=NOON),
+        lambda: session.rows.remove_unseen(record()),
+        lambda: session.rows.remove_of_user(1),
+        lambda: session.rows.of_user(1),
     ):
         with pytest.raises(StoreUnavailable):
             call()

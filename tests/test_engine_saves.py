@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.models import Session
+from session_auth.sessions.deltas import merge
 from session_auth.sessions.values import State
 from tests.clock import NOON
 from tests.storing import another_request_for, data_of, stored
@@ -103,7 +104,7 @@ sessions = st.dictionaries(st.sampled_from("abcd"), json_values)
 def test_a_merge_keeps_each_change_and_nothing_else(
     base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
-    merged = SessionStore()._merge(base, mine, theirs)
+    merged = merge(base, mine, theirs, encode=SessionStore().encode)
 
     missing = object()
     for key in "abcd":

@@ -59,9 +59,9 @@ def test_the_user_is_as_django_makes_them(alice: User) -> None:
     here = signed_in()
     session = SessionStore(here.session_key())
     session.load()
-    assert session.joined_user is not None
+    assert session._make_user is not None
 
-    joined, fresh = session.joined_user(), User.objects.get()
+    joined, fresh = session._make_user(), User.objects.get()
 
     assert {f.attname: getattr(joined, f.attname) for f in User._meta.fields} == {
         f.attname: getattr(fresh, f.attname) for f in User._meta.fields

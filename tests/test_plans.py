@@ -69,27 +69,27 @@ def assert_by_index(plans: list[str]) -> None:
 
 def test_one_users_sessions_are_found_by_an_index(crowd: User) -> None:
     with CaptureQueriesContext(connection) as queries:
-        records = SessionStore().of_user(crowd.pk)
-        SessionStore().remove_of_user(crowd.pk, but=records[0].id)
+        records = SessionStore.rows.of_user(crowd.pk)
+        SessionStore.rows.remove_of_user(crowd.pk, but=records[0].id)
 
     assert len(records) == 10
     assert_by_index(plans_of(queries))
 
 
 def test_one_session_is_found_by_an_index(crowd: User) -> None:
-    record = SessionStore().of_user(crowd.pk)[0]
+    record = SessionStore.rows.of_user(crowd.pk)[0]
     with CaptureQueriesContext(connection) as queries:
-        SessionStore().read(record.id)
-        SessionStore().mark_seen(record, since=timezone.now())
-        SessionStore().rename(record.id, digest(new_session_key()))
-        SessionStore().remove(record)
+        SessionStore.rows.read(record.id)
+        SessionStore.rows.mark_seen(record, since=timezone.now())
+        SessionStore.rows.rename(record.id, digest(new_session_key()))
+        SessionStore.rows.remove_unseen(record)
 
     assert_by_index(plans_of(queries))
 
 
 def test_what_has_expired_is_found_by_an_index(crowd: User) -> None:
     with CaptureQueriesContext(connection) as queries:
-        removed = SessionStore().remove_some(at_most=5, expired_only=True)
+        removed = SessionStore.rows.remove_some(at_most=5, expired_only=True)
 
     assert len(removed) == 5
     assert_by_index(plans_of(queries))

@@ -143,8 +143,8 @@ def test_of_many_requests_at_once_one_writes_that_the_session_was_seen() -> None
         after = Session.objects.get()
 
     assert counts == [1] * 20
-    seen = [request.record for request in requests if request.record]
-    assert [record.last_seen_at for record in seen].count(after.last_seen_at) == 1
+    seen = [request.info for request in requests if request.info]
+    assert [info.last_seen_at for info in seen].count(after.last_seen_at) == 1
 
 
 @override_settings(SESSION_AUTH_MAX_SESSIONS=5)

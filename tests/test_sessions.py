@@ -259,7 +259,7 @@ def test_without_a_transaction_a_logout_deletes_the_row_once(
 ) -> None:
     here = signed_in()
 
-    with django_assert_num_queries(2 + 2):  # between BEGIN and COMMIT
+    with django_assert_num_queries(2):
         here.log_out()
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
@@ -248,17 +247,6 @@ def test_a_session_without_a_row_has_nothing_to_touch(django_assert_num_queries:
     with django_assert_num_queries(0):
         session.touch()
     assert session.deadlines() is None
-    assert session.get_cookie_age() == session.get_expiry_age() == 3600
-
-
-def test_touch_has_an_async_twin(clock: Any) -> None:
-    session = SessionStore()
-    session.save()
-    clock.move_to(NOON + 10 * MINUTE)
-
-    async_to_sync(session.atouch)()
-
-    assert Session.objects.get().last_seen_at == NOON + 10 * MINUTE
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from django.test.client import AsyncClient
 
 from session_auth.keys import digest
 from session_auth.models import Session
-from session_auth.sessions.users import user_reference
+from session_auth.sessions.references import user_reference
 from session_auth.views import LoginView
 from tests.api_client import AUTH, PASSWORD, ApiClient
 

@@ -1,6 +1,5 @@
 """The views of a project: what it takes to see the package at work."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -203,8 +202,8 @@ def steps(request: HttpRequest) -> JsonResponse:
     request.session.save()
     reauthenticate(request, password=request.GET["password"])
     listed = list_sessions(user)
-    seen = [request.user.get_username(), sorted(json.loads(listed[0].methods)), len(listed)]
-    current = session_of(request).record
+    seen = [request.user.get_username(), sorted(listed[0].methods), len(listed)]
+    current = session_of(request).info
     others = [each.id for each in listed if current and each.id != current.id]
     seen += [end_session(user, others[0]), end_session(user, others[0])]
     seen += [end_sessions(user, but=current.id if current else None), len(list_sessions(user))]
@@ -219,8 +218,8 @@ async def steps_async(request: HttpRequest) -> JsonResponse:
     await areauthenticate(request, password=request.GET["password"])
     listed = await alist_sessions(user)
     name = (await request.auser()).get_username()
-    seen = [name, sorted(json.loads(listed[0].methods)), len(listed)]
-    current = session_of(request).record
+    seen = [name, sorted(listed[0].methods), len(listed)]
+    current = session_of(request).info
     others = [each.id for each in listed if current and each.id != current.id]
     seen += [await aend_session(user, others[0]), await aend_session(user, others[0])]
     seen += [

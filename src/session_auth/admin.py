@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import display_for_value
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_auth.models import EndedSession, Session
 from session_auth.sessions.listing import end_by_ids
+from session_auth.sessions.values import SessionInfo
 from session_auth.signals import EndReason
 
 
@@ -33,7 +35,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "user_agent",
         "created_at",
         "authenticated_at",
-        "methods",
+        "proofs",
         "last_seen_at",
         "expires_at",
     )
@@ -45,6 +47,11 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("session id"), ordering="id")
     def short_id(self, session: Session) -> str:
         return f"{session.id[:8]}…"
+
+    @admin.display(description=_("proven by"))
+    def proofs(self, session: Session) -> str:
+        methods = SessionInfo.of(session).methods
+        return ", ".join(f"{name} ({display_for_value(at, '')})" for name, at in methods.items())
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("id", "ip", f"user__{get_user_model().USERNAME_FIELD}")

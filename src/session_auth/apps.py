@@ -12,11 +12,11 @@ class SessionAuthConfig(AppConfig):
     def ready(self) -> None:
         # Here, since they import models, which this module is too early for.
         from session_auth import checks, csrf, events
-        from session_auth.sessions import listing
+        from session_auth.sessions import users
 
         user_model = get_user_model()
-        post_save.connect(listing.end_sessions_of_inactive_user, sender=user_model)
-        pre_delete.connect(listing.end_sessions_of_deleted_user, sender=user_model)
+        post_save.connect(users.end_sessions_of_inactive_user, sender=user_model)
+        pre_delete.connect(users.end_sessions_of_deleted_user, sender=user_model)
         user_logged_in.connect(csrf.follow_login)
         user_logged_in.connect(events.record_login)
         user_login_failed.connect(events.record_failed_login)

@@ -8,10 +8,6 @@ def is_ambiguous(header: str, *names: str) -> bool:
     characters. So ``"\\u2000__Host-sessionid"``, which a subdomain may plant, would stand for the
     cookie that none can.
     """
-    is_plain = header.isascii() and header.isprintable() and " =" not in header
-    # Each request asks, and nearly every one has nothing that is worth a closer look.
-    if is_plain and max([header.count(f"{name}=") for name in names]) < 2:
-        return False
     seen = set()
     for cookie in header.split(";"):
         name = cookie.partition("=")[0].removeprefix(" ")

@@ -11,7 +11,8 @@ from django.core.exceptions import DisallowedHost, SynchronousOnlyOperation
 from django.http import HttpHeaders, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf as django_csrf
-from django.utils.crypto import get_random_string
+from django.utils.crypto import constant_time_compare, get_random_string
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import is_same_domain
 
 from session_auth import events
@@ -19,7 +20,6 @@ from session_auth.conf import cached_settings, get_conf
 from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
-from session_auth.lazy import Lazy
 from session_auth.signals import csrf_token_needed
 
 logger = logging.getLogger("django.security.csrf")
@@ -55,8 +55,9 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
             cached_settings.CSRF_COOKIE_NAME in request.COOKIES
             or cached_settings.SESSION_COOKIE_NAME in request.COOKIES
         ):
-            # Lazy, since few requests use it, and it has to look the session up.
-            request.META["CSRF_COOKIE"] = Lazy(partial(self._secret, request))
+            request.META["CSRF_COOKIE"] = _own_secret(request) or SimpleLazyObject(
+                partial(self._secret, request)  # which has to look the session up
+            )
 
     def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
         if (
@@ -184,7 +185,7 @@ def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """
     name = cached_settings.CSRF_COOKIE_NAME
     sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
-    if sent is None or cached_settings.CSRF_USE_SESSIONS:
+    if sent is None or cached_settings.CSRF_USE_SESSIONS or _is_of_same_key(request, sent):
         return
     secret = _secret_of_user(request)
     if secret is not None and secret != sent:
@@ -278,6 +279,25 @@ def _passes_by_headers(request: HttpRequest) -> bool:
 
 def _use(request: HttpRequest, secret: str) -> None:
     request.META |= {"CSRF_COOKIE": secret, "CSRF_COOKIE_NEEDS_UPDATE": True}
+
+
+def _own_secret(request: HttpRequest) -> str | None:
+    """Return the CSRF cookie if it follows from the session cookie; then nothing is looked up.
+
+    Whatever the session is, a user's, a visitor's or none any more, this is the secret to check.
+    """
+    secret = request.COOKIES.get(cached_settings.CSRF_COOKIE_NAME)
+    session_key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
+    if secret and session_key and constant_time_compare(secret, csrf_secret(session_key)):
+        return secret
+    return None
+
+
+def _is_of_same_key(request: HttpRequest, secret: str) -> bool:
+    """Say whether ``process_request()`` found ``secret`` right, and the key is still the same."""
+    session_key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
+    found = request.META.get("CSRF_COOKIE")
+    return type(found) is str and found == secret and request.session.session_key == session_key
 
 
 def _secret_of_user(request: HttpRequest) -> str | None:

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.views import View
 
 from session_auth.exceptions import SessionAuthError
-from session_auth.flows import require_login, require_recent_login
 from session_auth.http import error_response, refuses_with_json
 from session_auth.sessions.base import session_of
+from session_auth.sessions.users import require_login, require_recent_login
 
 View_ = TypeVar("View_", bound=Callable[..., Any])
 

@@ -2,26 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
-from django.utils import timezone
 
 from session_auth import csrf, events, throttling
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
-    NotAuthenticated,
-    ReauthenticationRequired,
-    SessionEnded,
 )
 from session_auth.sessions.base import session_of
+from session_auth.sessions.users import require_login, require_recent_login
+
+__all__ = [
+    "alog_in",
+    "alog_out",
+    "areauthenticate",
+    "log_in",
+    "log_out",
+    "reauthenticate",
+    "require_login",
+    "require_recent_login",
+]
 
 PASSWORD = "password"  # noqa: S105 # the name of a method
 
@@ -45,10 +51,9 @@ def log_in(
     their sessions tells them.
     """
     with _put_back_on_failure(request):
-        session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN)
+        session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, method=method)
         if remember is not None and remember == session.get_expire_at_browser_close():
             session.set_expiry(session.get_session_cookie_age() if remember else 0)
-        session.method = method
         request.session = session
         auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
         _let_auser_be(request, user)
@@ -83,39 +88,6 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
 async def areauthenticate(request: HttpRequest, *, password: str) -> None:
     """Do what ``reauthenticate`` does, for async views; the hash does not block the event loop."""
     await sync_to_async(reauthenticate)(request, password=password)
-
-
-def require_login(request: HttpRequest) -> AbstractBaseUser:
-    """Return the user who is logged in, or raise ``Unauthorized`` with what to do."""
-    if request.user.is_authenticated:
-        return request.user
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        raise NotAuthenticated(
-            "Log in first. If you have, the request carried no session cookie: call fetch() with "
-            "credentials: 'same-origin'."
-        )
-    raise SessionEnded if request.session.session_key is None else NotAuthenticated
-
-
-def require_recent_login(
-    request: HttpRequest, *, max_age: timedelta | None = None
-) -> AbstractBaseUser:
-    """Return the user, or raise ``ReauthenticationRequired`` if their last proof is older.
-
-    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises ``Unauthorized`` if
-    nobody is logged in.
-    """
-    user = require_login(request)
-    record = session_of(request).record
-    if max_age is None:
-        max_age = get_conf().RECENT_LOGIN
-    if (
-        record is None
-        or record.authenticated_at is None
-        or timezone.now() - record.authenticated_at > max_age
-    ):
-        raise ReauthenticationRequired
-    return user
 
 
 def log_out(request: HttpRequest) -> None:

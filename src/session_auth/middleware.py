@@ -12,6 +12,7 @@ from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from session_auth import csrf, events, throttling
@@ -28,8 +29,9 @@ from session_auth.exceptions import (
 )
 from session_auth.guessing import devices
 from session_auth.http import error_response, refusal_response, wants_json
-from session_auth.lazy import Lazy
-from session_auth.sessions.users import alook_up_user, is_reference_to, look_up_user
+from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.references import is_reference_to
+from session_auth.sessions.users import LazyUser, auser_of, user_of
 from session_auth.sessions.values import State
 
 AMBIGUOUS = (
@@ -58,7 +60,7 @@ class Step(Enum):
 class SessionMiddleware(django_sessions.SessionMiddleware):
     """Django's, but for four things.
 
-    A request whose cookies can be read in two ways is refused (see ``cookies``).
+    A request whose cookies can be read in two ways is refused (see ``cookie_header``).
 
     A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
     a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
@@ -71,64 +73,33 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     get_response: Any  # sync, or async under ASGI
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
-        header = request.META.get("HTTP_COOKIE")
-        if header and is_ambiguous(
-            header, cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
-        ):
+        header = request.META.get("HTTP_COOKIE", "")
+        names = cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
+        if not _is_plain(header, names) and is_ambiguous(header, *names):
             events.record(Event.AMBIGUOUS_COOKIE, request)
             return refusal_response(request, InvalidRequest(AMBIGUOUS))
-        session: Any = self.SessionStore(request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME))
-        session.meta = request.META
-        session.passive = _is_passive(request)
+        passive = _is_passive(request)
+        session: Any = self.SessionStore(request.COOKIES.get(names[0]))
+        session.meta, session.passive = request.META, passive
         request.session = session
         return None
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        session: Any = getattr(request, "session", None)
-        if session is None:
-            return response
-        vary = session.accessed
+        session = getattr(request, "session", None)
+        if not isinstance(session, BaseSessionStore):
+            return super().process_response(request, response)
+        accessed = session.accessed
         try:
-            if throttling.GUESSES in request.META:
-                throttling.make_good(request)
-            if session.unconfirmed_ids:
-                session.confirm_end()
-            save = cached_settings.SESSION_SAVE_EVERY_REQUEST
-            if save:
-                session.keys()  # looks the key up: one that opens nothing leaves the session empty
-            step = _last_step(request, response, accessed=vary, save=save)
-            if step is Step.SAVE:
-                session.save()
-            elif step is Step.TOUCH:
-                with suppress(StoreUnavailable):  # which is logged; it can be noted the next time
-                    session.touch()
+            step = self._settle(request, response, session)
         except (UpdateError, StoreUnavailable) as exc:
             return self._refuse(request, exc)
-        return self._finish(request, response, step, vary=vary)
+        return self._finish(request, response, session, step=step, vary=accessed)
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Do what ``process_response`` does, with a thread for each call of the store alone."""
-        session: Any = getattr(request, "session", None)
-        if session is None:
-            return response
-        vary = session.accessed
-        try:
-            if throttling.GUESSES in request.META:
-                await sync_to_async(throttling.make_good)(request)
-            if session.unconfirmed_ids:
-                await sync_to_async(session.confirm_end)()
-            save = cached_settings.SESSION_SAVE_EVERY_REQUEST
-            if save:
-                await session.akeys()
-            step = _last_step(request, response, accessed=vary, save=save)
-            if step is Step.SAVE:
-                await session.asave()
-            elif step is Step.TOUCH:
-                with suppress(StoreUnavailable):
-                    await session.atouch()
-        except (UpdateError, StoreUnavailable) as exc:
-            return self._refuse(request, exc)
-        return self._finish(request, response, step, vary=vary)
+        """Do what ``process_response`` does: in a thread if, and only if, it asks the store."""
+        if _asks_store(request, response):
+            return await sync_to_async(self.process_response)(request, response)
+        return self.process_response(request, response)
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if _overrides(self, SessionMiddleware, "process_request", "process_response"):
@@ -148,6 +119,24 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return error_response(SessionEnded())
         return None
 
+    def _settle(
+        self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
+    ) -> Step:
+        """Do what the store has to be asked for, and return which step it was."""
+        if throttling.GUESSES in request.META:
+            throttling.make_good(request)
+        if session.unconfirmed_ids:
+            session.confirm_end()
+        if cached_settings.SESSION_SAVE_EVERY_REQUEST:
+            session.keys()  # looks the key up: one that opens nothing leaves the session empty
+        step = _next_step(request, response, session)
+        if step is Step.SAVE:
+            session.save()
+        elif step is Step.TOUCH:
+            with suppress(StoreUnavailable):  # which is logged; it can be noted the next time
+                session.touch()
+        return step
+
     def _refuse(self, request: HttpRequest, error: UpdateError | StoreUnavailable) -> HttpResponse:
         if isinstance(error, StoreUnavailable):
             return refusal_response(request, error)
@@ -156,18 +145,24 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         raise SessionInterrupted(INTERRUPTED) from error
 
     def _finish(
-        self, request: HttpRequest, response: HttpResponse, step: Step, *, vary: bool
+        self,
+        request: HttpRequest,
+        response: HttpResponse,
+        session: BaseSessionStore,
+        *,
+        step: Step,
+        vary: bool,
     ) -> HttpResponse:
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(response)
         elif step is Step.SAVE:
-            self._set_cookie(request.session, response)
+            self._set_cookie(session, response)
             user = throttling.proven_user(request)
             if user is not None:
                 devices.remember(request, response, user)
         elif not vary:
             return response
-        if getattr(request.session, "state", None) is State.STORED:
+        if session.state is State.STORED:
             csrf.correct_cookie(request, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
@@ -184,11 +179,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         )
 
     def _set_cookie(self, session: Any, response: HttpResponse) -> None:
-        max_age = None if session.get_expire_at_browser_close() else session.get_cookie_age()
         response.set_cookie(
             settings.SESSION_COOKIE_NAME,
             session.session_key,
-            max_age=max_age,  # from which Django derives Expires
+            max_age=None if session.get_expire_at_browser_close() else _cookie_age(session),
             domain=settings.SESSION_COOKIE_DOMAIN,
             path=settings.SESSION_COOKIE_PATH,
             secure=settings.SESSION_COOKIE_SECURE,
@@ -197,17 +191,52 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         )
 
 
-def _last_step(request: HttpRequest, response: HttpResponse, *, accessed: bool, save: bool) -> Step:
-    """Return what is to be done; ``save`` is for whatever the request has only looked at."""
-    session: Any = request.session
+def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessionStore) -> Step:
+    """Return what is to be done with the session; ask no store for it."""
     if session.is_empty():
-        flushed = getattr(session, "state", None) is State.FLUSHED
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
-        return Step.DELETE_COOKIE if flushed and has_cookie else Step.NOTHING
-    if (session.modified or save) and response.status_code < 500:
+        is_over = session.state is State.FLUSHED and has_cookie
+        return Step.DELETE_COOKIE if is_over else Step.NOTHING
+    save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
+    if save and response.status_code < 500:
         return Step.SAVE
-    is_seen = accessed and session.touch_is_due and not session.passive
+    is_seen = session.accessed and session.touch_is_due and not session.passive
     return Step.TOUCH if is_seen else Step.NOTHING
+
+
+def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
+    """Say whether the response hook has anything to ask of the store."""
+    session = getattr(request, "session", None)
+    return (
+        not isinstance(session, BaseSessionStore)
+        or throttling.GUESSES in request.META
+        or bool(session.unconfirmed_ids)
+        or cached_settings.SESSION_SAVE_EVERY_REQUEST
+        or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
+    )
+
+
+def _cookie_age(session: BaseSessionStore) -> int:
+    """Return the seconds after which no activity keeps the session alive.
+
+    The cookie may live that long: the server alone enforces the idle timeout, so that activity
+    needs no new cookie.
+    """
+    ends = session.deadlines()
+    if ends is None:
+        seconds: int = session.get_expiry_age()
+        return seconds
+    return max(0, round((ends.absolute - timezone.now()).total_seconds()))
+
+
+def _is_plain(header: str, names: tuple[str, str]) -> bool:
+    """Say whether no cookie of ours can stand twice, without a look at each: nearly always."""
+    return (
+        header.isascii()
+        and header.isprintable()
+        and " =" not in header
+        and all(header.count(f"{name}=") < 2 for name in names)
+    )
 
 
 def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
@@ -261,6 +290,8 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         return self._sync_process_view(request, *view)
 
     def process_view(self, request: HttpRequest, *view: Any) -> Any:
+        if request.method in csrf.SAFE_METHODS:
+            return self._accept(request)  # type: ignore[attr-defined]  # not in the stubs
         try:
             return super().process_view(request, *view)
         except StoreUnavailable as error:  # which process_exception() is told of by views alone
@@ -293,8 +324,8 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
             super().process_request(request)  # which says what to do
-        request.user = Lazy(partial(_user, request))  # type: ignore[assignment]  # a user, once used
-        request.auser = partial(_auser, request)
+        request.user = LazyUser(request)  # type: ignore[assignment]  # a user, once used
+        request.auser = partial(auser_of, request)
 
     async def __acall__(self, request: HttpRequest) -> Any:
         if _overrides(self, AuthenticationMiddleware, "process_request", "process_response"):
@@ -313,7 +344,7 @@ def _unless_user_changed(get_response: Any) -> Any:
         async def checked_async(request: HttpRequest) -> Any:
             if EXPECTED_USER in request.META:
                 try:
-                    _check_user(request, await _auser(request))
+                    _check_user(request, await auser_of(request))
                 except SessionAuthError as error:
                     return error_response(error)
             return await get_response(request)
@@ -323,7 +354,7 @@ def _unless_user_changed(get_response: Any) -> Any:
     def checked(request: HttpRequest) -> Any:
         if EXPECTED_USER in request.META:
             try:
-                _check_user(request, _user(request))
+                _check_user(request, user_of(request))
             except SessionAuthError as error:
                 return error_response(error)
         return get_response(request)
@@ -338,17 +369,3 @@ def _check_user(request: HttpRequest, user: Any) -> None:
     """
     if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
         raise UserChanged
-
-
-def _user(request: HttpRequest) -> Any:
-    cached = vars(request)
-    if "_cached_user" not in cached:  # where Django keeps it
-        cached["_cached_user"] = look_up_user(request)
-    return cached["_cached_user"]
-
-
-async def _auser(request: HttpRequest) -> Any:
-    cached = vars(request)
-    if "_cached_user" not in cached:
-        cached["_cached_user"] = await alook_up_user(request)
-    return cached["_cached_user"]

@@ -18,31 +18,15 @@ from django.db import (
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from session_auth import events
-from session_auth.engines.lookup import can_take, find, take
-from session_auth.events import Event
-from session_auth.exceptions import StoreUnavailable
+from session_auth.engines.lookup import JoinedLookup, can_take, take, unavailable
 from session_auth.models import Session
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
 
-class SessionStore(BaseSessionStore):
-    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``.
-
-    Each method raises ``StoreUnavailable`` when the database cannot be asked.
-    """
-
-    @classmethod
-    def get_model_class(cls) -> type[Session]:
-        return Session
-
-    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        try:  # not _store_errors(): a context costs time, and this is what each request does
-            return find(session_id)
-        except (InterfaceError, OperationalError) as exc:
-            raise _unavailable() from exc
+class DatabaseRows(JoinedLookup):
+    """The rows of the session table."""
 
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
@@ -89,12 +73,12 @@ class SessionStore(BaseSessionStore):
             proof = {column: getattr(proven, column) for column in columns}
             return bool(_live(session_id).update(id=new_id, **proof))
 
-    def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
-        rows = _rows().filter(id=record.id)
-        if if_unseen:
-            rows = rows.filter(version=record.version, last_seen_at=record.last_seen_at)
+    def remove_unseen(self, record: Record) -> bool:
+        unseen = _rows().filter(
+            id=record.id, version=record.version, last_seen_at=record.last_seen_at
+        )
         with _store_errors():
-            return bool(rows.delete()[0])
+            return bool(unseen.delete()[0])
 
     def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
         return _take(_rows().filter(id__in=session_ids)) if session_ids else []
@@ -122,6 +106,19 @@ class SessionStore(BaseSessionStore):
         rows = _rows().filter(user=user_id, expires_at__gt=timezone.now())
         with _store_errors():
             return _records(rows.order_by("-last_seen_at", "id"))
+
+
+class SessionStore(BaseSessionStore):
+    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``.
+
+    What needs the database raises ``StoreUnavailable`` when it cannot be asked.
+    """
+
+    rows = DatabaseRows()
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
 
 
 def _alias() -> str:
@@ -168,9 +165,4 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except (InterfaceError, OperationalError) as exc:
-        raise _unavailable() from exc
-
-
-def _unavailable() -> StoreUnavailable:
-    events.record(Event.STORE_UNAVAILABLE, store="sessions")
-    return StoreUnavailable()
+        raise unavailable() from exc

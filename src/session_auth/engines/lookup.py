@@ -19,12 +19,16 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
-from django.db import connections, router
+from django.db import InterfaceError, OperationalError, connections, router
 from django.db.models import Manager, Model, QuerySet
 from django.db.models.sql import DeleteQuery
 from django.dispatch import receiver
 
+from session_auth import events
+from session_auth.events import Event
+from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
+from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record
 
 SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"})
@@ -65,22 +69,33 @@ class Lookup:
     user_converters: Converters
 
 
-def find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-    """Return the row of a session and, if they came with it, a call that makes its user."""
-    alias = router.db_for_write(Session)
-    connection = connections[alias]
-    lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
-    statement = lookup.statement
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, {"id": session_id})
-        row = cursor.fetchone()
-    if row is None:
-        return None, None
-    values = _convert(row[: statement.width], lookup.session_converters, connection)
-    record = Record._make(values)
-    if statement.user_key is None or row[statement.user_key] is None:
-        return record, None
-    return record, partial(_make_user, lookup, row[statement.width :], connection)
+class JoinedLookup(Rows):
+    """Rows that are looked up together with their users."""
+
+    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+        alias = router.db_for_write(Session)
+        connection = connections[alias]
+        try:
+            lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
+            statement = lookup.statement
+            with connection.cursor() as cursor:
+                cursor.execute(statement.sql, {"id": session_id})
+                row = cursor.fetchone()
+        except (InterfaceError, OperationalError) as exc:
+            raise unavailable() from exc
+        if row is None:
+            return None, None
+        values = _convert(row[: statement.width], lookup.session_converters, connection)
+        record = Record._make(values)
+        if statement.user_key is None or row[statement.user_key] is None:
+            return record, None
+        return record, partial(_make_user, lookup, row[statement.width :], connection)
+
+
+def unavailable() -> StoreUnavailable:
+    """Log the error that is being handled; return what it is to a client."""
+    events.record(Event.STORE_UNAVAILABLE, store="sessions")
+    return StoreUnavailable()
 
 
 def can_take(alias: str) -> bool:
@@ -128,7 +143,8 @@ def _user_is_there(alias: str) -> bool:
 def _plain_user_model() -> type[Model] | None:
     """Return the user model if its rows are what ``ModelBackend.get_user()`` finds, or ``None``.
 
-    They are not, if its default manager has a word in it, or if its columns are in two tables.
+    They are not if its default manager filters or overrides anything, or if its columns are in two
+    tables (multi-table inheritance).
     """
     user_model = get_user_model()
     manager: Any = user_model._default_manager

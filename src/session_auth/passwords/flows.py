@@ -25,7 +25,7 @@ from session_auth.flows import PASSWORD
 from session_auth.passwords.hashes import replace_hash
 from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import announce
-from session_auth.sessions.listing import store
+from session_auth.sessions.listing import rows
 from session_auth.signals import EndReason
 from session_auth.user_agents import user_agent_name
 
@@ -41,8 +41,8 @@ def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
     with _replaced_password(form, stale_field="old_password") as user:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.prove(PASSWORD)
-        current = session.record.id if session.record else None
-        ended = session.remove_of_user(user.pk, but=current)
+        current = session.info.id if session.info else None
+        ended = session.rows.remove_of_user(user.pk, but=current)
     announce(ended, EndReason.PASSWORD_CHANGED)
     csrf.follow_session(request)
     events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
@@ -55,7 +55,7 @@ def reset_password(form: "SetPasswordForm[Any]") -> None:
     changed since the form looked at it, by this very link perhaps: then nothing has changed.
     """
     with _replaced_password(form, stale_field="token") as user:
-        ended = store().remove_of_user(user.pk)
+        ended = rows().remove_of_user(user.pk)
     announce(ended, EndReason.PASSWORD_CHANGED)
 
 

@@ -10,8 +10,11 @@ from session_auth.sessions.listing import (
     list_sessions,
     prune_sessions,
 )
+from session_auth.sessions.values import Deadlines, SessionInfo
 
 __all__ = [
+    "Deadlines",
+    "SessionInfo",
     "aend_session",
     "aend_sessions",
     "alist_sessions",

@@ -9,9 +9,9 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -22,7 +22,6 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -31,17 +30,27 @@ from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.keys import digest, is_session_key, new_session_key
 from session_auth.sessions.adoption import adopt
-from session_auth.sessions.ending import announce, forget_ended
-from session_auth.sessions.pruning import PRUNE_ROWS, in_batches
+from session_auth.sessions.deltas import merge
+from session_auth.sessions.ending import announce
+from session_auth.sessions.pruning import prune_ended, prune_expired
 from session_auth.sessions.rows import Rows
-from session_auth.sessions.values import Deadlines, Record, State
+from session_auth.sessions.values import (
+    EXPIRY_KEY,
+    Deadlines,
+    Record,
+    SessionInfo,
+    State,
+    deadlines_of,
+    read_methods,
+    write_methods,
+)
 from session_auth.signals import EndReason
 
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
 
 
-class BaseSessionStore(Rows, SessionBase):
+class BaseSessionStore(SessionBase):
     """Django's session contract over the rows that an engine keeps.
 
     An ended session never comes back: only a key made here, or given with ``must_create``, is ever
@@ -51,35 +60,34 @@ class BaseSessionStore(Rows, SessionBase):
     row as it is now.
     """
 
-    state: State
-    record: Record | None = None
-    """The row as last loaded or saved."""
+    rows: ClassVar[Rows]
+    """The rows of all sessions, which the engine provides."""
 
-    joined_user: Callable[[], Any] | None = None
-    """Makes the user as they were when the row was loaded, if they came with it."""
+    state: State
 
     passive: bool = False
     """Whether this request does not count as activity: then it makes the session last no longer."""
 
     touch_is_due: bool = False
-    """Whether ``touch()`` had something to write when the row was loaded."""
-
-    flush_reason: EndReason = EndReason.LOGOUT
-    """What ``flush()`` ends the session for: Django calls it for a logout and for a stale hash."""
-
-    keeps_key: bool = False
-    """Whether ``cycle_key()`` does nothing, as while a user is looked up."""
-
-    method: str | None = None
-    """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
+    """Whether ``touch()`` had something to write when the session was loaded."""
 
     unconfirmed_ids: frozenset[str] = frozenset()
-    """The ids of rows that ``flush()`` has deleted in a transaction that was not over yet."""
+    """The ids of rows that were deleted in a transaction that was not over yet."""
 
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
 
+    _record: Record | None = None
+    """The row as last loaded or saved."""
+
+    _make_user: Callable[[], Any] | None = None
+    """Makes the user as they were when the row was loaded, if they came with it."""
+
+    _method: str | None = None
+    """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
+
     _predecessor_ids: frozenset[str] = frozenset()
+    """The ids of the sessions whose place this one takes."""
 
     def __init__(self, session_key: str | None = None) -> None:
         # Instead of super().__init__(), which imports the serializer for each request.
@@ -120,16 +128,16 @@ class BaseSessionStore(Rows, SessionBase):
         return seconds
 
     def load(self) -> dict[str, Any]:
-        record, self.joined_user = self._find(self.session_key)
+        record, self._make_user = self._find(self.session_key)
         if record is not None:
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
-                self.record = record
+                self._record = record
                 self.touch_is_due = _touch_is_due(record, now)
                 self.state = State.STORED
                 return data
             # Unless a request at the same time has found it alive by its own clock.
-            if self.remove(record, if_unseen=True):
+            if self.rows.remove_unseen(record):
                 announce([record])
         if self.state is not State.STORED:  # else it has ended since, and no save may insert it
             self._session_key = None
@@ -137,7 +145,7 @@ class BaseSessionStore(Rows, SessionBase):
         return {}
 
     def exists(self, session_key: str | None) -> bool:
-        record = self.read(digest(session_key)) if is_session_key(session_key) else None
+        record = self.rows.read(digest(session_key)) if is_session_key(session_key) else None
         return record is not None and not self._is_over(
             record, self.decode(record.data), timezone.now()
         )
@@ -157,12 +165,12 @@ class BaseSessionStore(Rows, SessionBase):
         data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
         if self.state is State.UNREAD and not must_create:
             self.load()  # for its record: clear() has replaced the data without loading it
-            if self.record is None:
+            if self._record is None:
                 raise UpdateError
-        if self.record is None or must_create:
+        if self._record is None or must_create:
             self._insert(data)
         else:
-            self._update(self.record, data)
+            self._update(self._record, data)
         self.state = State.STORED
 
     def delete(self, session_key: str | None = None) -> None:
@@ -171,23 +179,15 @@ class BaseSessionStore(Rows, SessionBase):
         if is_session_key(key):
             if get_conf().ADOPT_FROM is not None:
                 self._find(key)
-            announce(self.remove_ids([digest(key)]), EndReason.LOGOUT)
+            announce(self.rows.remove_ids([digest(key)]), EndReason.LOGOUT)
 
     def flush(self) -> None:
-        """End this session; an empty one, not stored yet, follows it in this object."""
-        if self.in_transaction():
-            self.unconfirmed_ids |= self._own_ids()
-        if self.record is not None and not self._predecessor_ids:
-            ended = [self.record] if self.remove(self.record) else []
-        else:
-            ended = self.remove_ids(self._own_ids())
-        announce(ended, self.flush_reason)
-        self.clear()
-        self._session_key = None
-        self._predecessor_ids = frozenset()
-        self.record = None
-        # Only a logout takes the cookie away: a late answer must not delete a fresh one.
-        self.state = State.FLUSHED if self.flush_reason is EndReason.LOGOUT else State.NEW
+        """Log out: end this session, and have the browser told to forget its cookie.
+
+        An empty session, not stored yet, follows it in this object.
+        """
+        self.end(EndReason.LOGOUT)
+        self.state = State.FLUSHED
 
     async def aflush(self) -> None:
         await sync_to_async(self.flush)()
@@ -197,8 +197,7 @@ class BaseSessionStore(Rows, SessionBase):
 
         Raises ``SessionInterrupted`` if the session has ended since it was looked up.
         """
-        if not self.keeps_key:
-            self._renew_key()
+        self._renew_key()
 
     async def acycle_key(self) -> None:
         await sync_to_async(self.cycle_key)()
@@ -206,28 +205,45 @@ class BaseSessionStore(Rows, SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         """Delete what has expired, some rows at a time, so that no lock is held for long."""
-        in_batches(cls().prune)
-        in_batches(partial(forget_ended, at_most=PRUNE_ROWS))
+        prune_expired(cls.rows)
+        prune_ended()
 
     # Beyond Django's contract.
 
-    def prune(self, *, at_most: int = PRUNE_ROWS) -> int:
-        """Delete some rows whose time is up, and return how many that were."""
-        expired = self.remove_some(at_most=at_most, expired_only=True)
-        announce(expired)
-        return len(expired)
+    @property
+    def info(self) -> SessionInfo | None:
+        """What may be known of this session; ``None`` if it has no row, or was not looked up."""
+        return None if self._record is None else SessionInfo.of(self._record)
+
+    def end(self, reason: EndReason) -> None:
+        """End this session; an empty one, not stored yet, follows it in this object.
+
+        The cookie stays with the browser, where it opens nothing: a late answer that took it away
+        could take a fresh one.
+        """
+        ids = self._own_ids()
+        if self.rows.in_transaction():
+            self.unconfirmed_ids |= ids
+        announce(self.rows.remove_ids(ids), reason)
+        self.clear()
+        self._session_key = None
+        self._predecessor_ids = frozenset()
+        self._record = None
+        self.state = State.NEW
+
+    def confirm_end(self) -> None:
+        """End once more what a rollback has brought back, after the transaction of the request."""
+        self.rows.remove_ids(self.unconfirmed_ids)
+        self.unconfirmed_ids = frozenset()
 
     def touch(self) -> None:
         """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
         now = timezone.now()
-        if self.record is None or self.passive or not _touch_is_due(self.record, now):
+        if self._record is None or self.passive or not _touch_is_due(self._record, now):
             return
-        seen = self._seen(self.record, dict(self.items()), now)
-        if self.mark_seen(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
-            self.record = seen
-
-    async def atouch(self) -> None:
-        await sync_to_async(self.touch)()
+        seen = self._seen(self._record, dict(self.items()), now)
+        if self.rows.mark_seen(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
+            self._record = seen
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -241,49 +257,34 @@ class BaseSessionStore(Rows, SessionBase):
         if self.state is State.UNREAD:
             self.load()
         new_key = new_session_key()
-        if self.record is not None:
-            record = self.record._replace(id=digest(new_key))
+        if self._record is not None:
+            record = self._record._replace(id=digest(new_key))
             if proof is not None:
                 now = timezone.now()
-                methods = _methods(json.loads(record.methods) | {proof: now})
+                methods = write_methods(read_methods(record.methods) | {proof: now})
                 record = record._replace(authenticated_at=now, methods=methods)
                 record = self._seen(record, dict(self.items()), now)
-            if not self.rename(self.record.id, record.id, proven=record if proof else None):
+            if not self.rows.rename(self._record.id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
-            self.record = record
+            self._record = record
         self._session_key = new_key
         self.modified = True
 
     def deadlines(self) -> Deadlines | None:
         """Return when this session ends; ``None`` if it has no row."""
-        if self.record is None:
+        if self._record is None:
             return None
-        return self._deadlines(dict(self.items()), self.record, timezone.now())
+        return self._deadlines(dict(self.items()), self._record, timezone.now())
 
-    def get_cookie_age(self) -> int:
-        """Return the seconds after which no activity keeps the session alive.
-
-        The cookie may live that long: the server alone enforces the idle timeout, so that
-        activity needs no new cookie.
-        """
-        deadlines = self.deadlines()
-        if deadlines is None:
-            return self.get_expiry_age()
-        return max(0, round((deadlines.absolute - timezone.now()).total_seconds()))
-
-    def confirm_end(self) -> None:
-        """End once more what a rollback has brought back, after the transaction of the request."""
-        self.remove_ids(self.unconfirmed_ids)
-        self.unconfirmed_ids = frozenset()
-
-    def successor(self, keep: Iterable[str] = ()) -> Self:
+    def successor(self, *, keep: Iterable[str] = (), method: str | None = None) -> Self:
         """Return a new session that takes the place of this one, for the next user.
 
-        It starts with the values of the keys ``keep`` and nothing else. Saving it ends this session
-        in the same step; until then, this one goes on and the new one has no row.
+        It starts with the values of the keys ``keep`` and nothing else. ``method`` is how the next
+        user has proven who they are. Saving it ends this session in the same step; until then, this
+        one goes on and the new one has no row.
         """
         successor = type(self)()
-        successor.meta = self.meta
+        successor.meta, successor._method = self.meta, method
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
@@ -293,17 +294,17 @@ class BaseSessionStore(Rows, SessionBase):
         if not is_session_key(key):
             return None, None
         session_id, old_engine = digest(key), get_conf().ADOPT_FROM
-        found = self.read_with_user(session_id)
+        found = self.rows.read_with_user(session_id)
         if found[0] is None and old_engine is not None:
 
             def insert(data: dict[str, Any]) -> None:
                 # When they proved who they are, nobody knows: not recently.
-                adopted = self._record(session_id, data)
+                adopted = self._next_record(session_id, data)
                 adopted = adopted._replace(authenticated_at=None, methods="{}")
-                self.insert(adopted, ending=(), at_most=None)
+                self.rows.insert(adopted, ending=(), at_most=None)
 
             adopt(old_engine, key, insert)
-            found = self.read_with_user(session_id)
+            found = self.rows.read_with_user(session_id)
         return found
 
     def _own_ids(self) -> frozenset[str]:
@@ -316,59 +317,46 @@ class BaseSessionStore(Rows, SessionBase):
 
     def _insert(self, data: dict[str, Any]) -> None:
         key = self.session_key if is_session_key(self.session_key) else new_session_key()
-        record = self._record(digest(key), data)
+        record = self._next_record(digest(key), data)
         at_most = get_conf().MAX_SESSIONS
-        ended = self.insert(record, ending=self._predecessor_ids, at_most=at_most)
+        ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
         for reason, records in ended.items():
-            announce(records, reason)
+            if records:
+                announce(records, reason)
         # As in Django, where save() leaves a new key to create(): the client has to be told of it.
         self.modified = self.modified or key != self.session_key
         self._session_key = key
         self._predecessor_ids = frozenset()
-        self.record = record
+        self._record = record
 
     def _update(self, before: Record, data: dict[str, Any]) -> None:
-        after = self._record(before.id, data, before)
-        if self.compare_and_set(after, version=before.version):
-            self.record = after
+        after = self._next_record(before.id, data, before)
+        if self.rows.compare_and_set(after, version=before.version):
+            self._record = after
             return
         base, mine = self.decode(before.data), self.decode(after.data)
 
         def merged(theirs: Record) -> Record:
-            return self._record(
-                before.id, self._merge(base, mine, self.decode(theirs.data)), theirs
-            )
+            data = merge(base, mine, self.decode(theirs.data), encode=self.encode)
+            return self._next_record(before.id, data, theirs)
 
-        revised = self.revise(before.id, merged)
+        revised = self.rows.revise(before.id, merged)
         if revised is None:
             raise UpdateError  # and the record stays: without one, a second save would insert
-        self.record = revised
+        self._record = revised
         data.clear()
         data.update(self.decode(revised.data))
 
-    def _merge(
-        self, base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return ``theirs`` with what changed from ``base`` to ``mine``, key by key."""
-        merged = dict(theirs)
-        for key in base.keys() | mine.keys():
-            if key not in mine:
-                merged.pop(key, None)
-            # Compared as text: to Python, 1 and True are equal.
-            elif key not in base or self.encode({key: base[key]}) != self.encode({key: mine[key]}):
-                merged[key] = mine[key]
-        return merged
-
-    def _record(
+    def _next_record(
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
         """Return the row that holds ``data``: the first, or the one that follows ``before``."""
         now = timezone.now()
-        user_id = _user_id(data)
+        user_id = user_id_of(data)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else now
-            method = self.method or str(data.get(BACKEND_KEY, "unknown"))
-            methods = _methods({} if user_id is None else {method: now})
+            method = self._method or str(data.get(BACKEND_KEY, "unknown"))
+            methods = write_methods({} if user_id is None else {method: now})
         else:
             authenticated_at, methods = before.authenticated_at, before.methods
         record = Record(
@@ -393,25 +381,16 @@ class BaseSessionStore(Rows, SessionBase):
             record = record._replace(last_seen_at=now, ip=client.ip, user_agent=client.user_agent)
         return record._replace(expires_at=self._deadlines(data, record, now).first)
 
-    def _deadlines(self, data: dict[str, Any], record: Record, now: datetime) -> Deadlines:
-        """Return the ends of a session by the settings in force and its own ``set_expiry()``."""
-        start = record.authenticated_at or record.created_at
-        absolute = start + get_conf().ABSOLUTE_TIMEOUT
-        expiry = data.get("_session_expiry")
-        if isinstance(expiry, str):
-            return Deadlines(idle=None, absolute=min(datetime.fromisoformat(expiry), absolute))
-        # A clock that was ahead must not make the session last longer.
-        last_seen_at = min(record.last_seen_at, now)
-        idle = self.get_expiry_date(modification=last_seen_at, expiry=expiry)
-        return Deadlines(idle=idle, absolute=absolute)
+    def _deadlines(self, data: Mapping[str, Any], record: Record, now: datetime) -> Deadlines:
+        return deadlines_of(record, data, now, idle_seconds=self.get_session_cookie_age())
 
     def _is_over(self, record: Record, data: dict[str, Any], now: datetime) -> bool:
+        """Say whether time is up; the settings may be stricter than when the row was written."""
         if now >= record.expires_at:
             return True
-        if "_session_expiry" in data:
+        if EXPIRY_KEY in data:
             return now >= self._deadlines(data, record, now).first
-        # The same without making a value of it, since each request asks: the settings may have
-        # become stricter since the row was written.
+        # The same without making a value of it, since each request asks.
         start = record.authenticated_at or record.created_at
         idle_timeout = timedelta(seconds=self.get_session_cookie_age())
         return (
@@ -435,14 +414,11 @@ def _serializer(path: str) -> Any:
 
 
 def _touch_is_due(record: Record, now: datetime) -> bool:
+    """Say whether activity at ``now`` is to be written: the last was not within the interval."""
     return not now - get_conf().LAST_SEEN_INTERVAL < record.last_seen_at <= now
 
 
-def _methods(times: Mapping[str, str | datetime]) -> str:
-    return json.dumps(times, cls=DjangoJSONEncoder)
-
-
-def _user_id(data: dict[str, Any]) -> Any:
+def user_id_of(data: Mapping[str, Any]) -> Any:
     """Return the primary key that ``login()`` wrote, as the user model has it, or ``None``."""
     value = data.get(USER_ID_KEY)
     if value is None:

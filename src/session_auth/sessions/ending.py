@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
@@ -29,18 +28,6 @@ def announce(records: Iterable[Record], reason: EndReason | None = None) -> None
         ids = {"session_id": record.id, "user_id": record.user_id}
         events.record(Event.SESSION_ENDED, reason=str(why), **ids)
         session_ended.send_robust(sender=None, reason=why, **ids)
-
-
-def forget_ended(*, at_most: int) -> int:
-    """Delete some records older than ``SESSION_AUTH_KEEP_ENDED``, any where it is ``None``.
-
-    Returns how many that were.
-    """
-    alias = router.db_for_write(EndedSession)
-    too_old = timezone.now() - (get_conf().KEEP_ENDED or timedelta(0))
-    rows = EndedSession.objects.using(alias).filter(ended_at__lte=too_old).order_by("ended_at")
-    ids = list(rows.values_list("pk", flat=True)[:at_most])
-    return EndedSession.objects.using(alias).filter(pk__in=ids).delete()[0] if ids else 0
 
 
 def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:

@@ -58,8 +58,11 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def remove(self, record: Record, *, if_unseen: bool = False) -> bool:
-        """Delete the row, if it was not seen since if so asked; say whether it was there."""
+    def remove_unseen(self, record: Record) -> bool:
+        """Delete the row only if nobody has used the session since ``record`` was read.
+
+        Say whether it was deleted.
+        """
 
     @abstractmethod
     def remove_ids(self, session_ids: Collection[str]) -> list[Record]:

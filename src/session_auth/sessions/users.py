@@ -1,6 +1,7 @@
 """Who is calling: Django's answer, without its second query where that would say the same."""
 
-from functools import lru_cache
+from datetime import timedelta
+from functools import lru_cache, partial
 from inspect import isclass
 from typing import Any
 
@@ -8,63 +9,114 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject, empty
 from django.utils.module_loading import import_string
 
-from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.listing import end_if_user_is_gone
+from session_auth.conf import get_conf
+from session_auth.exceptions import (
+    NotAuthenticated,
+    ReauthenticationRequired,
+    SessionEnded,
+)
+from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
+from session_auth.sessions.listing import end_sessions, end_sessions_of
+from session_auth.sessions.values import State
 from session_auth.signals import EndReason
 
 
-def look_up_user(request: HttpRequest) -> Any:
-    """Return the user of ``request.session``, or an ``AnonymousUser``.
+class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
+    """The user of a request, looked up when somebody asks.
+
+    Django's, without the seven calls that its ``__init__`` takes to set two attributes.
+    """
+
+    _wrapped = empty
+
+    def __init__(self, request: HttpRequest) -> None:
+        object.__setattr__(self, "_setupfunc", partial(user_of, request))
+
+
+def user_of(request: HttpRequest) -> Any:
+    """Return the user of ``request.session``, or an ``AnonymousUser``; ask the store once.
 
     The session of a user who was deactivated or deleted ends, with all their others.
     """
-    session: Any = request.session
-    user = joined_user(session)
-    if user is not None:
-        return user
-    # All that Django flushes a session for while it looks the user up.
-    session.flush_reason = EndReason.PASSWORD_CHANGED
-    # All that it renews a key for is a new SECRET_KEY, from which ours do not come. Of requests at
-    # the same time, but one could do so, and the others would find the session ended.
-    session.keeps_key = True
-    try:
-        user = auth.get_user(request)
-        if not user.is_authenticated and isinstance(session, BaseSessionStore):
-            end_if_user_is_gone(session)
-    finally:
-        session.flush_reason = EndReason.LOGOUT
-        session.keeps_key = False
+    cached = vars(request)
+    if "_cached_user" not in cached:  # where Django keeps it
+        cached["_cached_user"] = look_up_user(request)
+    return cached["_cached_user"]
+
+
+async def auser_of(request: HttpRequest) -> Any:
+    """Do what ``user_of`` does: in one thread hop, or in none where the session is loaded."""
+    cached = vars(request)
+    if "_cached_user" not in cached:
+        session: Any = request.session
+        is_loaded = isinstance(session, BaseSessionStore) and session.state is State.STORED
+        user = _joined_user(session) if is_loaded else None
+        if user is None:
+            user = await sync_to_async(look_up_user)(request)
+        cached["_cached_user"] = user
+    return cached["_cached_user"]
+
+
+def require_login(request: HttpRequest) -> AbstractBaseUser:
+    """Return the user who is logged in, or raise ``Unauthorized`` with what to do."""
+    if request.user.is_authenticated:
+        return request.user
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise NotAuthenticated(
+            "Log in first. If you have, the request carried no session cookie: call fetch() with "
+            "credentials: 'same-origin'."
+        )
+    raise SessionEnded if request.session.session_key is None else NotAuthenticated
+
+
+def require_recent_login(
+    request: HttpRequest, *, max_age: timedelta | None = None
+) -> AbstractBaseUser:
+    """Return the user, or raise ``ReauthenticationRequired`` if their last proof is older.
+
+    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises ``Unauthorized`` if
+    nobody is logged in.
+    """
+    user = require_login(request)
+    info = session_of(request).info
+    if max_age is None:
+        max_age = get_conf().RECENT_LOGIN
+    if (
+        info is None
+        or info.authenticated_at is None
+        or timezone.now() - info.authenticated_at > max_age
+    ):
+        raise ReauthenticationRequired
     return user
 
 
-async def alook_up_user(request: HttpRequest) -> Any:
-    """Do what ``look_up_user`` does: in one thread hop, or in none where the session is loaded."""
+def look_up_user(request: HttpRequest) -> Any:
+    """Return the user of ``request.session``, or an ``AnonymousUser``, whoever asked before."""
     session: Any = request.session
-    user = joined_user(session) if getattr(session, "joined_user", None) else None
-    return await sync_to_async(look_up_user)(request) if user is None else user
+    if not isinstance(session, BaseSessionStore):
+        return auth.get_user(request)
+    return _joined_user(session) or _user_of_backend(session) or AnonymousUser()
 
 
-def joined_user(session: Any) -> Any | None:
-    """Return the user who came with the session if all is as Django wants it, else ``None``.
-
-    Then Django decides, whatever the reason: it knows other backends and ``SECRET_KEY_FALLBACKS``,
-    and ends a session whose hash is wrong.
-    """
+def _joined_user(session: BaseSessionStore) -> Any | None:
+    """Return the user who came with the session if all is as Django wants it, else ``None``."""
     data = session.keys().mapping  # loads the session
-    make_user = getattr(session, "joined_user", None)
     backend = _plain_backend(data.get(auth.BACKEND_SESSION_KEY))
     session_hash = data.get(auth.HASH_SESSION_KEY)
-    if make_user is None or backend is None or not session_hash:
+    if session._make_user is None or backend is None or not session_hash:
         return None
-    if data.get(auth.SESSION_KEY) != str(session.record.user_id):
+    if session._record is None or data.get(auth.SESSION_KEY) != str(session._record.user_id):
         return None  # of another user since
-    user = make_user()
+    user = session._make_user()
     if backend().user_can_authenticate(user) and constant_time_compare(
         session_hash, user.get_session_auth_hash()
     ):
@@ -72,25 +124,67 @@ def joined_user(session: Any) -> Any | None:
     return None
 
 
-def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
-    """Return what stands for a user towards clients: the same in all of their sessions.
+def _user_of_backend(session: BaseSessionStore) -> Any | None:
+    """Return the user whom the backend of the session finds: the long way, for all that is left.
 
-    It tells nothing of the user, not even their id.
+    As Django's ``get_user()``, but that a session never gets a new key for a new ``SECRET_KEY``,
+    from which ours do not come: of several requests at once only one could have it, and to the
+    others the session would have ended.
     """
-    return salted_hmac(
-        "session_auth.user_reference", str(user_id), secret=secret, algorithm="sha256"
-    ).hexdigest()[:32]
+    user_id = user_id_of(session.keys().mapping)
+    if user_id is None:
+        return None
+    user = None
+    if session.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
+        user = auth.load_backend(session[auth.BACKEND_SESSION_KEY]).get_user(user_id)
+    if user is None:
+        if (reason := end_if_user_is_gone(user_id)) is not None:
+            session.end(reason)
+        return None
+    if hasattr(user, "get_session_auth_hash") and not _has_hash_of(session, user):
+        session.end(EndReason.PASSWORD_CHANGED)
+        return None
+    return user
 
 
-def is_reference_to(reference: str, user_id: Any) -> bool:
-    """Say whether ``user_reference()`` gave ``reference`` for this user.
+def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
+    """Say whether the session has the hash of the user's password, under any secret key in use."""
+    session_hash = session.get(auth.HASH_SESSION_KEY)
+    if not session_hash:
+        return False
+    current = user.get_session_auth_hash()
+    if constant_time_compare(session_hash, current):
+        return True
+    if any(
+        constant_time_compare(session_hash, each) for each in user.get_session_auth_fallback_hash()
+    ):
+        session[auth.HASH_SESSION_KEY] = current
+        return True
+    return False
 
-    Under the secret key or one of its fallbacks: a new key refuses nobody.
+
+def end_if_user_is_gone(user_id: Any) -> EndReason | None:
+    """End all sessions of a user who was deactivated or deleted, and return which of the two.
+
+    For changes that no signal told of: those of ``QuerySet.update()`` and of plain SQL.
     """
-    return any(
-        constant_time_compare(reference, user_reference(user_id, secret=secret))
-        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    )
+    user = auth.get_user_model()._base_manager.filter(pk=user_id).first()
+    if user is not None and user.is_active:
+        return None
+    reason = EndReason.DELETED if user is None else EndReason.DEACTIVATED
+    end_sessions_of(user_id, reason=reason)
+    return reason
+
+
+def end_sessions_of_inactive_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
+    """Receive ``post_save`` of the user model: who was deactivated loses all sessions for good."""
+    if not instance.is_active:
+        end_sessions(instance, reason=EndReason.DEACTIVATED)
+
+
+def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
+    """Receive ``pre_delete`` of the user model."""
+    end_sessions(instance, reason=EndReason.DELETED)
 
 
 @lru_cache

@@ -1,9 +1,18 @@
-"""What an engine stores and what is worked out from it: values, without behaviour."""
+"""What is known of a session, as values: what engines store, and what follows from it."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from session_auth.conf import get_conf
+
+EXPIRY_KEY = "_session_expiry"
+"""Where Django's ``set_expiry()`` keeps its value: seconds of no activity, or a fixed time."""
 
 
 class State(Enum):
@@ -19,14 +28,15 @@ class State(Enum):
     """There was a row when it was last looked up. Saving never makes another."""
 
     FLUSHED = auto()
-    """This request has ended the session: its cookie has to go. Saving makes a new one."""
+    """This request has logged out: the cookie has to go. Saving makes a new session."""
 
 
 class Record(NamedTuple):
     """A session as it stands in the store, with the columns in their order there.
 
     ``version`` counts its writes. ``methods`` is a JSON object: each way in which its user proved
-    who they are, and when last.
+    who they are, and when last. Engines alone deal in records: everybody else sees a
+    ``SessionInfo``.
     """
 
     id: str
@@ -42,6 +52,70 @@ class Record(NamedTuple):
     user_agent: str
 
 
+class Stored(Protocol):
+    """What a record and a row of the session table have in common."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def user_id(self) -> Any: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def authenticated_at(self) -> datetime | None: ...
+    @property
+    def methods(self) -> str: ...
+    @property
+    def last_seen_at(self) -> datetime: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def ip(self) -> str: ...
+    @property
+    def user_agent(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """What may be known of a session: neither its key nor its data.
+
+    ``id`` is the digest of the key (43 characters of base64url), safe to list and to log.
+    ``user_id`` is the primary key of its user, ``None`` for a visitor.
+
+    ``methods`` maps each way in which the user proved who they are, such as ``"password"``, to the
+    time of the last such proof; ``authenticated_at`` is the time of the last proof of any kind.
+
+    ``last_seen_at`` is behind by ``SESSION_AUTH_LAST_SEEN_INTERVAL`` at most, and ``ip`` and
+    ``user_agent`` are those of that request ("" where it had none). At ``expires_at`` the session
+    ends if nobody uses it until then.
+    """
+
+    id: str
+    user_id: Any
+    created_at: datetime
+    authenticated_at: datetime | None
+    methods: dict[str, datetime]
+    last_seen_at: datetime
+    expires_at: datetime
+    ip: str
+    user_agent: str
+
+    @classmethod
+    def of(cls, stored: Stored) -> Self:
+        """Return what may be known of a session that is stored."""
+        return cls(
+            id=stored.id,
+            user_id=stored.user_id,
+            created_at=stored.created_at,
+            authenticated_at=stored.authenticated_at,
+            methods=read_methods(stored.methods),
+            last_seen_at=stored.last_seen_at,
+            expires_at=stored.expires_at,
+            ip=stored.ip,
+            user_agent=stored.user_agent,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
     """When a session ends: ``idle`` moves with each activity, ``absolute`` never does.
@@ -55,3 +129,37 @@ class Deadlines:
     @property
     def first(self) -> datetime:
         return self.absolute if self.idle is None else min(self.idle, self.absolute)
+
+
+def deadlines_of(
+    record: Record, data: Mapping[str, Any], now: datetime, *, idle_seconds: int
+) -> Deadlines:
+    """Return when the session ends by the settings in force and its own ``set_expiry()``.
+
+    ``idle_seconds`` is the idle timeout of sessions that have no expiry of their own.
+    """
+    start = record.authenticated_at or record.created_at
+    absolute = start + get_conf().ABSOLUTE_TIMEOUT
+    expiry = data.get(EXPIRY_KEY)
+    if isinstance(expiry, str):
+        return Deadlines(idle=None, absolute=min(datetime.fromisoformat(expiry), absolute))
+    # A clock that was ahead must not make the session last longer.
+    last_seen_at = min(record.last_seen_at, now)
+    return Deadlines(
+        idle=last_seen_at + timedelta(seconds=expiry or idle_seconds), absolute=absolute
+    )
+
+
+def touch_is_due(record: Record, now: datetime) -> bool:
+    """Say whether activity at ``now`` is to be written: the last was not within the interval."""
+    return not now - get_conf().LAST_SEEN_INTERVAL < record.last_seen_at <= now
+
+
+def read_methods(text: str) -> dict[str, datetime]:
+    """Return the methods of a session and their times, as they stand in its record."""
+    return {method: datetime.fromisoformat(at) for method, at in json.loads(text).items()}
+
+
+def write_methods(times: Mapping[str, datetime]) -> str:
+    """Return methods and their times as they stand in a record."""
+    return json.dumps(times, cls=DjangoJSONEncoder)

@@ -1,6 +1,5 @@
 """The sessions of a user: listed and ended."""
 
-import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,7 +8,7 @@ from session_auth import flows, sessions
 from session_auth.exceptions import NotFound
 from session_auth.http import JSONView, json_response, no_content, read_json
 from session_auth.sessions.base import session_of
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import SessionInfo
 from session_auth.user_agents import user_agent_name
 
 
@@ -20,10 +19,10 @@ class SessionsView(JSONView):
         user = flows.require_login(request)
         session_of(request).touch()
         current = _current_id(request)
-        records = sessions.list_sessions(user)
-        records.sort(key=lambda record: record.id != current)  # the current first; else as it was
+        listed = sessions.list_sessions(user)
+        listed.sort(key=lambda info: info.id != current)  # the current first; else as it was
         return json_response(
-            {"sessions": [describe_device(record, current=current) for record in records]}
+            {"sessions": [describe_listed_session(info, current=current) for info in listed]}
         )
 
     def delete(self, request: HttpRequest) -> JsonResponse:
@@ -46,21 +45,21 @@ class SessionView(JSONView):
         return no_content()
 
 
-def describe_device(record: Record, *, current: str | None) -> dict[str, Any]:
+def describe_listed_session(info: SessionInfo, *, current: str | None) -> dict[str, Any]:
     """Return what a user sees of one of their sessions."""
     return {
-        "id": record.id,
-        "current": record.id == current,
-        "created_at": record.created_at,
-        "methods": json.loads(record.methods),
-        "last_seen_at": record.last_seen_at,
-        "expires_at": record.expires_at,
-        "ip": record.ip,
-        "user_agent": record.user_agent,
-        "device": user_agent_name(record.user_agent),
+        "id": info.id,
+        "current": info.id == current,
+        "created_at": info.created_at,
+        "methods": info.methods,
+        "last_seen_at": info.last_seen_at,
+        "expires_at": info.expires_at,
+        "ip": info.ip,
+        "user_agent": info.user_agent,
+        "device": user_agent_name(info.user_agent),
     }
 
 
 def _current_id(request: HttpRequest) -> str | None:
-    record = session_of(request).record
-    return record.id if record else None
+    info = session_of(request).info
+    return info.id if info else None

@@ -1,6 +1,5 @@
 """Who is logged in, and by which session."""
 
-import json
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -9,7 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from session_auth.conf import get_conf
 from session_auth.http import JSONView, json_response
 from session_auth.sessions.base import BaseSessionStore, session_of
-from session_auth.sessions.users import user_reference
+from session_auth.sessions.references import user_reference
 
 
 class UserView(JSONView):
@@ -36,15 +35,15 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
 
 def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
     """Return what a client sees of its session; ``None`` if it is not stored, or not yet."""
-    record, deadlines = session.record, session.deadlines()
-    if record is None or deadlines is None:
+    info, deadlines = session.info, session.deadlines()
+    if info is None or deadlines is None:
         return None
     return {
-        "id": record.id,
-        "user_ref": user_reference(record.user_id),
-        "created_at": record.created_at,
-        "authenticated_at": record.authenticated_at,
-        "methods": json.loads(record.methods),
+        "id": info.id,
+        "user_ref": user_reference(info.user_id),
+        "created_at": info.created_at,
+        "authenticated_at": info.authenticated_at,
+        "methods": info.methods,
         "expires_at": deadlines.first,
         "idle_expires_at": deadlines.idle,
         "absolute_expires_at": deadlines.absolute,
