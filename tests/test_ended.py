@@ -1,6 +1,7 @@
 """The table of ended sessions: switched on by a setting, and pruned."""
 
-import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection
+from django.db.models import Model
 from django.test import Client, override_settings
 
 from session_auth.models import EndedSession, Session
@@ -19,6 +22,18 @@ from tests.clock import NOON
 pytestmark = pytest.mark.django_db
 
 kept = override_settings(SESSION_AUTH_KEEP_ENDED=timedelta(days=90))
+
+
+@contextmanager
+def without_table(model: type[Model]) -> Iterator[None]:
+    """Make the statements that need the table fail."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(model, model._meta.db_table, "elsewhere")
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(model, "elsewhere", model._meta.db_table)
 
 
 def test_nothing_is_kept_unless_asked_for(alice: User) -> None:
@@ -57,7 +72,8 @@ def test_several_ends_are_kept_with_one_statement(
     for _ in range(20):
         signed_in()
 
-    with django_assert_max_num_queries(2 + 2):  # with the brackets of its transaction
+    # The stamp of the user, their rows, the records; two brackets of transactions, and a lock.
+    with django_assert_max_num_queries(3 + 4 + 1):
         end_sessions(alice)
 
     assert EndedSession.objects.count() == 20
@@ -109,24 +125,24 @@ def test_records_go_when_the_setting_does(alice: User) -> None:
 
 
 @kept
-def test_a_session_ends_and_is_told_of_even_if_the_record_cannot_be_written(
+@pytest.mark.django_db(transaction=True)
+def test_a_record_that_cannot_be_written_is_in_the_log_whole(
     alice: User, ends: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    here = signed_in()
+    here = signed_in(user_agent="Laptop")
     session_id = id_of(here)
-    EndedSession.objects.create(
-        session_id=session_id, user_id="0", created_at=NOON, last_seen_at=NOON, ended_at=NOON
-    )
 
-    with caplog.at_level(logging.ERROR, logger="session_auth"):
+    with without_table(EndedSession):
         response = here.log_out()
 
     assert response.status_code == 200
     assert not Session.objects.exists()
     assert ends == [(session_id, alice.pk, "logout")]
-    assert [record.message for record in caplog.records if record.name == "session_auth"] == [
-        "Ended sessions could not be recorded."
-    ]
+    [lost] = [each for each in caplog.records if "ended_session_not_kept" in each.message]
+    logged = {field.attname: vars(lost)[field.attname] for field in EndedSession._meta.fields}
+    assert (logged["session_id"], logged["user_id"]) == (session_id, str(alice.pk))
+    assert (logged["reason"], logged["user_agent"]) == ("logout", "Laptop")
+    assert lost.levelname == "ERROR"
 
 
 @kept

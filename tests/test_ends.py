@@ -140,11 +140,15 @@ def test_who_is_deactivated_loses_all_sessions_for_good(
 
 @pytest.mark.parametrize("delete", [User.delete, delete_by_sql])
 def test_who_is_deleted_loses_all_sessions(
-    alice: User, ends: list[Any], delete: Callable[[User], None]
+    alice: User,
+    ends: list[Any],
+    delete: Callable[[User], None],
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     """A73"""
     here, user_id = signed_in(), alice.pk
-    delete(alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete(alice)
 
     assert here.user() is None
     assert ends == [(id_of(here), user_id, "deleted")]
@@ -153,11 +157,15 @@ def test_who_is_deleted_loses_all_sessions(
 
 @pytest.mark.parametrize("change", [deactivate, User.delete])
 def test_the_sessions_end_with_the_change_and_not_at_the_next_request(
-    alice: User, ends: list[Any], change: Callable[[User], object]
+    alice: User,
+    ends: list[Any],
+    change: Callable[[User], object],
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     signed_in()
 
-    change(alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        change(alice)
 
     assert Session.objects.count() == 0
     assert len(ends) == 1

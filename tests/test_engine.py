@@ -23,6 +23,7 @@ from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.values import Record, State
+from session_auth.signals import EndReason
 from tests.clock import NOON
 from tests.storing import data_of, stored
 
@@ -249,7 +250,7 @@ def test_an_outage_is_said_to_be_one(outage: None, caplog: pytest.LogCaptureFixt
         lambda: session.rows.rename("id", "other"),
         lambda: session.rows.mark_seen(record(), since=NOON),
         lambda: session.rows.remove_unseen(record()),
-        lambda: session.rows.remove_of_user(1),
+        lambda: session.rows.remove_of_user(1, EndReason.LOGOUT),
         lambda: session.rows.of_user(1),
     ):
         with pytest.raises(StoreUnavailable):

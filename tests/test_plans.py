@@ -11,6 +11,7 @@ from django.utils import timezone
 from session_auth.engines.database import SessionStore
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
+from session_auth.signals import EndReason
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def assert_by_index(plans: list[str]) -> None:
 def test_one_users_sessions_are_found_by_an_index(crowd: User) -> None:
     with CaptureQueriesContext(connection) as queries:
         records = SessionStore.rows.of_user(crowd.pk)
-        SessionStore.rows.remove_of_user(crowd.pk, but=records[0].id)
+        SessionStore.rows.remove_of_user(crowd.pk, EndReason.ENDED_BY_USER, but=records[0].id)
 
     assert len(records) == 10
     assert_by_index(plans_of(queries))
@@ -89,7 +90,7 @@ def test_one_session_is_found_by_an_index(crowd: User) -> None:
 
 def test_what_has_expired_is_found_by_an_index(crowd: User) -> None:
     with CaptureQueriesContext(connection) as queries:
-        removed = SessionStore.rows.remove_some(at_most=5, expired_only=True)
+        removed = SessionStore.rows.remove_expired(at_most=5)
 
     assert len(removed) == 5
     assert_by_index(plans_of(queries))

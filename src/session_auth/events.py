@@ -31,6 +31,7 @@ class Event(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 # an event
     PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 # an event
     SESSION_ENDED = "session_ended"
+    ALL_SESSIONS_ENDED = "all_sessions_ended"
     REFUSED = "refused"
     # WARNING
     LOGIN_FAILED = "login_failed"
@@ -39,6 +40,7 @@ class Event(StrEnum):
     CSRF_FAILED = "csrf_failed"
     AMBIGUOUS_COOKIE = "ambiguous_cookie"
     # ERROR
+    ENDED_SESSION_NOT_KEPT = "ended_session_not_kept"
     STORE_UNAVAILABLE = "store_unavailable"
 
 
@@ -53,6 +55,7 @@ LEVELS = {
         ),
         logging.WARNING,
     ),
+    Event.ENDED_SESSION_NOT_KEPT: logging.ERROR,
     Event.STORE_UNAVAILABLE: logging.ERROR,
 }
 
@@ -79,7 +82,7 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
         level,
         "%s",
         text,
-        exc_info=event is Event.STORE_UNAVAILABLE,
+        exc_info=level == logging.ERROR,
         extra={"event": str(event)} | values,
     )
 

@@ -13,6 +13,7 @@ from typing import TypeGuard
 KEY_BYTES = 32
 CSRF_LABEL = b"session_auth.csrf"
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
+ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}", re.ASCII)
 """Our keys, and Django's, of 165 bits, which sessions keep that were taken over."""
 
@@ -25,6 +26,11 @@ def new_session_key() -> str:
 def is_session_key(value: str | None) -> TypeGuard[str]:
     """Say whether ``value`` has the form of a key; only a store knows what it opens."""
     return value is not None and KEY_PATTERN.fullmatch(value) is not None
+
+
+def is_session_id(value: str) -> bool:
+    """Say whether ``value`` has the form of a session id; what has not is nobody's."""
+    return ID_PATTERN.fullmatch(value) is not None
 
 
 def digest(session_key: str) -> str:

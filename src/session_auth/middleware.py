@@ -11,6 +11,7 @@ from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -29,9 +30,10 @@ from session_auth.exceptions import (
 )
 from session_auth.guessing import devices
 from session_auth.http import error_response, refusal_response, wants_json
+from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.references import is_reference_to
-from session_auth.sessions.users import LazyUser, auser_of, user_of
+from session_auth.sessions.users import USERS, LazyUser, auser_of, user_of
 from session_auth.sessions.values import State
 
 AMBIGUOUS = (
@@ -82,9 +84,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         session: Any = self.SessionStore(request.COOKIES.get(names[0]))
         session.meta, session.passive = request.META, passive
         request.session = session
+        ending.REQUEST.set(request)
         return None
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        ending.REQUEST.set(None)
         session = getattr(request, "session", None)
         if not isinstance(session, BaseSessionStore):
             return super().process_response(request, response)
@@ -113,6 +117,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         """Answer what a view was refused, so that plain views need not catch it."""
         if isinstance(exception, StoreUnavailable | Throttled):
             return refusal_response(request, exception)
+        if isinstance(exception, Error) and USERS.is_down():
+            # As where the transaction of ATOMIC_REQUESTS cannot even begin.
+            return refusal_response(request, USERS.unavailable(exception))
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -125,8 +132,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         """Do what the store has to be asked for, and return which step it was."""
         if throttling.GUESSES in request.META:
             throttling.make_good(request)
-        if session.unconfirmed_ids:
-            session.confirm_end()
+        if ending.IN_DOUBT in vars(request):
+            ending.settle(request)
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # looks the key up: one that opens nothing leaves the session empty
         step = _next_step(request, response, session)
@@ -210,7 +217,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     return (
         not isinstance(session, BaseSessionStore)
         or throttling.GUESSES in request.META
-        or bool(session.unconfirmed_ids)
+        or ending.IN_DOUBT in vars(request)
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )

@@ -34,7 +34,7 @@ class Session(models.Model):
         null=True,
         blank=True,
         db_constraint=False,
-        on_delete=models.CASCADE,
+        on_delete=models.DO_NOTHING,  # a receiver ends them, in whatever database they are
         related_name="+",
     )
     data = models.TextField(_("data"))
@@ -54,6 +54,27 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class UserStamp(models.Model):
+    """Until when what a user has proven is void: all of their sessions were ended then."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        primary_key=True,
+        db_constraint=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+    )
+    ended_before = models.DateTimeField(_("ended before"), db_index=True)
+
+    class Meta:
+        verbose_name = _("stamp of a user")
+        verbose_name_plural = _("stamps of users")
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class EndedSession(models.Model):

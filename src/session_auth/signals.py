@@ -30,6 +30,7 @@ session_ended = Signal()
 """Sent once for each session of a user that has ended, after it has.
 
 Arguments: ``session_id`` (never the key), ``user_id`` and ``reason``, an ``EndReason``.
+Both ids are ``None`` where everybody's sessions have ended at once (``end_all_sessions()``).
 The sender is ``None``. A receiver that raises is logged and stops nothing.
 """
 

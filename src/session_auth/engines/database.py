@@ -1,55 +1,72 @@
 """Sessions in a table of the project's database: the default engine."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import CreateError
-from django.db import (
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    router,
-    transaction,
-)
+from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from session_auth.engines.lookup import JoinedLookup, can_take, take, unavailable
+from session_auth import stores
+from session_auth.conf import get_conf
+from session_auth.engines.everybody import end_everybody
+from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_take, take
 from session_auth.models import Session
+from session_auth.sessions import stamps
 from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.ending import keep
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+BATCH_ROWS = 1000
+"""How many ids one statement names: databases take so many parameters and no more."""
+
 
 class DatabaseRows(JoinedLookup):
-    """The rows of the session table."""
+    """The rows of the session table.
 
+    Who locks several rows locks the user first, or the rows in the order of their ids.
+    """
+
+    @SESSIONS.changes
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        with _store_errors(), transaction.atomic(using=_alias()):
+        is_limited = at_most is not None and record.user_id is not None
+        with transaction.atomic(using=_alias()):
+            if is_limited:
+                _lock_user(record.user_id)
             try:
                 _rows().create(**record._asdict())
             except IntegrityError as exc:
                 raise CreateError from exc
-            ended = {EndReason.REPLACED: self.remove_ids(ending)}
-            if at_most is not None and record.user_id is not None:
-                _lock_user(record.user_id)
+            ended = {EndReason.REPLACED: _take_ids(ending, EndReason.REPLACED)}
+            if is_limited:
                 oldest_last = _rows().filter(user=record.user_id).order_by("-created_at", "-id")
                 surplus = list(oldest_last.values_list("id", flat=True)[at_most:])
-                ended[EndReason.EVICTED] = self.remove_ids(surplus)
+                ended[EndReason.EVICTED] = _take_ids(surplus, EndReason.EVICTED)
             return ended
 
-    def compare_and_set(self, record: Record, *, version: int) -> bool:
-        with _store_errors():
-            return bool(_live(record.id).filter(version=version).update(**record._asdict()))
+    @SESSIONS.changes
+    def adopt(self, record: Record) -> None:
+        with transaction.atomic(using=_alias()):
+            if record.user_id is not None:
+                _lock_user(record.user_id)
+                if stamps.is_stamped(record.user_id, alias=_alias()):
+                    return
+            _rows().create(**record._asdict())
 
+    @SESSIONS.changes
+    def compare_and_set(self, record: Record, *, version: int) -> bool:
+        return bool(_live(record.id).filter(version=version).update(**record._asdict()))
+
+    @SESSIONS.changes
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
-        with _store_errors(), transaction.atomic(using=_alias()):
+        with transaction.atomic(using=_alias()):
             # An UPDATE locks the row on every database; SQLite has no SELECT FOR UPDATE.
             _live(session_id).update(version=F("version"))
             # And MySQL may show a row as it was when the transaction began to whoever locks none.
@@ -60,52 +77,68 @@ class DatabaseRows(JoinedLookup):
             _live(session_id).update(**record._asdict())
             return record
 
+    @SESSIONS.asks
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
         due = Q(last_seen_at__lte=since) | Q(last_seen_at__gt=record.last_seen_at)
         columns = ("last_seen_at", "expires_at", "ip", "user_agent")
-        with _store_errors():
-            seen = {column: getattr(record, column) for column in columns}
-            return bool(_live(record.id).filter(due).update(**seen))
+        seen = {column: getattr(record, column) for column in columns}
+        return bool(_live(record.id).filter(due).update(**seen))
 
+    @SESSIONS.changes
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
         columns = ("authenticated_at", "methods", "expires_at") if proven else ()
-        with _store_errors():
-            proof = {column: getattr(proven, column) for column in columns}
-            return bool(_live(session_id).update(id=new_id, **proof))
+        proof = {column: getattr(proven, column) for column in columns}
+        return bool(_live(session_id).update(id=new_id, **proof))
 
+    @SESSIONS.asks
     def remove_unseen(self, record: Record) -> bool:
         unseen = _rows().filter(
             id=record.id, version=record.version, last_seen_at=record.last_seen_at
         )
-        with _store_errors():
-            return bool(unseen.delete()[0])
+        return bool(_take(unseen, None))
 
-    def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
-        return _take(_rows().filter(id__in=session_ids)) if session_ids else []
+    @SESSIONS.asks
+    def remove_ids(self, session_ids: Collection[str], reason: EndReason) -> list[Record]:
+        return _take_ids(session_ids, reason)
 
+    @SESSIONS.asks
     def remove_of_user(
-        self, user_id: Any, *, only: str | None = None, but: str | None = None
+        self, user_id: Any, reason: EndReason, *, only: str | None = None, but: str | None = None
     ) -> list[Record]:
         rows = _rows().filter(user=user_id)
         if only is not None:
-            rows = rows.filter(id=only)
-        return _take(rows if but is None else rows.exclude(id=but))
+            return _take(rows.filter(id=only), reason)
+        if but is not None and connections[_alias()].vendor != "mysql":
+            stamps.stamp_for_adoption(user_id, alias=_alias())
+            return _take(_in_order(rows.exclude(id=but)), reason)
+        with transaction.atomic(using=_alias()):
+            _lock_user(user_id)
+            if but is not None:
+                stamps.stamp_for_adoption(user_id, alias=_alias())
+                return _take(_in_order(rows.exclude(id=but)), reason)
+            stamps.stamp([user_id], alias=_alias())
+            return _take(_in_order(rows), reason)
 
-    def remove_some(self, *, at_most: int, expired_only: bool = False) -> list[Record]:
-        rows = _rows().order_by("expires_at")
-        if expired_only:
-            rows = rows.filter(expires_at__lte=timezone.now())
-        with _store_errors():
-            ids = list(rows.values_list("id", flat=True)[:at_most])
-        return self.remove_ids(ids)
+    @SESSIONS.asks
+    def remove_expired(self, *, at_most: int) -> list[Record]:
+        expired = _rows().filter(expires_at__lte=timezone.now()).order_by("expires_at")
+        return _take_ids(list(expired.values_list("id", flat=True)[:at_most]), None)
 
-    def in_transaction(self) -> bool:
-        return connections[_alias()].in_atomic_block
+    @SESSIONS.asks
+    def remove_all(self, reason: EndReason) -> int:
+        return end_everybody(reason, alias=_alias())
 
+    def when_final(self, call: Callable[[], None]) -> bool:
+        if stores.in_transaction(_alias()):
+            transaction.on_commit(call, using=_alias())
+            return False
+        call()
+        return True
+
+    @SESSIONS.asks
     def of_user(self, user_id: Any) -> list[Record]:
-        rows = _rows().filter(user=user_id, expires_at__gt=timezone.now())
-        with _store_errors():
-            return _records(rows.order_by("-last_seen_at", "id"))
+        live = _rows().filter(user=user_id, expires_at__gt=timezone.now())
+        return _records(live.exclude(stamps.is_void()).order_by("-last_seen_at", "id"))
 
 
 class SessionStore(BaseSessionStore):
@@ -142,27 +175,50 @@ def _first(rows: QuerySet[Session]) -> Record | None:
     return next(iter(_records(rows)), None)
 
 
-def _take(rows: QuerySet[Session]) -> list[Record]:
+def _take_ids(session_ids: Collection[str], reason: EndReason | None) -> list[Record]:
+    ids = sorted(session_ids)
+    if len(ids) == 1:
+        return _take(_rows().filter(id=ids[0]), reason)
+    batches = (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
+    taken = (_take(_in_order(_rows().filter(id__in=batch)), reason) for batch in batches)
+    return list(chain.from_iterable(taken))
+
+
+def _take(rows: QuerySet[Session], reason: EndReason | None) -> list[Record]:
     """Delete the rows and return them: of two who take a row at once, one gets it."""
+    if get_conf().KEEP_ENDED is None:
+        return _delete(rows)
+    with transaction.atomic(using=_alias(), savepoint=False):
+        taken = _delete(rows)
+        keep(taken, reason)
+    return taken
+
+
+def _delete(rows: QuerySet[Session]) -> list[Record]:
     if can_take(_alias()):
-        with _store_errors():
-            return take(rows)
-    with _store_errors(), transaction.atomic(using=_alias(), savepoint=False):
+        return take(rows)
+    with transaction.atomic(using=_alias(), savepoint=False):
         taken = _records(rows.select_for_update())
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken
 
 
+def _in_order(rows: QuerySet[Session]) -> QuerySet[Session]:
+    """Return the rows so that they are locked in the order of their ids.
+
+    Others who delete some of them wait then, and no two wait for each other.
+    """
+    if connections[_alias()].vendor != "postgresql":
+        return rows
+    return _rows().filter(id__in=rows.order_by("id").select_for_update().values("id"))
+
+
 def _lock_user(user_id: Any) -> None:
-    """Let logins of one user wait for each other, if users are in the database of the sessions."""
+    """Let who ends or adds sessions of a user wait for others who do.
+
+    Where users are in another database, nobody waits: then those who meet may be refused.
+    """
     users = get_user_model()._base_manager
-    if router.db_for_write(users.model) == _alias():
+    can_lock = connections[_alias()].features.has_select_for_update
+    if can_lock and router.db_for_write(users.model) == _alias():
         list(users.using(_alias()).select_for_update().filter(pk=user_id).values_list("pk"))
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except (InterfaceError, OperationalError) as exc:
-        raise unavailable() from exc

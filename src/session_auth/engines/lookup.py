@@ -19,17 +19,18 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import Error, connections, router
 from django.db.models import Manager, Model, QuerySet
 from django.db.models.sql import DeleteQuery
 from django.dispatch import receiver
 
-from session_auth import events
-from session_auth.events import Event
-from session_auth.exceptions import StoreUnavailable
 from session_auth.models import Session
+from session_auth.sessions import stamps
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record
+from session_auth.stores import Boundary
+
+SESSIONS = Boundary("sessions", alias=lambda: router.db_for_write(Session))
 
 SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"})
 BOUND = "_session_auth_lookups"
@@ -73,29 +74,27 @@ class JoinedLookup(Rows):
     """Rows that are looked up together with their users."""
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        alias = router.db_for_write(Session)
-        connection = connections[alias]
         try:
-            lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
-            statement = lookup.statement
-            with connection.cursor() as cursor:
-                cursor.execute(statement.sql, {"id": session_id})
-                row = cursor.fetchone()
-        except (InterfaceError, OperationalError) as exc:
-            raise unavailable() from exc
-        if row is None:
-            return None, None
-        values = _convert(row[: statement.width], lookup.session_converters, connection)
-        record = Record._make(values)
-        if statement.user_key is None or row[statement.user_key] is None:
-            return record, None
-        return record, partial(_make_user, lookup, row[statement.width :], connection)
+            return _find(session_id)
+        except Error as error:
+            return SESSIONS.asks_again(error, _find, session_id)
 
 
-def unavailable() -> StoreUnavailable:
-    """Log the error that is being handled; return what it is to a client."""
-    events.record(Event.STORE_UNAVAILABLE, store="sessions")
-    return StoreUnavailable()
+def _find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+    alias = router.db_for_write(Session)
+    connection = connections[alias]
+    lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
+    statement = lookup.statement
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, {"id": session_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None, None
+    values = _convert(row[: statement.width], lookup.session_converters, connection)
+    record = Record._make(values)
+    if statement.user_key is None or row[statement.user_key] is None:
+        return record, None
+    return record, partial(_make_user, lookup, row[statement.width :], connection)
 
 
 def can_take(alias: str) -> bool:
@@ -166,19 +165,19 @@ def _overrides_nothing(child: type, parent: type) -> bool:
 
 @lru_cache(maxsize=8)
 def _statement(alias: str, join: bool) -> Statement:
-    rows = Session._base_manager.using(alias).filter(pk="id")
+    rows = Session._base_manager.using(alias).filter(pk="id").exclude(stamps.is_void())
     joined = rows.select_related("user") if join else rows
     compiler = joined.query.get_compiler(alias)
     sql, parameters = compiler.as_sql()
-    if parameters != ("id",):  # a column that is worked out by the database, as if encrypted
-        return _statement(alias, False)
+    if parameters[0] != "id" or not all(type(each) is int for each in parameters[1:]):
+        return _statement(alias, False)  # a column that the database works out, as if encrypted
     columns = [column for column, _, _ in compiler.select]
     names = [column.target.attname for column in columns]
     width = len(Session._meta.concrete_fields)
     user_model = get_user_model()
     connection = connections[alias]
     return Statement(
-        sql=sql.replace("%s", "%(id)s"),
+        sql=sql % ("%(id)s", *parameters[1:]),
         session_columns=_to_convert(columns[:width], connection),
         user_columns=_to_convert(columns[width:], connection),
         width=width,

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_constraint=False,
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="user",
@@ -100,6 +100,31 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "session",
                 "verbose_name_plural": "sessions",
+            },
+        ),
+        migrations.CreateModel(
+            name="UserStamp",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "ended_before",
+                    models.DateTimeField(db_index=True, verbose_name="ended before"),
+                ),
+            ],
+            options={
+                "verbose_name": "stamp of a user",
+                "verbose_name_plural": "stamps of users",
             },
         ),
     ]

@@ -24,8 +24,8 @@ from session_auth.exceptions import InvalidRequest
 from session_auth.flows import PASSWORD
 from session_auth.passwords.hashes import replace_hash
 from session_auth.sessions.base import session_of
-from session_auth.sessions.ending import announce
-from session_auth.sessions.listing import rows
+from session_auth.sessions.ending import REQUEST
+from session_auth.sessions.listing import end_sessions_of
 from session_auth.signals import EndReason
 from session_auth.user_agents import user_agent_name
 
@@ -38,12 +38,12 @@ def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
     and ``SessionInterrupted`` if the session has ended since; then nothing has changed.
     """
     session = session_of(request)
+    REQUEST.set(request)  # whose session the receiver of the new password spares
     with _replaced_password(form, stale_field="old_password") as user:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.prove(PASSWORD)
         current = session.info.id if session.info else None
-        ended = session.rows.remove_of_user(user.pk, but=current)
-    announce(ended, EndReason.PASSWORD_CHANGED)
+        end_sessions_of(user.pk, but=current, reason=EndReason.PASSWORD_CHANGED)
     csrf.follow_session(request)
     events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
 
@@ -55,8 +55,7 @@ def reset_password(form: "SetPasswordForm[Any]") -> None:
     changed since the form looked at it, by this very link perhaps: then nothing has changed.
     """
     with _replaced_password(form, stale_field="token") as user:
-        ended = rows().remove_of_user(user.pk)
-    announce(ended, EndReason.PASSWORD_CHANGED)
+        end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
 
 
 def user_of_link(

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -71,9 +71,6 @@ class BaseSessionStore(SessionBase):
     touch_is_due: bool = False
     """Whether ``touch()`` had something to write when the session was loaded."""
 
-    unconfirmed_ids: frozenset[str] = frozenset()
-    """The ids of rows that were deleted in a transaction that was not over yet."""
-
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
 
@@ -82,6 +79,9 @@ class BaseSessionStore(SessionBase):
 
     _make_user: Callable[[], Any] | None = None
     """Makes the user as they were when the row was loaded, if they came with it."""
+
+    _proven_at: datetime | None = None
+    """When the proof of the user who logs in began; ``None``: when the session is stored."""
 
     _method: str | None = None
     """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
@@ -138,7 +138,7 @@ class BaseSessionStore(SessionBase):
                 return data
             # Unless a request at the same time has found it alive by its own clock.
             if self.rows.remove_unseen(record):
-                announce([record])
+                announce(self.rows, [record])
         if self.state is not State.STORED:  # else it has ended since, and no save may insert it
             self._session_key = None
             self.state = State.NEW
@@ -179,7 +179,8 @@ class BaseSessionStore(SessionBase):
         if is_session_key(key):
             if get_conf().ADOPT_FROM is not None:
                 self._find(key)
-            announce(self.rows.remove_ids([digest(key)]), EndReason.LOGOUT)
+            ended = self.rows.remove_ids([digest(key)], EndReason.LOGOUT)
+            announce(self.rows, ended, EndReason.LOGOUT)
 
     def flush(self) -> None:
         """Log out: end this session, and have the browser told to forget its cookie.
@@ -221,20 +222,14 @@ class BaseSessionStore(SessionBase):
         The cookie stays with the browser, where it opens nothing: a late answer that took it away
         could take a fresh one.
         """
-        ids = self._own_ids()
-        if self.rows.in_transaction():
-            self.unconfirmed_ids |= ids
-        announce(self.rows.remove_ids(ids), reason)
+        ended = self.rows.remove_ids(self._own_ids(), reason)
+        # A rollback would bring back what was taken over from Django's engine, too.
+        announce(self.rows, ended, reason, prepare=partial(self._find, self.session_key))
         self.clear()
         self._session_key = None
         self._predecessor_ids = frozenset()
         self._record = None
         self.state = State.NEW
-
-    def confirm_end(self) -> None:
-        """End once more what a rollback has brought back, after the transaction of the request."""
-        self.rows.remove_ids(self.unconfirmed_ids)
-        self.unconfirmed_ids = frozenset()
 
     def touch(self) -> None:
         """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
@@ -300,8 +295,7 @@ class BaseSessionStore(SessionBase):
             def insert(data: dict[str, Any]) -> None:
                 # When they proved who they are, nobody knows: not recently.
                 adopted = self._next_record(session_id, data)
-                adopted = adopted._replace(authenticated_at=None, methods="{}")
-                self.rows.insert(adopted, ending=(), at_most=None)
+                self.rows.adopt(adopted._replace(authenticated_at=None, methods="{}"))
 
             adopt(old_engine, key, insert)
             found = self.rows.read_with_user(session_id)
@@ -321,8 +315,7 @@ class BaseSessionStore(SessionBase):
         at_most = get_conf().MAX_SESSIONS
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
         for reason, records in ended.items():
-            if records:
-                announce(records, reason)
+            announce(self.rows, records, reason)
         # As in Django, where save() leaves a new key to create(): the client has to be told of it.
         self.modified = self.modified or key != self.session_key
         self._session_key = key
@@ -354,7 +347,7 @@ class BaseSessionStore(SessionBase):
         now = timezone.now()
         user_id = user_id_of(data)
         if before is None or before.user_id != user_id:
-            authenticated_at = None if user_id is None else now
+            authenticated_at = None if user_id is None else self._proven_at or now
             method = self._method or str(data.get(BACKEND_KEY, "unknown"))
             methods = write_methods({} if user_id is None else {method: now})
         else:

@@ -1,42 +1,109 @@
-"""Saying that sessions have ended, and why."""
+"""Saying that sessions have ended, and why: in the log, by a signal, and in a table."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 
-from django.db import DatabaseError, router, transaction
+from django.db import Error, router, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
 from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.models import EndedSession
+from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason, session_ended
 
-logger = logging.getLogger("session_auth")
+BATCH_ROWS = 1000
 
 
-def announce(records: Iterable[Record], reason: EndReason | None = None) -> None:
-    """Log, record and signal the end of those that had a user.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ends:
+    """Sessions that have ended together."""
 
-    Without a reason, their time was up.
+    rows: Rows
+    records: Sequence[Record]
+    reason: EndReason | None
+    """``None``: their time was up."""
+
+    prepare: Callable[[], object]
+    """What to do before they can be ended again."""
+
+    def tell(self) -> None:
+        """Log and signal the end of those that had a user."""
+        for record in self.records:
+            if record.user_id is not None:
+                reason = self.reason or timeout_of(record)
+                ids = {"session_id": record.id, "user_id": record.user_id}
+                events.record(Event.SESSION_ENDED, reason=str(reason), **ids)
+                session_ended.send_robust(sender=None, reason=reason, **ids)
+
+    def end_again(self) -> None:
+        self.prepare()
+        ids = [record.id for record in self.records]
+        self.rows.remove_ids(ids, self.reason or EndReason.IDLE)
+
+
+REQUEST: ContextVar[HttpRequest | None] = ContextVar("session_auth.request", default=None)
+"""The request that is being answered, if any."""
+
+CONSEQUENCES = frozenset({EndReason.PASSWORD_CHANGED, EndReason.DEACTIVATED, EndReason.DELETED})
+"""The reasons that go with a change of the user: if that is rolled back, so is the end."""
+
+IN_DOUBT = "_session_auth_ends_in_doubt"
+"""The attribute of a request that lists what has ended in transactions that were not over."""
+
+
+def announce(
+    rows: Rows,
+    records: Sequence[Record],
+    reason: EndReason | None = None,
+    *,
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
+    """Log and signal the end of sessions, whose rows were removed, once that is final.
+
+    Without a reason, their time was up. If a request does that in a transaction which is rolled
+    back, ``settle()`` ends them again at its end, after ``prepare()``: a logout stays one, whatever
+    fails later.
     """
-    ends = [(each, reason or _timeout(each)) for each in records if each.user_id is not None]
-    if ends and get_conf().KEEP_ENDED is not None:
-        _keep(ends)
-    for record, why in ends:
-        ids = {"session_id": record.id, "user_id": record.user_id}
-        events.record(Event.SESSION_ENDED, reason=str(why), **ids)
-        session_ended.send_robust(sender=None, reason=why, **ids)
+    if not records:
+        return
+    ends = Ends(rows=rows, records=records, reason=reason, prepare=prepare)
+    request = REQUEST.get()
+    is_final = rows.when_final(partial(_conclude, ends, request))
+    if not is_final and request is not None:
+        vars(request).setdefault(IN_DOUBT, []).append(ends)
 
 
-def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:
+def settle(request: HttpRequest) -> None:
+    """End once more what a rollback has brought back: call it when the transaction is over.
+
+    Not what has ended with a change of its user, which was rolled back too.
+    """
+    for ends in vars(request).pop(IN_DOUBT):
+        if ends.reason not in CONSEQUENCES:
+            ends.end_again()
+        elif ends.rows.read(ends.records[0].id) is not None:
+            continue
+        ends.tell()
+
+
+def keep(records: Iterable[Record], reason: EndReason | None = None) -> None:
+    """Write the records of sessions that end, in the transaction that ends them.
+
+    Without a reason, their time was up. Where they cannot be written, the sessions end all the
+    same, and the log has the whole of each record.
+    """
     alias, now = router.db_for_write(EndedSession), timezone.now()
     rows = [
         EndedSession(
             session_id=record.id,
             user_id=str(record.user_id),
-            reason=str(reason),
+            reason=str(reason or timeout_of(record)),
             methods=record.methods,
             created_at=record.created_at,
             last_seen_at=record.last_seen_at,
@@ -44,16 +111,30 @@ def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:
             ip=record.ip,
             user_agent=record.user_agent,
         )
-        for record, reason in ends
+        for record in records
+        if record.user_id is not None
     ]
     try:
         with transaction.atomic(using=alias):
-            EndedSession.objects.using(alias).bulk_create(rows)
-    except DatabaseError:  # The sessions have ended, and the log says so below.
-        logger.exception("Ended sessions could not be recorded.")
+            EndedSession.objects.using(alias).bulk_create(
+                rows, batch_size=BATCH_ROWS, ignore_conflicts=True
+            )
+    except Error:
+        for row in rows:
+            columns = [field.attname for field in EndedSession._meta.concrete_fields]
+            lost = {name: getattr(row, name) for name in columns}
+            events.record(Event.ENDED_SESSION_NOT_KEPT, **lost)
 
 
-def _timeout(record: Record) -> EndReason:
+def timeout_of(record: Record) -> EndReason:
+    """Return which of its two timeouts a session has reached."""
     start = record.authenticated_at or record.created_at
     is_absolute = timezone.now() >= start + get_conf().ABSOLUTE_TIMEOUT
     return EndReason.ABSOLUTE if is_absolute else EndReason.IDLE
+
+
+def _conclude(ends: Ends, request: HttpRequest | None) -> None:
+    in_doubt = vars(request).get(IN_DOUBT, []) if request else []
+    if ends in in_doubt:
+        in_doubt.remove(ends)
+    ends.tell()

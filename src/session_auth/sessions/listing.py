@@ -12,12 +12,24 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
+from session_auth import events
+from session_auth.events import Event
 from session_auth.guessing import counts
+from session_auth.keys import is_session_id
 from session_auth.sessions.ending import announce
-from session_auth.sessions.pruning import PRUNE_ROWS, in_batches, prune_ended, prune_expired
+from session_auth.sessions.pruning import (
+    PRUNE_ROWS,
+    in_batches,
+    prune_ended,
+    prune_expired,
+    prune_stamps,
+)
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, SessionInfo
-from session_auth.signals import EndReason
+from session_auth.signals import EndReason, session_ended
+
+PROVEN_AT = "_session_auth_proven_at"
+"""The attribute of a user whose credentials were checked: when the check began."""
 
 
 def rows() -> Rows:
@@ -39,7 +51,10 @@ def end_session(
     user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """End one session of ``user``; say whether there was one with this id."""
-    return bool(_end(rows().remove_of_user(user.pk, only=session_id), reason))
+    if not is_session_id(session_id):
+        return False
+    ended = rows().remove_of_user(user.pk, reason, only=session_id)
+    return bool(_told(ended, reason))
 
 
 async def aend_session(
@@ -55,7 +70,12 @@ def end_sessions(
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
 ) -> int:
-    """End all sessions of ``user``, but the one with the id ``but``; return how many ended."""
+    """End all sessions of ``user``, but the one with the id ``but``; return how many ended.
+
+    Without ``but``, nothing that the user has proven until now opens a session any more, a login
+    that is in flight included.
+    """
+    vars(user).pop(PROVEN_AT, None)  # whoever logs the user in after this begins anew
     return end_sessions_of(user.pk, but=but, reason=reason)
 
 
@@ -71,19 +91,23 @@ async def aend_sessions(
 
 def end_sessions_of(user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
     """Do what ``end_sessions`` does, for a user of whom there may be no more than the key."""
-    return _end(rows().remove_of_user(user_id, but=but), reason)
+    return _told(rows().remove_of_user(user_id, reason, but=but), reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:
     """End the sessions with these ids, whosever they are; return how many ended."""
-    return _end(rows().remove_ids(list(session_ids)), reason)
+    return _told(rows().remove_ids(list(session_ids), reason), reason)
 
 
 def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
-    """End everybody's sessions, those of anonymous visitors too; return how many ended."""
-    ended = 0
-    while batch := _end(rows().remove_some(at_most=PRUNE_ROWS), reason):
-        ended += batch
+    """End everybody's sessions, those of anonymous visitors too; return how many ended.
+
+    For an emergency: nothing that anybody has proven until now opens a session any more once this
+    has returned. All of it is one event in the log and one call of ``session_ended``.
+    """
+    ended = rows().remove_all(reason)
+    events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
+    session_ended.send_robust(sender=None, session_id=None, user_id=None, reason=reason)
     return ended
 
 
@@ -96,10 +120,11 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     """
     pruned = prune_expired(rows(), batch=batch)
     prune_ended(batch=batch)
+    prune_stamps(batch=batch)
     in_batches(partial(counts.prune, at_most=batch))
     return pruned
 
 
-def _end(removed: list[Record], reason: EndReason) -> int:
-    announce(removed, reason)
-    return len(removed)
+def _told(ended: list[Record], reason: EndReason) -> int:
+    announce(rows(), ended, reason)
+    return len(ended)

@@ -9,7 +9,8 @@ from django.db import router
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.models import EndedSession
+from session_auth.models import EndedSession, UserStamp
+from session_auth.sessions import stamps
 from session_auth.sessions.ending import announce
 from session_auth.sessions.rows import Rows
 
@@ -32,6 +33,12 @@ def prune_ended(*, batch: int = PRUNE_ROWS) -> int:
     return in_batches(partial(_forget_ended, at_most=batch))
 
 
+def prune_stamps(*, batch: int = PRUNE_ROWS) -> int:
+    """Delete the stamps of users that are older than any session can be; return how many."""
+    alias = router.db_for_write(UserStamp)
+    return in_batches(partial(stamps.prune, at_most=batch, alias=alias))
+
+
 def in_batches(delete: Callable[[], int]) -> int:
     """Call ``delete`` until it deletes no more; return how many rows that were.
 
@@ -49,8 +56,8 @@ def in_batches(delete: Callable[[], int]) -> int:
 
 
 def _end_expired(rows: Rows, *, at_most: int) -> int:
-    expired = rows.remove_some(at_most=at_most, expired_only=True)
-    announce(expired)
+    expired = rows.remove_expired(at_most=at_most)
+    announce(rows, expired)
     return len(expired)
 
 

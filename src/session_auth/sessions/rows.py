@@ -10,30 +10,43 @@ from session_auth.signals import EndReason
 
 
 class Rows(ABC):
-    """The rows of all sessions. Each method is atomic; only ``insert`` makes a row.
+    """The rows of all sessions.
 
-    ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` spare a row whose time is up.
+    Each method is one step: all of it is done or nothing, whatever else happens at the same time.
+    ``insert`` alone makes rows. ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` treat
+    a row whose ``expires_at`` has passed as if it were not there.
 
-    Each raises ``StoreUnavailable`` when the store cannot be asked.
+    What removes rows also writes the records of ended sessions (``SESSION_AUTH_KEEP_ENDED``), in
+    the same step; the caller tells the world of them.
+
+    Each raises ``StoreUnavailable`` when the store cannot be asked or cannot write.
     """
 
     def read(self, session_id: str) -> Record | None:
-        """Return the row, its time being up or not, or ``None`` if there is none."""
+        """Return the row, also one that has expired, or ``None`` if there is none."""
         return self.read_with_user(session_id)[0]
 
     @abstractmethod
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        """Return what ``read`` does, and, where the user came with it, a call that makes them."""
+        """Return what ``read`` does, and, where the user came with it, a call that makes them.
+
+        A session that was proven before all of its user's sessions were ended is not there, also
+        if its row is: see ``stamps``.
+        """
 
     @abstractmethod
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        """Add a row; delete those with the ids ``ending``, and the oldest of its user's others.
+        """Add a row; remove those with the ids ``ending``, and the oldest of its user's others.
 
-        ``at_most`` of the user's rows remain, however many are added at once. All of it is done, or
-        nothing. Returns the deleted rows. Raises ``CreateError`` if the id is taken.
+        ``at_most`` of the user's rows remain, however many are added at once. Returns the removed
+        rows by the reason. Raises ``CreateError`` if the id is taken.
         """
+
+    @abstractmethod
+    def adopt(self, record: Record) -> None:
+        """Add the row of a session of Django's, unless its user's sessions were ended before."""
 
     @abstractmethod
     def compare_and_set(self, record: Record, *, version: int) -> bool:
@@ -52,36 +65,44 @@ class Rows(ABC):
 
     @abstractmethod
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
-        """Move the row to another id in one step, and say whether there was one.
+        """Move the row to another id, and say whether there was one.
 
         Of ``proven``, the columns that tell of a proof are written in the same step.
         """
 
     @abstractmethod
     def remove_unseen(self, record: Record) -> bool:
-        """Delete the row only if nobody has used the session since ``record`` was read.
+        """Remove a row whose time is up, only if nobody has used it since ``record`` was read.
 
-        Say whether it was deleted.
+        Say whether it was removed.
         """
 
     @abstractmethod
-    def remove_ids(self, session_ids: Collection[str]) -> list[Record]:
-        """Delete the rows and return them; an unknown id is a no-op."""
+    def remove_ids(self, session_ids: Collection[str], reason: EndReason) -> list[Record]:
+        """Remove the rows and return them; an unknown id is a no-op."""
 
     @abstractmethod
     def remove_of_user(
-        self, user_id: Any, *, only: str | None = None, but: str | None = None
+        self, user_id: Any, reason: EndReason, *, only: str | None = None, but: str | None = None
     ) -> list[Record]:
-        """Delete the rows of a user, ``only`` this one or all ``but`` this one; return them."""
+        """Remove the rows of a user, ``only`` this one or all ``but`` this one; return them.
+
+        Without ``only`` and ``but``, nothing that the user has proven until now opens a session any
+        more: see ``stamps``.
+        """
 
     @abstractmethod
-    def remove_some(self, *, at_most: int, expired_only: bool = False) -> list[Record]:
-        """Delete some rows, the next to expire first, and return them."""
+    def remove_expired(self, *, at_most: int) -> list[Record]:
+        """Remove some of the rows whose ``expires_at`` has passed, and return them."""
 
     @abstractmethod
-    def in_transaction(self) -> bool:
-        """Say whether a rollback can still undo what is done now."""
+    def remove_all(self, reason: EndReason) -> int:
+        """Remove everybody's rows, as ``remove_of_user`` does; return how many there were."""
+
+    @abstractmethod
+    def when_final(self, call: Callable[[], None]) -> bool:
+        """Call ``call`` once no rollback can undo what was done; say whether that was at once."""
 
     @abstractmethod
     def of_user(self, user_id: Any) -> list[Record]:
-        """Return the rows of a user whose time is not up, the last seen first."""
+        """Return the rows of a user that have not expired, the last seen first."""

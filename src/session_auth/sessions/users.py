@@ -6,11 +6,15 @@ from inspect import isclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth import models as django_models
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signals import setting_changed
+from django.db import router
+from django.db.models import Model
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
@@ -25,9 +29,13 @@ from session_auth.exceptions import (
     SessionEnded,
 )
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
-from session_auth.sessions.listing import end_sessions, end_sessions_of
+from session_auth.sessions.ending import REQUEST
+from session_auth.sessions.listing import PROVEN_AT, end_sessions, end_sessions_of
 from session_auth.sessions.values import State
 from session_auth.signals import EndReason
+from session_auth.stores import Boundary
+
+USERS = Boundary("users", alias=lambda: router.db_for_write(auth.get_user_model()))
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -129,26 +137,32 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
 
     As Django's ``get_user()``, but that a session never gets a new key for a new ``SECRET_KEY``,
     from which ours do not come: of several requests at once only one could have it, and to the
-    others the session would have ended.
+    others the session would have ended. And that no session ends for what a replica says.
     """
     user_id = user_id_of(session.keys().mapping)
     if user_id is None:
         return None
-    user = None
-    if session.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
-        user = auth.load_backend(session[auth.BACKEND_SESSION_KEY]).get_user(user_id)
-    if user is None:
-        if (reason := end_if_user_is_gone(user_id)) is not None:
-            session.end(reason)
-        return None
-    if hasattr(user, "get_session_auth_hash") and not _has_hash_of(session, user):
+    path: Any = session.get(auth.BACKEND_SESSION_KEY)
+    is_allowed = path in settings.AUTHENTICATION_BACKENDS
+    user = auth.load_backend(path).get_user(user_id) if is_allowed else None
+    if user is not None and _has_hash_of(session, user):
+        return user
+    stored = _stored_user(user_id, auth.get_user_model()._base_manager)
+    if stored is None or _may_not_log_in(stored):
+        reason = EndReason.DELETED if stored is None else EndReason.DEACTIVATED
+        end_sessions_of(user_id, reason=reason)
+        session.end(reason)
+    elif not _has_hash_of(session, stored):
         session.end(EndReason.PASSWORD_CHANGED)
-        return None
-    return user
+    elif (backend := _plain_backend(path)) and backend().user_can_authenticate(stored):
+        return _stored_user(user_id, auth.get_user_model()._default_manager)
+    return None
 
 
 def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     """Say whether the session has the hash of the user's password, under any secret key in use."""
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
     session_hash = session.get(auth.HASH_SESSION_KEY)
     if not session_hash:
         return False
@@ -163,28 +177,70 @@ def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     return False
 
 
-def end_if_user_is_gone(user_id: Any) -> EndReason | None:
-    """End all sessions of a user who was deactivated or deleted, and return which of the two.
+def end_sessions_of_changed_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
+    """Receive ``post_save`` of users: a deactivation or a new password ends sessions for good.
 
-    For changes that no signal told of: those of ``QuerySet.update()`` and of plain SQL.
+    A new password spares the session of the request that sets it, if it is the user's own.
     """
-    user = auth.get_user_model()._base_manager.filter(pk=user_id).first()
-    if user is not None and user.is_active:
-        return None
-    reason = EndReason.DELETED if user is None else EndReason.DEACTIVATED
-    end_sessions_of(user_id, reason=reason)
-    return reason
-
-
-def end_sessions_of_inactive_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """Receive ``post_save`` of the user model: who was deactivated loses all sessions for good."""
-    if not instance.is_active:
+    if _may_not_log_in(instance):
         end_sessions(instance, reason=EndReason.DEACTIVATED)
+    elif getattr(instance, "_password", None) is not None:  # as set_password() leaves it
+        own = _own_session_id(instance.pk)
+        end_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
 
 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """Receive ``pre_delete`` of the user model."""
+    """Receive ``pre_delete`` of users."""
     end_sessions(instance, reason=EndReason.DELETED)
+
+
+def models_of_users() -> list[type[Model]]:
+    """Return the models through which a user can be saved and deleted.
+
+    Besides the user model: its proxies, its children and its parents, of multi-table inheritance.
+    """
+    users = auth.get_user_model()
+    parents = users._meta.get_parent_list()
+    return [model for model in apps.get_models() if issubclass(model, users) or model in parents]
+
+
+def update_last_login(*, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_in`` in place of Django's receiver, at the boundary to the store."""
+    if hasattr(user, "last_login"):
+        USERS.changes(django_models.update_last_login)(user=user, **kwargs)
+
+
+def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: the session says since when its user has been proving."""
+    session = getattr(request, "session", None)
+    if isinstance(session, BaseSessionStore):
+        session._proven_at = vars(user).pop(PROVEN_AT, None)
+
+
+def _own_session_id(user_id: Any) -> str | None:
+    """Return the id of the session of the request that is being answered, if it is the user's."""
+    session = getattr(REQUEST.get(), "session", None)
+    if not isinstance(session, BaseSessionStore):
+        return None
+    session.keys()  # loads it
+    return session.info.id if session.info and session.info.user_id == user_id else None
+
+
+def _stored_user(user_id: Any, manager: Any) -> Any | None:
+    """Return the user from the database that is written to, where a replica may be behind.
+
+    So changes are seen that no signal told of: those of ``QuerySet.update()`` and of plain SQL.
+    """
+    return manager.using(router.db_for_write(manager.model)).filter(pk=user_id).first()
+
+
+def _may_not_log_in(user: Any) -> bool:
+    """Say whether a user is inactive, and no backend lets inactive users in."""
+    return not user.is_active and not any(
+        backend.user_can_authenticate(user)
+        for backend in auth.get_backends()
+        if hasattr(backend, "user_can_authenticate")
+    )
 
 
 @lru_cache
