@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from session_auth.guessing import counts
 from session_auth.sessions.ending import announce
@@ -19,48 +19,55 @@ from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, SessionInfo
 from session_auth.signals import EndReason
 
+AnyUser = AbstractBaseUser | AnonymousUser
+"""What ``request.user`` may be. An ``AnonymousUser`` has no sessions."""
+
 
 def rows() -> Rows:
     """Return the rows of the engine in use, for what needs no session of one's own."""
     return cast("Rows", import_module(settings.SESSION_ENGINE).SessionStore.rows)
 
 
-def list_sessions(user: AbstractBaseUser) -> list[SessionInfo]:
+def list_sessions(user: AnyUser) -> list[SessionInfo]:
     """Return the sessions of ``user`` that have not ended, the last seen first."""
+    if user.pk is None:  # in SQL, NULL: the sessions of all visitors have that
+        return []
     return [SessionInfo.of(record) for record in rows().of_user(user.pk)]
 
 
-async def alist_sessions(user: AbstractBaseUser) -> list[SessionInfo]:
+async def alist_sessions(user: AnyUser) -> list[SessionInfo]:
     """Do what ``list_sessions`` does, for async views."""
     return await sync_to_async(list_sessions)(user)
 
 
 def end_session(
-    user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
+    user: AnyUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """End one session of ``user``; say whether there was one with this id."""
+    if user.pk is None:
+        return False
     return bool(_end(rows().remove_of_user(user.pk, only=session_id), reason))
 
 
 async def aend_session(
-    user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
+    user: AnyUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """Do what ``end_session`` does, for async views."""
     return await sync_to_async(end_session)(user, session_id, reason=reason)
 
 
 def end_sessions(
-    user: AbstractBaseUser,
+    user: AnyUser,
     *,
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
 ) -> int:
     """End all sessions of ``user``, but the one with the id ``but``; return how many ended."""
-    return end_sessions_of(user.pk, but=but, reason=reason)
+    return 0 if user.pk is None else end_sessions_of(user.pk, but=but, reason=reason)
 
 
 async def aend_sessions(
-    user: AbstractBaseUser,
+    user: AnyUser,
     *,
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
