@@ -64,13 +64,14 @@ URL_OF_LINKS = Rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conf:
-    """Every setting with its rule and its default: ``SESSION_AUTH_X`` overrides the field ``X``.
+    """What a project may set, by the name of the field with ``SESSION_AUTH_`` before it.
 
-    The default itself may be given too, be it ``None``; any other value must follow the rule.
+    A value must follow the rule of its field, or be the default. Another one is an error of
+    ``manage.py check``, and ``ImproperlyConfigured`` where it is used.
     """
 
     ABSOLUTE_TIMEOUT: Annotated[timedelta, TIME] = timedelta(days=30)
-    """How long after the login a session ends, however active it is."""
+    """How long a session lasts at most, from the login or the last proof of the password."""
 
     ADOPT_FROM: Annotated[str | None, ENGINE] = None
     """Django's engine whose sessions are taken over, each at its first request; ``None``: none."""
@@ -79,7 +80,7 @@ class Conf:
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
 
     CSRF: Annotated[str, _one_of("token", "headers")] = "token"
-    """``"headers"`` lets unsafe requests pass without a token whose headers say same-origin."""
+    """``"headers"`` lets an unsafe request pass without a token if its headers say same-origin."""
 
     GUESSES_PER_ACCOUNT: Annotated[int, COUNT] = 5
     """How many wrong passwords a day an account takes before each costs a delay."""
@@ -91,7 +92,7 @@ class Conf:
     """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
 
     KEEP_AT_LOGIN: Annotated[Sequence[str], STRINGS] = ()
-    """Session keys that an anonymous visitor keeps at login, a cart say; all others are dropped."""
+    """Keys of ``request.session`` that a visitor keeps at login, a cart say; others are dropped."""
 
     KEEP_ENDED: Annotated[timedelta | None, TIME] = None
     """How long a record is kept of each session that has ended; ``None`` keeps none."""

@@ -22,6 +22,8 @@ from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
 from session_auth.signals import csrf_token_needed
 
+__all__ = ["verify"]
+
 logger = logging.getLogger("django.security.csrf")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1

@@ -34,6 +34,8 @@ from session_auth.sessions.references import is_reference_to
 from session_auth.sessions.users import LazyUser, auser_of, user_of
 from session_auth.sessions.values import State
 
+__all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
+
 AMBIGUOUS = (
     "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
     "if that does not help, look for what sets the second one: a subdomain, or another path."

@@ -30,6 +30,8 @@ from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Thrott
 from session_auth.guessing import counts, devices
 from session_auth.guessing.counts import Limit
 
+__all__ = ["Guess", "forget", "limit_requests", "reserve"]
+
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
 

@@ -23,6 +23,8 @@ from session_auth.exceptions import (
 from session_auth.flows import require_login, require_recent_login
 from session_auth.http import error_body
 
+__all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
+
 CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
 CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
 """Where a code of REST framework has another name here."""

@@ -24,6 +24,8 @@ from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+__all__ = ["SessionStore"]
+
 
 class DatabaseRows(JoinedLookup):
     """The rows of the session table."""
