@@ -164,7 +164,9 @@ def class_entry(home: Module, node: ast.ClassDef) -> Iterator[str]:
                     documented[name] = (head.removesuffix(": ..."), docs[name])
                 elif name == "__init__" or not name.startswith("_"):
                     values[name] = head
-    body = "\n" + indent("\n".join(values.values()), "    ") if values else " ..."
+    constructor = values.pop("__init__", "")
+    parts = [part for part in ("\n".join(values.values()), constructor) if part]
+    body = "\n" + indent("\n\n".join(parts), "    ") if parts else " ..."
     yield code(f"{home.head(node)}:{body}")
     yield from ("", prose(home.docs[node.name]))
     for head, doc in documented.values():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
-from django.views import View
 
 from session_auth.exceptions import SessionAuthError
 from session_auth.http import error_response, refuses_with_json
@@ -90,13 +89,16 @@ def recent_login_required(
     return partial(_behind, door) if view is None else _behind(door, view)
 
 
-class LoginRequiredMixin(View):
-    """``login_required`` for class views, sync and async: put it first among the bases."""
+class LoginRequiredMixin:
+    """``login_required`` for class views, sync and async: put it first among the bases.
+
+    For example ``class Articles(LoginRequiredMixin, ListView)``.
+    """
 
     @refuses_with_json
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        dispatch: Callable[..., Any] = super().dispatch
-        if self.view_is_async:
+        dispatch: Callable[..., Any] = super().dispatch  # type: ignore[misc]  # of the view beside it
+        if self.view_is_async:  # type: ignore[attr-defined]  # likewise
 
             async def dispatch_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 return await dispatch(request, *args, **kwargs)
