@@ -33,7 +33,7 @@ def count_old_browsers(*, request: HttpRequest, **kwargs: Any) -> None:
 
 
 def lock_out(customer: Customer) -> list[str]:
-    ended = []
+    ended: list[str] = []
     for session in list_sessions(customer):
         ended.append(f"{session.ip} {session.user_agent} {session.last_seen_at.isoformat()}")
         end_session(customer, session.id, reason=EndReason.ENDED_BY_ADMIN)
