@@ -58,7 +58,10 @@ class AuthenticatedHttpRequest(HttpRequest, Generic[User]):
 def login_required(
     view: Callable[Concatenate[Request, Arguments], Answer],
 ) -> Callable[Concatenate[HttpRequest, Arguments], Answer]:
-    """Answer 401 in JSON, with ``WWW-Authenticate: Session``, unless a user is logged in.
+    """Let users in who are logged in; answer others 401 in JSON, never a redirect.
+
+    The code is ``not_authenticated``, or ``session_ended`` if the cookie opens no session any more.
+    The answer has the challenge ``WWW-Authenticate: Session``.
 
     For sync and async function views, which may take an ``AuthenticatedHttpRequest``. For a class
     view use ``LoginRequiredMixin``, or this with Django's ``method_decorator`` on a handler or, if
@@ -85,11 +88,12 @@ def recent_login_required(
 def recent_login_required(
     view: Callable[..., Any] | None = None, *, max_age: timedelta | None = None
 ) -> Callable[..., Any]:
-    """Answer 403 ``reauthentication_required`` unless the user has proven who they are recently.
+    """Let users in who have proven who they are recently (ASVS 7.5.1).
 
     That is: by a login or a proof of the password no longer ago than ``max_age``, which is
-    ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Includes ``login_required``, and is for the
-    same kinds of views; as ``@recent_login_required`` or with arguments.
+    ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Other users get 403
+    ``reauthentication_required``, and whoever is not logged in is answered as by
+    ``login_required``. For the same kinds of views, with or without arguments.
     """
     door = partial(require_recent_login, max_age=max_age)
     return partial(_behind, door) if view is None else _behind(door, view)
@@ -116,7 +120,8 @@ class LoginRequiredMixin:
 def passive(view: View_) -> View_:
     """Let calls of ``view`` not count as activity: they make the session last no longer.
 
-    For what a page asks for by itself, such as the number of unread messages. Sync and async.
+    For what a page asks for by itself, such as the number of unread messages. For sync and async
+    function views, above ``login_required``.
     """
 
     @wraps(view)

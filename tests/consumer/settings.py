@@ -19,4 +19,5 @@ MIDDLEWARE = [
 ]
 AUTHENTICATION_BACKENDS = ["shop.backends.ActiveCustomers", "shop.backends.ByCardNumber"]
 SESSION_ENGINE = "shop.sessions"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # for the tests
 CSRF_FAILURE_VIEW = "session_auth.views.csrf_failure"

@@ -111,9 +111,18 @@ class DatabaseRows(JoinedLookup):
 
 
 class SessionStore(BaseSessionStore):
-    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``.
+    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``, a ``SessionBase``.
 
-    What needs the database raises ``StoreUnavailable`` when it cannot be asked.
+    Beyond what Django's engines have, ``request.session`` has these; its other names are private:
+    ``info``, a ``session_auth.sessions.SessionInfo``, or ``None`` if it has no row or was not
+    looked up yet; ``deadlines()``, which returns ``session_auth.sessions.Deadlines`` or ``None``;
+    ``end(reason)``, for an ``EndReason``; ``prove(method)``, which records that the user has proven
+    who they are in another way, ``"totp"`` say, and gives the session a new key; and ``passive``,
+    which is ``True`` if this request does not count as activity.
+
+    Saving merges what this request has changed, key by key, into the row as it is by then, and
+    raises ``UpdateError`` if the session has ended. ``flush()`` is a logout. What needs the
+    database raises ``StoreUnavailable`` when it cannot be asked.
     """
 
     rows = DatabaseRows()

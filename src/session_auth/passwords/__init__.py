@@ -1,4 +1,4 @@
-"""Change and reset passwords: what a project uses of this wing."""
+"""Change and reset passwords, for views of your own: see docs/passwords.md."""
 
 from session_auth.passwords.flows import (
     change_password,

@@ -29,7 +29,10 @@ def rows() -> Rows:
 
 
 def list_sessions(user: AnyUser) -> list[SessionInfo]:
-    """Return the sessions of ``user`` that have not ended, the last seen first."""
+    """Return the sessions of ``user`` that have not ended, the last seen first.
+
+    One statement. ``user`` may be ``request.user``: an ``AnonymousUser`` has no sessions.
+    """
     if user.pk is None:  # in SQL, NULL: the sessions of all visitors have that
         return []
     return [SessionInfo.of(record) for record in rows().of_user(user.pk)]
@@ -43,7 +46,11 @@ async def alist_sessions(user: AnyUser) -> list[SessionInfo]:
 def end_session(
     user: AnyUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
-    """End one session of ``user``; say whether there was one with this id."""
+    """End the session of ``user`` with the id ``session_id``; say whether there was one.
+
+    ``False`` for an unknown id and for that of somebody else, both alike. ``reason`` is what the
+    log and the signal ``session_ended`` tell.
+    """
     if user.pk is None:
         return False
     return bool(_end(rows().remove_of_user(user.pk, only=session_id), reason))
@@ -62,7 +69,11 @@ def end_sessions(
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
 ) -> int:
-    """End all sessions of ``user``, but the one with the id ``but``; return how many ended."""
+    """End all sessions of ``user`` but the one with the id ``but``; return how many ended.
+
+    In a transaction it is a part of that. ``reason`` is what the log and the signal
+    ``session_ended`` tell.
+    """
     return 0 if user.pk is None else end_sessions_of(user.pk, but=but, reason=reason)
 
 
@@ -95,11 +106,11 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 
 
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
-    """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
+    """Delete the sessions whose time is up; return how many they were.
 
-    No login waits for long: three quarters of the time it rests.
-    So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``, and what
-    was counted of guesses long ago.
+    It deletes ``batch`` rows at a time, and rests between the batches, three quarters of the time:
+    so no login waits for long. It also deletes records of ended sessions that are older than
+    ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses on which nothing depends any more.
     """
     pruned = prune_expired(rows(), batch=batch)
     prune_ended(batch=batch)

@@ -89,10 +89,11 @@ def require_login(request: HttpRequest) -> _User:
 
 
 def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
-    """Return the user, or raise ``ReauthenticationRequired`` if their last proof is older.
+    """Return the user who is logged in and has proven who they are within ``max_age``.
 
-    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises ``Unauthorized`` if
-    nobody is logged in.
+    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises
+    ``ReauthenticationRequired`` if the last login or proof of the password is older, and what
+    ``require_login`` raises.
     """
     user = require_login(request)
     info = session_of(request).info

@@ -1,8 +1,8 @@
-"""An engine: the package's own, with another lifetime for those who pay."""
+"""An engine: the package's own, with sessions that no setting makes longer than an hour."""
 
 from session_auth.engines.database import SessionStore as DatabaseSessionStore
 
 
 class SessionStore(DatabaseSessionStore):
     def get_session_cookie_age(self) -> int:
-        return 3600 if self.get("paying") else super().get_session_cookie_age()
+        return min(3600, super().get_session_cookie_age())

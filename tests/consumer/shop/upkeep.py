@@ -7,7 +7,10 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.template import Context
 
+from session_auth.engines.database import SessionStore
 from session_auth.sessions import (
+    Deadlines,
+    SessionInfo,
     aend_session,
     aend_sessions,
     end_all_sessions,
@@ -43,6 +46,17 @@ def lock_out(customer: Customer) -> list[str]:
 async def lock_out_async(customer: Customer) -> int:
     await aend_session(customer, "unknown")
     return await aend_sessions(customer, but=None, reason=EndReason.ENDED_BY_ADMIN)
+
+
+def this_session(request: HttpRequest) -> tuple[SessionInfo | None, Deadlines | None]:
+    session = request.session
+    if not isinstance(session, SessionStore):
+        return None, None
+    session.passive = True
+    session.prove("totp")
+    if session.info and session.info.methods["totp"] < session.info.created_at:
+        session.end(EndReason.ENDED_BY_ADMIN)
+    return session.info, session.deadlines()
 
 
 def after_a_leak() -> int:

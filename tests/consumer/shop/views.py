@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -73,9 +72,3 @@ class Basket(LoginRequiredMixin, TemplateView):
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         return self.render_to_response({"name": require_login(request).get_username()})
-
-
-def call_them_from_a_test(request: HttpRequest) -> list[HttpResponse]:
-    """A view behind a door takes any request: the door looks who is there."""
-    request.user = AnonymousUser()
-    return [profile(request), confirm(request, "secret")]
