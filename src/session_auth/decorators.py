@@ -121,7 +121,7 @@ def passive(view: View_) -> View_:
     """Let calls of ``view`` not count as activity: they make the session last no longer.
 
     For what a page asks for by itself, such as the number of unread messages. For sync and async
-    function views, above ``login_required``.
+    function views.
     """
 
     @wraps(view)

@@ -60,7 +60,7 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for four things.
+    """Django's, but for five things.
 
     A request in which the session or the CSRF cookie stands twice is refused with 400, since a
     subdomain may have planted one of the two.
@@ -70,8 +70,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
 
-    A store that cannot be asked is 503: never "anonymous". So is every other exception of
-    ``session_auth.exceptions`` answered that a view raises, by its status and code.
+    A store that cannot be asked is 503: never "anonymous".
+
+    Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
+    and code.
     """
 
     get_response: Any  # sync, or async under ASGI
