@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write docs/reference.md from the docstrings of all that is public.
 
-    python scripts/reference.py
+    .tox/lint/bin/python scripts/reference.py
 
 Public is what stands in the ``__all__`` of a module, each setting, and each option of a command. A
 test compares the page with what this would write. Needs Django.

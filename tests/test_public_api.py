@@ -38,7 +38,9 @@ def is_public(module: str, name: str) -> bool:
 
 
 def test_the_reference_says_what_the_docstrings_say() -> None:
-    assert REFERENCE.read_text() == SCRIPT["render"](), "Run python scripts/reference.py."
+    assert REFERENCE.read_text() == SCRIPT["render"](), (
+        "Run .tox/lint/bin/python scripts/reference.py."
+    )
 
 
 @pytest.mark.parametrize("module", PUBLIC)
