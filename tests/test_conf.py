@@ -1,10 +1,11 @@
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from session_auth.conf import cached_settings, get_conf
+from session_auth.conf import RULES, Conf, cached_settings, get_conf
 
 
 def test_defaults_need_no_settings() -> None:
@@ -43,6 +44,28 @@ def test_a_time_is_a_timedelta_above_zero(value: object) -> None:
         get_conf()
 
 
+def test_every_setting_has_a_rule_that_its_default_follows_unless_it_is_none() -> None:
+    defaults = {field.name: field.default for field in fields(Conf)}
+
+    assert set(RULES) == set(defaults)
+    assert [
+        name
+        for name, default in defaults.items()
+        if default is not None and not RULES[name].accepts(default)
+    ] == []
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_wrong_value_is_refused_with_what_is_wanted(name: str) -> None:
+    with (
+        override_settings(**{f"SESSION_AUTH_{name}": {"wrong": "in any setting"}}),
+        pytest.raises(ImproperlyConfigured) as error,
+    ):
+        get_conf()
+
+    assert str(error.value) == f"SESSION_AUTH_{name} must be {RULES[name].wanted}."
+
+
 def test_an_optional_time_may_be_none() -> None:
     with override_settings(SESSION_AUTH_IDLE_TIMEOUT=None):
         assert get_conf().IDLE_TIMEOUT is None
@@ -76,11 +99,13 @@ def test_a_proxy_is_an_address_or_a_network(value: object) -> None:
         get_conf()
 
 
-@pytest.mark.parametrize("value", [0, -1, True, "5", 5.0])
+@pytest.mark.parametrize("value", [0, -1, True, "5", 5.0, None])
 def test_a_number_is_whole_and_above_zero(value: object) -> None:
     with (
-        override_settings(SESSION_AUTH_MAX_SESSIONS=value),
-        pytest.raises(ImproperlyConfigured, match="SESSION_AUTH_MAX_SESSIONS must be a whole"),
+        override_settings(SESSION_AUTH_GUESSES_PER_ACCOUNT=value),
+        pytest.raises(
+            ImproperlyConfigured, match="SESSION_AUTH_GUESSES_PER_ACCOUNT must be a whole"
+        ),
     ):
         get_conf()
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.signals import user_logged_out
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -275,6 +275,17 @@ def test_python_lists_and_ends_sessions(alice: User, bob: User) -> None:
     assert end_session(alice, id_of(there)) is False
     assert end_sessions(alice) == 1
     assert [browser.user() is None for browser in (here, there, foreign)] == [True, True, False]
+
+
+def test_an_anonymous_user_has_no_sessions_though_visitors_have(browser: ApiClient) -> None:
+    browser.call("POST", "/api/note/?cart=1")
+    [visit] = Session.objects.all()
+    nobody = AnonymousUser()
+
+    assert list_sessions(nobody) == []
+    assert not end_session(nobody, visit.id)
+    assert end_sessions(nobody) == 0
+    assert Session.objects.get() == visit
 
 
 def test_the_command_ends_the_sessions_of_a_user(

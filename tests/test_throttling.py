@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import call_command
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
 from session_auth import throttling
-from session_auth.exceptions import InvalidCredentials, Throttled
+from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.models import GuessCount
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.clock import NOON
@@ -236,6 +236,12 @@ def test_a_password_that_is_too_long_is_no_guess(alice: User) -> None:
 
 
 # At rest
+
+
+def test_there_is_no_guess_at_nobody() -> None:
+    with pytest.raises(NotAuthenticated):
+        throttling.reserve(RequestFactory().get("/"), AnonymousUser(), PASSWORD)
+    assert not GuessCount.objects.exists()
 
 
 def test_the_table_names_no_account_and_no_address(alice: User) -> None:

@@ -119,12 +119,12 @@ async def private_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"username": (await request.auser()).get_username()})
 
 
-class Private(LoginRequiredMixin):
+class Private(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> JsonResponse:
         return JsonResponse({"username": request.user.get_username()})
 
 
-class PrivateAsync(LoginRequiredMixin):
+class PrivateAsync(LoginRequiredMixin, View):
     async def get(self, request: HttpRequest) -> JsonResponse:
         return JsonResponse({"username": (await request.auser()).get_username()})
 

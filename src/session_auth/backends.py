@@ -14,6 +14,8 @@ from session_auth import throttling
 from session_auth.exceptions import InvalidCredentials
 from session_auth.passwords.hashes import check_password
 
+__all__ = ["ModelBackend", "ThrottleMixin"]
+
 
 class ThrottleMixin(django_backends.BaseBackend):
     """Counts each guess before the backend it is mixed into looks at the password.

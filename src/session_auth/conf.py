@@ -1,12 +1,12 @@
 """The one door to the ``SESSION_AUTH_*`` settings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_network
-from typing import Any
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -14,63 +14,111 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
-ADOPTABLE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
-TIMES = frozenset(
-    {"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "KEEP_ENDED", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"}
-)
-COUNTS = frozenset({"GUESSES_PER_ACCOUNT", "GUESSES_PER_ADDRESS", "MAX_SESSIONS"})
 UNIX_SOCKET = "unix"
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
 
+class Rule(NamedTuple):
+    """What the value of a setting must be: in words, and as a question."""
+
+    wanted: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_sequence(value: object, of: Callable[[object], bool]) -> bool:
+    return isinstance(value, list | tuple) and all(map(of, value))
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_proxy(value: object) -> bool:
+    try:
+        return value == UNIX_SOCKET or bool(ip_network(str(value)))
+    except ValueError:
+        return False
+
+
+def _one_of(*values: str) -> Rule:
+    return Rule(" or ".join(f"'{value}'" for value in values), values.__contains__)
+
+
+COUNT = Rule("a whole number above 0", lambda value: type(value) is int and value > 0)
+ENGINE = _one_of(
+    "django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db"
+)
+NETWORKS = Rule(
+    'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"',
+    partial(_is_sequence, of=_is_proxy),
+)
+STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
+TIME = Rule(
+    "a timedelta above 0", lambda value: isinstance(value, timedelta) and value > timedelta(0)
+)
+URL_OF_LINKS = Rule(
+    "an absolute URL with {uid} and {token} in it",
+    lambda value: isinstance(value, str) and bool(RESET_URL.match(value)),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conf:
-    """Every setting with its default; the setting ``SESSION_AUTH_X`` overrides the field ``X``."""
+    """What a project may set, by the name of the field with ``SESSION_AUTH_`` before it.
 
-    ABSOLUTE_TIMEOUT: timedelta = timedelta(days=30)
-    """How long after the login a session ends, however active it is."""
+    A value must follow the rule of its field, or be the default. Another one is an error of
+    ``manage.py check``, and ``ImproperlyConfigured`` where it is used.
+    """
 
-    ADOPT_FROM: str | None = None
-    """Django's engine whose sessions are taken over at their first request, if any."""
+    ABSOLUTE_TIMEOUT: Annotated[timedelta, TIME] = timedelta(days=30)
+    """How long a session lasts at most, from the login or the last proof of the password."""
 
-    API_PATHS: Sequence[str] = ("/api/",)
+    ADOPT_FROM: Annotated[str | None, ENGINE] = None
+    """Django's engine whose sessions are taken over, each at its first request; ``None``: none."""
+
+    API_PATHS: Annotated[Sequence[str], STRINGS] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
 
-    CSRF: str = "token"
-    """``"headers"`` lets unsafe requests pass without a token whose headers say same-origin."""
+    CSRF: Annotated[str, _one_of("token", "headers")] = "token"
+    """``"headers"`` lets an unsafe request pass without a token if its headers say same-origin."""
 
-    GUESSES_PER_ACCOUNT: int = 5
+    GUESSES_PER_ACCOUNT: Annotated[int, COUNT] = 5
     """How many wrong passwords a day an account takes before each costs a delay."""
 
-    GUESSES_PER_ADDRESS: int = 50
+    GUESSES_PER_ADDRESS: Annotated[int, COUNT] = 50
     """How many wrong passwords an hour an address may send before each costs a delay."""
 
-    IDLE_TIMEOUT: timedelta | None = None
+    IDLE_TIMEOUT: Annotated[timedelta | None, TIME] = None
     """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
 
-    KEEP_AT_LOGIN: Sequence[str] = ()
-    """Session keys that an anonymous visitor keeps at login, a cart say; all others are dropped."""
+    KEEP_AT_LOGIN: Annotated[Sequence[str], STRINGS] = ()
+    """Keys of ``request.session`` that a visitor keeps at login, a cart say; others are dropped."""
 
-    KEEP_ENDED: timedelta | None = None
+    KEEP_ENDED: Annotated[timedelta | None, TIME] = None
     """How long a record is kept of each session that has ended; ``None`` keeps none."""
 
-    LAST_SEEN_INTERVAL: timedelta = timedelta(minutes=1)
+    LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
     """How long activity goes unrecorded after it was recorded: one write in this time at most."""
 
-    MAX_SESSIONS: int | None = None
+    MAX_SESSIONS: Annotated[int | None, COUNT] = None
     """How many sessions a user may have; the oldest make way for new ones. ``None``: any number."""
 
-    PASSWORD_RESET_URL: str | None = None
+    PASSWORD_RESET_URL: Annotated[str | None, URL_OF_LINKS] = None
     """The front end's page for a new password, with ``{uid}`` and ``{token}`` in its URL."""
 
-    RECENT_LOGIN: timedelta = timedelta(minutes=15)
+    RECENT_LOGIN: Annotated[timedelta, TIME] = timedelta(minutes=15)
     """How long after it a login, or a proof of the password, counts as recent."""
 
-    TRUSTED_PROXIES: Sequence[str] = ()
+    TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
     """Addresses and networks whose X-Forwarded-For is believed; ``"unix"`` is a Unix socket."""
 
-    USER_FIELDS: Sequence[str] = ("id", "username")
+    USER_FIELDS: Annotated[Sequence[str], STRINGS] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
+
+
+RULES: Mapping[str, Rule] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Conf, include_extras=True).items()
+}
 
 
 class _CachedSettings:
@@ -88,44 +136,16 @@ cached_settings = _CachedSettings()
 def get_conf() -> Conf:
     """Return the settings in force.
 
-    Raises ``ImproperlyConfigured`` for one of the wrong type.
+    Raises ``ImproperlyConfigured`` for one that breaks its rule, and says what is wanted.
     """
     given = {}
     for field in fields(Conf):
         if hasattr(settings, PREFIX + field.name):
             value = given[field.name] = getattr(settings, PREFIX + field.name)
-            if value != field.default:
-                _check(field.name, value)
+            rule = RULES[field.name]
+            if value is not field.default and not rule.accepts(value):
+                raise ImproperlyConfigured(f"{PREFIX}{field.name} must be {rule.wanted}.")
     return Conf(**given)
-
-
-def _check(name: str, value: object) -> None:
-    if name in TIMES:
-        valid, wanted = isinstance(value, timedelta) and value > timedelta(0), "a timedelta above 0"
-    elif name in COUNTS:
-        valid, wanted = type(value) is int and value > 0, "a whole number above 0"
-    elif name == "ADOPT_FROM":
-        valid, wanted = value in ADOPTABLE, " or ".join(f"'{engine}'" for engine in ADOPTABLE)
-    elif name == "CSRF":
-        valid, wanted = value in ("token", "headers"), "'token' or 'headers'"
-    elif name == "PASSWORD_RESET_URL":
-        valid = isinstance(value, str) and bool(RESET_URL.match(value))
-        wanted = "an absolute URL with {uid} and {token} in it"
-    elif name == "TRUSTED_PROXIES":
-        valid = isinstance(value, list | tuple) and all(map(_is_proxy, value))
-        wanted = 'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"'
-    else:
-        valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        wanted = "a list or tuple of strings"
-    if not valid:
-        raise ImproperlyConfigured(f"{PREFIX}{name} must be {wanted}.")
-
-
-def _is_proxy(value: object) -> bool:
-    try:
-        return value == UNIX_SOCKET or bool(ip_network(str(value)))
-    except ValueError:
-        return False
 
 
 def unknown_settings() -> list[str]:

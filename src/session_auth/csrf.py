@@ -22,6 +22,8 @@ from session_auth.exceptions import CsrfFailed
 from session_auth.keys import csrf_secret
 from session_auth.signals import csrf_token_needed
 
+__all__ = ["verify"]
+
 logger = logging.getLogger("django.security.csrf")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
@@ -140,9 +142,13 @@ class _Check(CsrfChecks):
 
 
 def verify(request: HttpRequest) -> None:
-    """Check an unsafe request, whether ``CsrfViewMiddleware`` is installed or not.
+    """Make the whole CSRF check, whether ``CsrfViewMiddleware`` is installed or not.
 
-    A safe one passes. Raises ``CsrfFailed``.
+    For views that the middleware exempts, and for code that stands in for it. A request with a safe
+    method (RFC 9110, 9.2.1) passes. Any other must pass by its Fetch metadata, its origin and its
+    token, as docs/csrf.md says, whoever sends it; else the refusal is logged.
+
+    Raises ``CsrfFailed``, with a message that says what to do.
     """
     if request.method in SAFE_METHODS:
         return

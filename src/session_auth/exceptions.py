@@ -1,16 +1,37 @@
 """Everything that a client may be told, as exceptions.
 
-Raise one anywhere below a view: ``session_auth.http.error_response`` is the one place that turns it
-into ``{"error": "<a sentence>", "code": "<stable_slug>"}``.
+Raise one in a view, or in what a view calls: ``SessionMiddleware`` answers it with its status and
+``{"error": "<message>", "code": "<code>"}``, also where the view itself catches nothing.
 """
 
 from collections.abc import Iterable, Mapping
 
+__all__ = [
+    "CsrfFailed",
+    "InvalidCredentials",
+    "InvalidRequest",
+    "MalformedJSON",
+    "MethodNotAllowed",
+    "NotAuthenticated",
+    "NotFound",
+    "PayloadTooLarge",
+    "ReauthenticationRequired",
+    "SessionAuthError",
+    "SessionEnded",
+    "StoreUnavailable",
+    "Throttled",
+    "Unauthorized",
+    "UnsupportedMediaType",
+    "UserChanged",
+]
+
 
 class SessionAuthError(Exception):
-    """A refusal: ``status`` is the HTTP status, ``code`` a slug that stays, ``message`` a sentence.
+    """The root of all refusals; a project may derive its own.
 
-    ``headers`` go out with the answer.
+    ``status`` is the HTTP status, ``code`` a slug that stays the same in every release and in every
+    language, ``message`` a sentence for people, and ``headers`` go out with the answer. An instance
+    may have a message of its own: ``NotFound("There is no such article.")``.
     """
 
     status: int
@@ -25,15 +46,21 @@ class SessionAuthError(Exception):
 
 
 class MalformedJSON(SessionAuthError):
+    """The body is not one JSON object that every parser reads alike (RFC 8259; RFC 7493, I-JSON).
+
+    Or it did not arrive whole.
+    """
+
     status = 400
     code = "malformed_json"
     message = "The body is not valid JSON."
 
 
 class InvalidRequest(SessionAuthError):
-    """A form or the reader refused something.
+    """A form, or the reader of the body, refused a field.
 
-    ``fields`` maps the name of a field to its messages; ``__all__`` stands for the form as a whole.
+    ``fields`` maps the name of a field to its messages, and is in the answer if it is not empty;
+    ``__all__`` stands for the form as a whole.
     """
 
     status = 400
@@ -50,46 +77,70 @@ class InvalidRequest(SessionAuthError):
 
 
 class Unauthorized(SessionAuthError):
-    """A 401 must carry a challenge (RFC 9110, 15.5.2); browsers open no dialog for this scheme."""
+    """The root of the 401s: catch it for whatever keeps a caller out until they log in.
+
+    A 401 must carry a challenge (RFC 9110, 15.5.2); browsers open no dialog for the scheme
+    ``Session``.
+    """
 
     status = 401
     headers: Mapping[str, str] = {"WWW-Authenticate": "Session"}
 
 
 class InvalidCredentials(Unauthorized):
+    """The password is wrong, or nobody may log in by this name: the answer does not tell which."""
+
     code = "invalid_credentials"
     message = "Invalid credentials"
 
 
 class NotAuthenticated(Unauthorized):
+    """Nobody is logged in."""
+
     code = "not_authenticated"
     message = "Log in first."
 
 
 class SessionEnded(Unauthorized):
+    """The cookie opens no session any more: it timed out, or somebody has ended it."""
+
     code = "session_ended"
     message = "Your session has ended. Log in again."
 
 
 class CsrfFailed(SessionAuthError):
+    """An unsafe request did not prove that it is from a page of this site: see docs/csrf.md.
+
+    Its message says which of the checks failed, and what a developer has to do.
+    """
+
     status = 403
     code = "csrf_failed"
     message = "The CSRF check failed."
 
 
 class ReauthenticationRequired(SessionAuthError):
+    """The user is logged in, but their last proof of the password is too long ago for this call.
+
+    A client asks for the password, calls ``reauthenticate/`` and tries again.
+    """
+
     status = 403
     code = "reauthentication_required"
     message = "Prove your password again: the last time is too long ago."
 
 
 class NotFound(SessionAuthError):
+    """There is no such thing, or it belongs to somebody else: the answer does not tell which."""
+
     status = 404
     code = "not_found"
     message = "There is no such thing."
 
 
 class MethodNotAllowed(SessionAuthError):
+    """The view has no such method; the header ``Allow`` names those it has (RFC 9110, 15.5.6)."""
+
     status = 405
     code = "method_not_allowed"
 
@@ -99,7 +150,11 @@ class MethodNotAllowed(SessionAuthError):
 
 
 class UserChanged(SessionAuthError):
-    """The client took the session for that of another user; see ``AuthenticationMiddleware``."""
+    """The header ``Session-User`` of the request names another user than the session.
+
+    So it comes from a page that shows somebody who is no longer logged in: see
+    ``session_auth.middleware.AuthenticationMiddleware``.
+    """
 
     status = 409
     code = "user_changed"
@@ -107,19 +162,27 @@ class UserChanged(SessionAuthError):
 
 
 class PayloadTooLarge(SessionAuthError):
+    """The body is larger than 16 KiB, or than ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
+
     status = 413
     code = "payload_too_large"
     message = "The body is too large."
 
 
 class UnsupportedMediaType(SessionAuthError):
+    """The body is not declared as JSON in UTF-8, or it is compressed."""
+
     status = 415
     code = "unsupported_media_type"
     message = "Send JSON, with the header Content-Type: application/json."
 
 
 class Throttled(SessionAuthError):
-    """Too many guesses; ``retry_after`` is the number of seconds after which one is allowed."""
+    """Too many guesses: see docs/throttling.md.
+
+    ``retry_after``, in seconds, is when the next one is allowed; it goes out as ``Retry-After``
+    (RFC 6585, 4).
+    """
 
     status = 429
     code = "throttled"
@@ -131,9 +194,9 @@ class Throttled(SessionAuthError):
 
 
 class StoreUnavailable(SessionAuthError):
-    """The session store cannot be asked, so nobody can say who is calling.
+    """The store of the sessions cannot be asked, so nobody can say who is calling.
 
-    That is never the same as "nobody is logged in".
+    That is never the same as "nobody is logged in". ``Retry-After`` is 5 seconds.
     """
 
     status = 503

@@ -74,9 +74,10 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 
     The session goes on under a new key, with a new CSRF token; its absolute end moves.
-    Raises ``InvalidCredentials`` and ``Throttled``.
+    Raises ``InvalidCredentials``, ``NotAuthenticated`` if nobody is logged in, ``Throttled``, and
+    ``SessionInterrupted`` if the session has ended meanwhile.
     """
-    guess = throttling.reserve(request, cast("Any", request.user), password)
+    guess = throttling.reserve(request, request.user, password)
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
     if not guess.accept(user is not None and user.pk == request.user.pk):
         raise InvalidCredentials

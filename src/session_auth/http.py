@@ -31,6 +31,15 @@ from session_auth.exceptions import (
     UnsupportedMediaType,
 )
 
+__all__ = [
+    "JSONView",
+    "error_response",
+    "json_response",
+    "no_content",
+    "read_json",
+    "refuses_with_json",
+]
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -36,6 +36,8 @@ from session_auth.sessions.references import is_reference_to
 from session_auth.sessions.users import USERS, LazyUser, auser_of, user_of
 from session_auth.sessions.values import State
 
+__all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
+
 AMBIGUOUS = (
     "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
     "if that does not help, look for what sets the second one: a subdomain, or another path."
@@ -60,9 +62,10 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for four things.
+    """Django's, but for five things.
 
-    A request whose cookies can be read in two ways is refused (see ``cookie_header``).
+    A request in which the session or the CSRF cookie stands twice is refused with 400, since a
+    subdomain may have planted one of the two.
 
     A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
     a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
@@ -70,6 +73,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
 
     A store that cannot be asked is 503: never "anonymous".
+
+    Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
+    and code.
     """
 
     get_response: Any  # sync, or async under ASGI
@@ -265,7 +271,16 @@ def _is_passive(request: HttpRequest) -> bool:
 
 
 class CsrfViewMiddleware(csrf.CsrfChecks):
-    """Django's, with the checks of ``CsrfChecks``, and JSON refusals for an API."""
+    """Django's, but for three things; docs/csrf.md has them in full.
+
+    An unsafe request that another site has made a browser send is refused by its Fetch metadata
+    (``Sec-Fetch-Site``), before Django's checks of origin and token.
+
+    The token of a user is bound to their session: one from another session, from before the login,
+    or planted by a subdomain does not pass.
+
+    An API is refused in JSON, 403 ``csrf_failed``, whatever ``CSRF_FAILURE_VIEW`` is.
+    """
 
     get_response: Any
 

@@ -1,45 +1,61 @@
-"""Signals that Django lacks."""
+"""Signals that Django lacks. A receiver that raises is logged, and stops nothing."""
 
 from enum import StrEnum
 
 from django.dispatch import Signal
+
+__all__ = ["EndReason", "csrf_token_needed", "session_ended"]
 
 
 class EndReason(StrEnum):
     """Why a session ended."""
 
     LOGOUT = "logout"
+    """Its user logged out of it."""
+
     ENDED_BY_USER = "ended_by_user"
-    """From the list of sessions, this one or another."""
+    """Its user ended it from the list of their sessions."""
 
     ENDED_BY_ADMIN = "ended_by_admin"
+    """Somebody else ended it: in the admin, or by ``manage.py end_sessions``."""
+
     IDLE = "idle"
+    """Nobody used it for ``SESSION_AUTH_IDLE_TIMEOUT``, or the time that ``set_expiry()`` set."""
+
     ABSOLUTE = "absolute"
+    """The login, or the last proof of the password, was ``SESSION_AUTH_ABSOLUTE_TIMEOUT`` ago."""
+
     REPLACED = "replaced"
-    """By a new login in the same browser."""
+    """Somebody logged in anew in the same browser."""
 
     EVICTED = "evicted"
-    """By a new login, to keep within ``SESSION_AUTH_MAX_SESSIONS``."""
+    """Its user logged in elsewhere and had ``SESSION_AUTH_MAX_SESSIONS`` already."""
 
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # a reason
+    """The password of its user was changed or reset."""
+
     DEACTIVATED = "deactivated"
+    """Its user is no longer active."""
+
     DELETED = "deleted"
+    """Its user was deleted."""
 
 
 session_ended = Signal()
 """Sent once for each session of a user that has ended, after it has.
 
-Arguments: ``session_id`` (never the key), ``user_id`` and ``reason``, an ``EndReason``.
-Both ids are ``None`` where everybody's sessions have ended at once (``end_all_sessions()``).
-The sender is ``None``. A receiver that raises is logged and stops nothing.
+Arguments: ``session_id`` (``str``, never the key), ``user_id`` (the primary key of the user) and
+``reason`` (``EndReason``). The sender is ``None``. Both ids are ``None`` where everybody's sessions
+have ended at once (``end_all_sessions()``).
 """
 
 
 csrf_token_needed = Signal()
-"""Sent for each unsafe request that its token alone let through.
+"""Sent for each unsafe request that got in by its CSRF token alone.
 
-It said neither ``Sec-Fetch-Site: same-origin`` nor by its ``Origin`` that it is from a page of this
-origin: with ``SESSION_AUTH_CSRF = "headers"``, too, such a request needs a token.
+Its headers do not say that it is from a page of this origin: no ``Sec-Fetch-Site: same-origin``,
+and no ``Origin`` that equals the host. With ``SESSION_AUTH_CSRF = "headers"`` such a request still
+needs its token; all others do without.
 
-Argument: ``request``. The sender is ``None``. A receiver that raises is logged and stops nothing.
+Argument: ``request`` (``HttpRequest``). The sender is ``None``.
 """

@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import Enum, auto
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
@@ -26,9 +26,11 @@ from session_auth import events
 from session_auth.client_info import client_info, client_network
 from session_auth.conf import get_conf
 from session_auth.events import Event
-from session_auth.exceptions import InvalidCredentials, Throttled
+from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
 from session_auth.guessing.counts import Limit
+
+__all__ = ["Guess", "forget", "limit_requests", "reserve"]
 
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
@@ -113,7 +115,9 @@ class Guess:
         self._is_safe = True
 
 
-def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, password: str) -> Guess:
+def reserve(
+    request: HttpRequest | None, account: AbstractBaseUser | AnonymousUser | str, password: str
+) -> Guess:
     """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
 
     ``account`` is the user, or a name as it was typed, of an account that may not exist. The same
@@ -121,8 +125,10 @@ def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, passwo
     Does one query for the user if there is a name, and one to count.
 
     Raises ``Throttled``, ``InvalidCredentials`` for a password that is longer than
-    ``MAX_PASSWORD_BYTES``, and ``StoreUnavailable``.
+    ``MAX_PASSWORD_BYTES``, ``NotAuthenticated`` for an ``AnonymousUser``, and ``StoreUnavailable``.
     """
+    if isinstance(account, AnonymousUser):
+        raise NotAuthenticated
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         raise InvalidCredentials
     name = account if isinstance(account, str) else account.get_username()

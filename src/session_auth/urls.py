@@ -4,7 +4,11 @@ from django.urls import path
 
 from session_auth import views
 
+__all__ = ["app_name", "urlpatterns"]
+
 app_name = "session_auth"
+"""The namespace of the names: ``reverse("session_auth:login")``."""
+
 urlpatterns = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
@@ -21,3 +25,4 @@ urlpatterns = [
     path("sessions/<str:session_id>/", views.SessionView.as_view(), name="session"),
     path("user/", views.UserView.as_view(), name="user"),
 ]
+"""The endpoints; the README has a table of what each takes and answers."""

@@ -27,6 +27,8 @@ from session_auth.exceptions import (
 from session_auth.flows import require_login
 from session_auth.http import error_response
 
+__all__ = ["SessionAuth", "add_exception_handlers"]
+
 CODES = {403: "permission_denied"} | {
     error.status: error.code
     for error in (

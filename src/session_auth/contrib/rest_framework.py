@@ -23,6 +23,8 @@ from session_auth.exceptions import (
 from session_auth.flows import require_login, require_recent_login
 from session_auth.http import error_body
 
+__all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
+
 CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
 CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
 """Where a code of REST framework has another name here."""
@@ -34,7 +36,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
     Each unsafe request is checked by ``session_auth.csrf.verify()``, whoever makes it: a login of
     the project's own, too. Raises ``CsrfFailed``.
 
-    Who is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
+    Whoever is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
@@ -50,9 +52,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 class HasRecentLogin(permissions.BasePermission):
-    """Refuse, with 403 ``reauthentication_required``, whose last proof is too long ago.
+    """Let users in who have proven who they are recently (ASVS 7.5.1).
 
-    ``max_age``, which a subclass may set, is ``SESSION_AUTH_RECENT_LOGIN`` otherwise.
+    Others get 403 ``reauthentication_required``. "Recently" is within ``max_age``, which a subclass
+    may set; ``None`` is ``SESSION_AUTH_RECENT_LOGIN``.
     """
 
     message = ReauthenticationRequired.message
@@ -70,7 +73,8 @@ class HasRecentLogin(permissions.BasePermission):
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Answer ``exc`` by the error contract, REST framework's own exceptions included.
 
-    For ``EXCEPTION_HANDLER``. Returns ``None`` for what is no refusal: REST framework raises it.
+    For ``EXCEPTION_HANDLER`` in ``REST_FRAMEWORK``. Returns ``None`` for an exception that is no
+    refusal, which REST framework then raises.
     """
     if isinstance(exc, exceptions.NotAuthenticated):
         exc = _reason(exc, context["request"])

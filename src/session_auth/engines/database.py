@@ -22,6 +22,8 @@ from session_auth.sessions.ending import keep
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+__all__ = ["SessionStore"]
+
 BATCH_ROWS = 1000
 """How many ids one statement names: databases take so many parameters and no more."""
 
@@ -142,9 +144,18 @@ class DatabaseRows(JoinedLookup):
 
 
 class SessionStore(BaseSessionStore):
-    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``.
+    """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``, a ``SessionBase``.
 
-    What needs the database raises ``StoreUnavailable`` when it cannot be asked.
+    Beyond what Django's engines have, ``request.session`` has these; its other names are private:
+    ``info``, a ``session_auth.sessions.SessionInfo``, or ``None`` if it has no row or was not
+    looked up yet; ``deadlines()``, which returns ``session_auth.sessions.Deadlines`` or ``None``;
+    ``end(reason)``, for an ``EndReason``; ``prove(method)``, which records that the user has proven
+    who they are in another way, ``"totp"`` say, and gives the session a new key; and ``passive``,
+    which is ``True`` if this request does not count as activity.
+
+    Saving merges what this request has changed, key by key, into the row as it is by then, and
+    raises ``UpdateError`` if the session has ended. ``flush()`` is a logout. What needs the
+    database raises ``StoreUnavailable`` when it cannot be asked.
     """
 
     rows = DatabaseRows()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
@@ -29,8 +29,13 @@ from session_auth.sessions.listing import end_sessions_of
 from session_auth.signals import EndReason
 from session_auth.user_agents import user_agent_name
 
+if TYPE_CHECKING:
+    NewPasswordForm = SetPasswordForm[Any]
+else:
+    NewPasswordForm = SetPasswordForm  # which in Django 5.2 is not generic at run time
 
-def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
+
+def change_password(request: HttpRequest, form: NewPasswordForm) -> None:
     """Give the user who is logged in the password of the valid ``form``.
 
     Their other sessions end in the same transaction; this one goes on under a new key, with a new
@@ -48,7 +53,7 @@ def change_password(request: HttpRequest, form: "SetPasswordForm[Any]") -> None:
     events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
 
 
-def reset_password(form: "SetPasswordForm[Any]") -> None:
+def reset_password(form: NewPasswordForm) -> None:
     """Give the user of a link the password of the valid ``form``; log nobody in.
 
     All their sessions end in the same transaction. Raises ``InvalidRequest`` if the password was
@@ -102,9 +107,7 @@ def send_notice(user_id: Any, *, ip: str, user_agent: str) -> None:
 
 
 @contextmanager
-def _replaced_password(
-    form: "SetPasswordForm[Any]", *, stale_field: str
-) -> Iterator[AbstractBaseUser]:
+def _replaced_password(form: NewPasswordForm, *, stale_field: str) -> Iterator[AbstractBaseUser]:
     """Store the new password, in one transaction with what is done inside."""
     before = form.user.password
     user = form.save(commit=False)

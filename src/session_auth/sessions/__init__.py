@@ -1,4 +1,4 @@
-"""List and end sessions of users: what a project uses of this wing."""
+"""List and end sessions of users, whatever the engine."""
 
 from session_auth.sessions.listing import (
     aend_session,

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from session_auth import events
 from session_auth.events import Event
@@ -31,56 +31,71 @@ from session_auth.signals import EndReason, session_ended
 PROVEN_AT = "_session_auth_proven_at"
 """The attribute of a user whose credentials were checked: when the check began."""
 
+AnyUser = AbstractBaseUser | AnonymousUser
+"""What ``request.user`` may be. An ``AnonymousUser`` has no sessions."""
+
 
 def rows() -> Rows:
     """Return the rows of the engine in use, for what needs no session of one's own."""
     return cast("Rows", import_module(settings.SESSION_ENGINE).SessionStore.rows)
 
 
-def list_sessions(user: AbstractBaseUser) -> list[SessionInfo]:
-    """Return the sessions of ``user`` that have not ended, the last seen first."""
+def list_sessions(user: AnyUser) -> list[SessionInfo]:
+    """Return the sessions of ``user`` that have not ended, the last seen first.
+
+    One statement. ``user`` may be ``request.user``: an ``AnonymousUser`` has no sessions.
+    """
+    if user.pk is None:  # in SQL, NULL: the sessions of all visitors have that
+        return []
     return [SessionInfo.of(record) for record in rows().of_user(user.pk)]
 
 
-async def alist_sessions(user: AbstractBaseUser) -> list[SessionInfo]:
+async def alist_sessions(user: AnyUser) -> list[SessionInfo]:
     """Do what ``list_sessions`` does, for async views."""
     return await sync_to_async(list_sessions)(user)
 
 
 def end_session(
-    user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
+    user: AnyUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
-    """End one session of ``user``; say whether there was one with this id."""
-    if not is_session_id(session_id):
+    """End the session of ``user`` with the id ``session_id``; say whether there was one.
+
+    ``False`` for an unknown id and for that of somebody else, both alike. ``reason`` is what the
+    log and the signal ``session_ended`` tell.
+    """
+    if user.pk is None or not is_session_id(session_id):
         return False
     ended = rows().remove_of_user(user.pk, reason, only=session_id)
     return bool(_told(ended, reason))
 
 
 async def aend_session(
-    user: AbstractBaseUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
+    user: AnyUser, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER
 ) -> bool:
     """Do what ``end_session`` does, for async views."""
     return await sync_to_async(end_session)(user, session_id, reason=reason)
 
 
 def end_sessions(
-    user: AbstractBaseUser,
+    user: AnyUser,
     *,
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
 ) -> int:
-    """End all sessions of ``user``, but the one with the id ``but``; return how many ended.
+    """End all sessions of ``user`` but the one with the id ``but``; return how many ended.
 
     Without ``but``, nothing that the user has proven until now opens a session any more, a login
-    that is in flight included.
+    that is in flight included. In a transaction it is a part of that. ``reason`` is what the log
+    and the signal ``session_ended`` tell.
     """
+    if user.pk is None:
+        return 0
     vars(user).pop(PROVEN_AT, None)  # whoever logs the user in after this begins anew
     return end_sessions_of(user.pk, but=but, reason=reason)
 
 
 async def aend_sessions(
-    user: AbstractBaseUser,
+    user: AnyUser,
     *,
     but: str | None = None,
     reason: EndReason = EndReason.ENDED_BY_USER,
@@ -112,11 +127,11 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 
 
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
-    """Delete the sessions whose time is up, ``batch`` at a time; return how many they were.
+    """Delete the sessions whose time is up; return how many they were.
 
-    No login waits for long: three quarters of the time it rests.
-    So are the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``, and what
-    was counted of guesses long ago.
+    It deletes ``batch`` rows at a time, and rests between the batches, three quarters of the time:
+    so no login waits for long. It also deletes records of ended sessions that are older than
+    ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses on which nothing depends any more.
     """
     pruned = prune_expired(rows(), batch=batch)
     prune_ended(batch=batch)

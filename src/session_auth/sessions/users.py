@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import lru_cache, partial
 from inspect import isclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -36,6 +36,12 @@ from session_auth.signals import EndReason
 from session_auth.stores import Boundary
 
 USERS = Boundary("users", alias=lambda: router.db_for_write(auth.get_user_model()))
+
+if TYPE_CHECKING:
+    # By the plugin of django-stubs, _User is the user model of the project.
+    from django.contrib.auth.models import _User
+else:
+    _User = AbstractBaseUser
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -74,8 +80,12 @@ async def auser_of(request: HttpRequest) -> Any:
     return cached["_cached_user"]
 
 
-def require_login(request: HttpRequest) -> AbstractBaseUser:
-    """Return the user who is logged in, or raise ``Unauthorized`` with what to do."""
+def require_login(request: HttpRequest) -> _User:
+    """Return the user who is logged in: the user model of the project, for type checkers too.
+
+    Raises ``NotAuthenticated`` if nobody is logged in and ``SessionEnded`` if the session of the
+    caller has ended, with a sentence that says what to do. ``Unauthorized`` catches both.
+    """
     if request.user.is_authenticated:
         return request.user
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
@@ -86,13 +96,12 @@ def require_login(request: HttpRequest) -> AbstractBaseUser:
     raise SessionEnded if request.session.session_key is None else NotAuthenticated
 
 
-def require_recent_login(
-    request: HttpRequest, *, max_age: timedelta | None = None
-) -> AbstractBaseUser:
-    """Return the user, or raise ``ReauthenticationRequired`` if their last proof is older.
+def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
+    """Return the user who is logged in and has proven who they are within ``max_age``.
 
-    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises ``Unauthorized`` if
-    nobody is logged in.
+    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises
+    ``ReauthenticationRequired`` if the last login or proof of the password is older, and what
+    ``require_login`` raises.
     """
     user = require_login(request)
     info = session_of(request).info

@@ -14,6 +14,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+__all__ = ["session_auth_client"]
+
 register = Library()
 
 MODULE = "session_auth/session-auth.js"

@@ -1,0 +1,36 @@
+"""Django REST framework and Django Ninja."""
+
+from datetime import timedelta
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+
+from session_auth.contrib.ninja import SessionAuth, add_exception_handlers
+from session_auth.contrib.rest_framework import (
+    HasRecentLogin,
+    SessionAuthentication,
+    exception_handler,
+)
+
+api = NinjaAPI(auth=SessionAuth())
+add_exception_handlers(api)
+
+
+@api.get("/orders")
+def orders(request: HttpRequest) -> list[int]:
+    return []
+
+
+@api.post("/sign-in", auth=SessionAuth(required=False))
+def sign_in(request: HttpRequest) -> None: ...
+
+
+class HasVeryRecentLogin(HasRecentLogin):
+    max_age = timedelta(minutes=1)
+
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [SessionAuthentication],
+    "DEFAULT_PERMISSION_CLASSES": [HasVeryRecentLogin],
+    "EXCEPTION_HANDLER": exception_handler,
+}

@@ -1,0 +1,51 @@
+"""Refusals of the project, and what it makes of those of the package."""
+
+from session_auth.exceptions import (
+    CsrfFailed,
+    InvalidCredentials,
+    InvalidRequest,
+    MalformedJSON,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PayloadTooLarge,
+    ReauthenticationRequired,
+    SessionAuthError,
+    SessionEnded,
+    StoreUnavailable,
+    Throttled,
+    Unauthorized,
+    UnsupportedMediaType,
+    UserChanged,
+)
+
+
+class OutOfStock(SessionAuthError):
+    status = 409
+    code = "out_of_stock"
+    message = "We have no more of these."
+
+
+EXAMPLES: list[SessionAuthError] = [
+    CsrfFailed(),
+    InvalidCredentials(),
+    InvalidRequest(fields={"amount": ["Must be above 0."]}),
+    MalformedJSON(),
+    MethodNotAllowed(allowed=["GET", "POST"]),
+    NotAuthenticated("Sign in to buy."),
+    NotFound("There is no such article."),
+    OutOfStock(),
+    PayloadTooLarge(),
+    ReauthenticationRequired(),
+    SessionEnded(),
+    StoreUnavailable(),
+    Throttled(retry_after=30),
+    UnsupportedMediaType(),
+    UserChanged(),
+]
+
+
+def describe(error: SessionAuthError) -> str:
+    details = error.fields if isinstance(error, InvalidRequest) else {}
+    kind = "who are you?" if isinstance(error, Unauthorized) else error.message
+    return f"{error.status} {error.code}: {kind} {dict(error.headers)} {details}"
