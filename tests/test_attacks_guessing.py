@@ -16,7 +16,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.test.client import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
@@ -244,7 +244,7 @@ def test_the_spellings_of_a_name_share_their_guesses(spellings: list[str], alice
     assert statuses == [401] * 5 + [429]
     # Without the form of the endpoint, which makes some of them one.
     with pytest.raises(Throttled):
-        authenticate(username=spellings[5], password="wrong")
+        authenticate(RequestFactory().post("/"), username=spellings[5], password="wrong")
 
 
 def test_letters_that_only_look_alike_are_other_names(alice: User) -> None:

@@ -1,6 +1,6 @@
 """Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, whoever calls ``authenticate()``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
-from session_auth.exceptions import InvalidCredentials
+from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.passwords.hashes import check_password
 
 
@@ -19,7 +19,8 @@ class ThrottleMixin(django_backends.BaseBackend):
     """Counts each guess before the backend it is mixed into looks at the password.
 
     For a backend whose ``authenticate()`` takes ``username`` and ``password``; put it first among
-    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429.
+    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429; without a request
+    there is nobody to answer, and ``authenticate()`` returns ``None``.
     """
 
     @sensitive_variables("password")
@@ -44,11 +45,12 @@ class ThrottleMixin(django_backends.BaseBackend):
     ) -> Any:
         check: Any = super().aauthenticate
         if check.__func__ is django_backends.BaseBackend.aauthenticate:
-            # Which calls authenticate() in a thread: it counts there.
-            return await check(request, username=username, password=password, **kwargs)
-        guess = await sync_to_async(self._reserve)(request, username, password, kwargs)
-        user = await super().aauthenticate(request, username=username, password=password, **kwargs)
-        return await sync_to_async(_verdict)(guess, user)
+            return await _in_thread(
+                lambda: self.authenticate(request, username=username, password=password, **kwargs)
+            )
+        guess = await _in_thread(lambda: self._reserve(request, username, password, kwargs))
+        user = await check(request, username=username, password=password, **kwargs)
+        return await _in_thread(lambda: _verdict(guess, user))
 
     def account_name(self, username: str | None, credentials: Mapping[str, Any]) -> str | None:
         """Return the name whose guesses count; ``None`` if there is none, so nothing to guess.
@@ -75,6 +77,18 @@ class ThrottleMixin(django_backends.BaseBackend):
             return throttling.reserve(request, name, password)
         except InvalidCredentials as exc:
             raise PermissionDenied from exc  # so that no other backend is asked
+        except Throttled as exc:
+            if request is None:  # so nobody can be answered 429: authenticate() returns None
+                raise PermissionDenied from exc
+            raise
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    """Call it in a thread. A closure holds the password: arguments would stand in error reports.
+
+    The frames between, which are those of asgiref, show all that they hand on.
+    """
+    return await sync_to_async(sensitive_variables()(call))()
 
 
 def _verdict(guess: throttling.Guess | None, user: Any) -> Any:
@@ -118,6 +132,6 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        return await sync_to_async(self.authenticate)(
-            request, username=username, password=password, **kwargs
+        return await _in_thread(
+            lambda: self.authenticate(request, username=username, password=password, **kwargs)
         )

@@ -27,7 +27,6 @@ from session_auth.exceptions import (
     Throttled,
     UserChanged,
 )
-from session_auth.guessing import devices
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.references import is_reference_to
@@ -157,9 +156,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._delete_cookie(response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-            user = throttling.proven_user(request)
-            if user is not None:
-                devices.remember(request, response, user)
+            throttling.remember_device(request, response)
         elif not vary:
             return response
         if session.state is State.STORED:

@@ -3,24 +3,32 @@
 Before a password is checked, ``reserve()`` counts a failure; what turns out right is taken back::
 
     guess = throttling.reserve(request, user, password)
-    if not guess.accept(check_password(user, password)):
+    if not guess.accept(user.check_password(password)):
         raise InvalidCredentials
 
+This is the one door: our endpoints, our backends and code of a project's own come through it. The
+guesses of a request stand in one dictionary, by name and password (of which it has a mark that
+only this process can make): whoever asks for one that is there gets it, and nothing is counted.
+
 Counted are the account and the address, or instead of both the device, where the user has logged
-in before (``known_devices``): so nobody can lock a user out from afar.
+in before (``guessing.devices``): so nobody can lock a user out from afar.
 docs/throttling.md says what the limits are and why.
 """
 
 import base64
+import hmac
+import secrets
 import unicodedata
+from contextvars import ContextVar
 from datetime import timedelta
-from enum import Enum, auto
+from typing import cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
+from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events
 from session_auth.client_info import client_info, client_network
@@ -41,51 +49,31 @@ MAX_PASSWORD_BYTES = 4096
 GUESSES = "session_auth.guesses"
 """Where ``request.META`` has the guesses of a request: every framework hands it through."""
 
+_without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
+"""The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
 
-class _State(Enum):
-    COUNTED = auto()
-    RIGHT = auto()
-    WRONG = auto()
+_MARKS_KEY = secrets.token_bytes(32)
 
 
 class Guess:
-    """One password, counted as wrong until ``accept()`` says otherwise.
+    """One password at one account, counted as wrong until ``accept()`` says otherwise.
 
-    ``user`` is the one that its name belongs to, if any. The other attributes are private: error
-    reports show the ``repr`` of what ``META`` holds.
+    ``user`` is the one that its name belongs to, if any; ``is_right`` is ``None`` while it is
+    checked. It does not know the password.
     """
 
+    is_right: bool | None = None
+
     def __init__(
-        self,
-        request: HttpRequest | None,
-        user: AbstractBaseUser | None,
-        name: str,
-        password: str,
+        self, request: HttpRequest | None, user: AbstractBaseUser | None, name: str
     ) -> None:
         self.user = user
-        self._names = {name} if user is None else {name, user.get_username()}
-        self._password = password
-        self._state = _State.COUNTED
-        self._is_safe = False
         account = _account_limit(user.get_username() if user else name, is_known=user is not None)
         device = request and devices.device_of(request.COOKIES, user)
         self._own = _device_limit(device) if device else account
         self._pardoned = account.id if device else ""
         self._address = None if device else _address_limit(request)
-        self._limits = [limit for limit in (self._own, self._address) if limit]
-        self._failures = counts.count(self._limits, on_commit=self._set_safe)[self._own.id]
-
-    @property
-    def is_right(self) -> bool:
-        return self._state is _State.RIGHT
-
-    def covers(self, name: str, password: str) -> bool:
-        """Say whether this is the guess of ``password`` at the account ``name`` as typed."""
-        return name in self._names and password == self._password
-
-    def is_at(self, user: AbstractBaseUser) -> bool:
-        """Say whether this is a guess at the account of ``user``."""
-        return normalized(user.get_username()) in map(normalized, self._names)
+        self._count = counts.count([limit for limit in (self._own, self._address) if limit])
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.
@@ -94,25 +82,25 @@ class Guess:
         until the password is reset or right on a known device. May be called again: of several
         backends, one has to accept the password.
         """
-        if not is_correct or self._failures > CEILING:
-            if self._state is _State.COUNTED:
-                self._state = _State.WRONG
+        if not is_correct or self._count.failures[self._own.id] > CEILING:
+            if self.is_right is None:
+                self.is_right = False
                 counts.prune()
-        elif not self.is_right:
-            self._state = _State.RIGHT
+            return False
+        if not self.is_right:
+            self.is_right = True
+            end_call()
             refund = self._address.id if self._address else ""
             counts.take_back(reset=self._own.id, refund=refund, pardon=self._pardoned)
-        return self.is_right
+        return True
 
     def make_good(self) -> None:
         """Count the guess again if it was wrong and its transaction was rolled back."""
-        if not self.is_right and not self._is_safe and not counts.in_transaction():
-            counts.recount(self._limits)
-
-    def _set_safe(self) -> None:
-        self._is_safe = True
+        if not self.is_right:
+            self._count.make_good()
 
 
+@sensitive_variables("password")
 def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, password: str) -> Guess:
     """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
 
@@ -125,19 +113,20 @@ def reserve(request: HttpRequest | None, account: AbstractBaseUser | str, passwo
     """
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         raise InvalidCredentials
+    guesses = _guesses(request)
+    mark = hmac.digest(_MARKS_KEY, password.encode(), "sha256")
     name = account if isinstance(account, str) else account.get_username()
-    guesses: list[Guess] = [] if request is None else request.META.setdefault(GUESSES, [])
-    for guess in guesses:
-        if guess.covers(name, password):
-            return guess
-    user = _find_user(account) if isinstance(account, str) else account
-    try:
-        guess = Guess(request, user, name, password)
-    except Throttled:
-        _log_refusal(request, user)
-        raise
-    guesses.append(guess)
-    return guess
+    if (name, mark) not in guesses:
+        user = _find_user(account) if isinstance(account, str) else account
+        try:
+            guess = Guess(request, user, name)
+        except Throttled:
+            _log_refusal(request, user)
+            raise
+        guesses[name, mark] = guess
+        if user is not None:
+            guesses[user.get_username(), mark] = guess
+    return guesses[name, mark]
 
 
 def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = None) -> None:
@@ -165,24 +154,41 @@ def forget(user: AbstractBaseUser) -> None:
 
 def make_good(request: HttpRequest) -> None:
     """Count again what the transaction of a view has rolled back."""
-    for guess in request.META.get(GUESSES, ()):
+    for guess in request.META.get(GUESSES, {}).values():
         guess.make_good()
 
 
-def proven_user(request: HttpRequest) -> AbstractBaseUser | None:
-    """Return who is logged in, if ``request`` brought their right password."""
+def remember_device(request: HttpRequest, response: HttpResponse) -> None:
+    """Make the browser a known device of who is logged in, if it brought their right password."""
     user: AbstractBaseUser | None = vars(request).get("user")
     if isinstance(user, SimpleLazyObject):  # which must not be looked up now, in an event loop
         user = vars(request).get("_cached_user")
-    guesses: list[Guess] = request.META.get(GUESSES, [])
-    if user is not None and any(guess.is_right and guess.is_at(user) for guess in guesses):
-        return user
-    return None
+    guesses = request.META.get(GUESSES, {}).values()
+    if user and any(guess.is_right and guess.user == user for guess in guesses):
+        devices.remember(request, response, user)
+
+
+def end_call(**kwargs: object) -> None:
+    """Receive ``user_login_failed``: of all backends, no other will be asked for this guess.
+
+    Without a request, nothing else says so; and the next call is another guess.
+    """
+    _without_request.set({})
 
 
 def normalized(name: str) -> str:
     """Return what all spellings of a name share: case, width and spaces around it do not count."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
+    if request is not None:
+        return cast("dict[tuple[str, bytes], Guess]", request.META.setdefault(GUESSES, {}))
+    try:
+        return _without_request.get()
+    except LookupError:
+        end_call()
+        return _without_request.get()
 
 
 def _find_user(name: str) -> AbstractBaseUser | None:

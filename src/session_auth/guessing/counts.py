@@ -1,7 +1,7 @@
 """The rows that count guesses, with each comparison in SQL, while the row is locked."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,34 +84,47 @@ class Limit:
     kept_seconds: int
 
 
-def count(
-    limits: Collection[Limit], *, on_commit: Callable[[], None] = lambda: None
-) -> dict[str, int]:
-    """Count one failure against all limits, or against none; return the failures in a row by id.
+class Count:
+    """One failure that has been counted.
+
+    ``failures`` has those in a row by the id of their limit, this one included.
+    """
+
+    _is_safe = False
+
+    def __init__(self, limits: Collection[Limit], failures: Mapping[str, int]) -> None:
+        self.failures = failures
+        self._limits = limits
+
+    def set_safe(self) -> None:
+        """Note that no rollback can undo it any more."""
+        self._is_safe = True
+
+    def make_good(self) -> None:
+        """Count it again, against each limit by itself, if it was rolled back."""
+        alias = _alias()
+        if self._is_safe or connections[alias].in_atomic_block:
+            return
+        with store_errors():
+            for limit in self._limits:
+                _count_all_or_none([limit], alias)
+        self._is_safe = True
+
+
+def count(limits: Collection[Limit]) -> Count:
+    """Count one failure against all limits, or against none.
 
     However many call at once, no more get through than the limits allow.
-    Calls ``on_commit`` once no rollback can undo it.
     Raises ``Throttled`` if one of the limits is reached.
     """
     alias = _alias()
     with store_errors():
-        if counted := _count_all_or_none(limits, alias):
-            transaction.on_commit(on_commit, using=alias)
+        if failures := _count_all_or_none(limits, alias):
+            counted = Count(limits, failures)
+            transaction.on_commit(counted.set_safe, using=alias)
             return counted
         next_at = _next_at(limits)
     raise Throttled(retry_after=max(1, next_at - _now()))
-
-
-def recount(limits: Collection[Limit]) -> None:
-    """Count a failure again that was rolled back, against each limit by itself."""
-    with store_errors():
-        for limit in limits:
-            _count_all_or_none([limit], _alias())
-
-
-def in_transaction() -> bool:
-    """Say whether what is counted now can still be rolled back."""
-    return connections[_alias()].in_atomic_block
 
 
 def take_back(*, reset: str, refund: str = "", pardon: str = "") -> None:
