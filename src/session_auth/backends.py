@@ -6,6 +6,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.contrib.auth import backends as django_backends
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -62,6 +63,15 @@ class ThrottleMixin(django_backends.BaseBackend):
             return username
         return credentials.get(get_user_model().USERNAME_FIELD)
 
+    def find_user(self, name: str) -> AbstractBaseUser | None:
+        """Return the user whom ``name`` means to this backend, by name or by e-mail.
+
+        So both have one count, and a device that is known. To be overridden where a backend knows
+        people by something else; it must not tell by its queries whether there is such a user.
+        """
+        by_name, by_email = throttling.find_by_name(name), throttling.find_by_email(name)
+        return by_name or by_email
+
     @sensitive_variables("password")
     def _reserve(
         self,
@@ -117,12 +127,18 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         if guess is None or password is None:
             return None
         user = guess.user
+        name = self.account_name(username, kwargs)
+        if user is not None and name is not None and user.get_username() != name:
+            user = self.find_user(name)
         if user is None:
             # The same work for an unknown user: no enumeration by time.
             get_user_model()().set_password(password)
             return _verdict(guess, None)
         is_right = check_password(user, password) and self.user_can_authenticate(cast("Any", user))
         return _verdict(guess, user if is_right else None)
+
+    def find_user(self, name: str) -> AbstractBaseUser | None:
+        return throttling.find_by_name(name)
 
     @sensitive_variables("password")
     async def aauthenticate(

@@ -10,8 +10,8 @@ This is the one door: our endpoints, our backends and code of a project's own co
 guesses of a request stand in one dictionary, by name and password (of which it has a mark that
 only this process can make): whoever asks for one that is there gets it, and nothing is counted.
 
-Counted are the account and the address, or instead of both the device, where the user has logged
-in before (``guessing.devices``): so nobody can lock a user out from afar.
+Counted are the account, the name as it was typed and the address, or instead of them the device,
+where the user has logged in before (``guessing.devices``): so nobody can lock a user out from afar.
 docs/throttling.md says what the limits are and why.
 """
 
@@ -19,11 +19,12 @@ import base64
 import hmac
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import cast
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
@@ -36,7 +37,7 @@ from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.guessing import counts, devices
-from session_auth.guessing.counts import Limit
+from session_auth.guessing.counts import Count, Limit
 
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
@@ -68,12 +69,19 @@ class Guess:
         self, request: HttpRequest | None, user: AbstractBaseUser | None, name: str
     ) -> None:
         self.user = user
-        account = _account_limit(user.get_username() if user else name, is_known=user is not None)
-        device = request and devices.device_of(request.COOKIES, user)
-        self._own = _device_limit(device) if device else account
-        self._pardoned = account.id if device else ""
-        self._address = None if device else _address_limit(request)
-        self._count = counts.count([limit for limit in (self._own, self._address) if limit])
+        self._account = _account_limit(user, name)
+        known = _count_on_device(request, user, "password")
+        if known is not None:
+            self._own, self._count = known
+            return
+        limits = [self._account, _name_limit(name, "password"), _address_limit(request, "password")]
+        self._own = self._account
+        self._count = counts.count([limit for limit in limits if limit], account=_pk(user))
+
+    @property
+    def generation(self) -> str:
+        """That of the devices which are known as those of ``user``."""
+        return self._count.rows[self._own.id].generation
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.
@@ -82,7 +90,7 @@ class Guess:
         until the password is reset or right on a known device. May be called again: of several
         backends, one has to accept the password.
         """
-        if not is_correct or self._count.failures[self._own.id] > CEILING:
+        if not is_correct or self._count.rows[self._own.id].failures > CEILING:
             if self.is_right is None:
                 self.is_right = False
                 counts.prune()
@@ -90,8 +98,11 @@ class Guess:
         if not self.is_right:
             self.is_right = True
             end_call()
-            refund = self._address.id if self._address else ""
-            counts.take_back(reset=self._own.id, refund=refund, pardon=self._pardoned)
+            on_device = self._own is not self._account
+            self._count.take_back(
+                reset=self._own.id if on_device else "",
+                pardon=self._account.id if on_device else "",
+            )
         return True
 
     def make_good(self) -> None:
@@ -133,14 +144,19 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     """Count a request that costs something, such as an e-mail to ``name``; nothing takes it back.
 
     Counted are the name, known or not, and the address, by the limits for guesses but apart from
-    them and from other purposes. Raises ``Throttled`` and ``StoreUnavailable``.
+    them and from other purposes; instead of both the device, where it is known as one of the user
+    who has this name or address. Raises ``Throttled`` and ``StoreUnavailable``.
     """
-    by_name = name and _account_limit(name, is_known=False, purpose=purpose)
-    limits = [limit for limit in (by_name, _address_limit(request, purpose=purpose)) if limit]
-    if not limits:
-        return
+    # Whoever sends no such cookie learns nothing by the time of a query.
+    has_devices = name and devices.cookie_name() in request.COOKIES
+    user = (find_by_name(name) or find_by_email(name)) if name and has_devices else None
+    by_name = _name_limit(name, purpose) if name else None
+    limits = [limit for limit in (by_name, _address_limit(request, purpose)) if limit]
     try:
-        counts.count(limits)
+        if not _count_on_device(request, user, purpose):
+            if not limits:
+                return
+            counts.count(limits)
     except Throttled:
         _log_refusal(request, None)
         raise
@@ -148,8 +164,38 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
 
 
 def forget(user: AbstractBaseUser) -> None:
-    """Let ``user`` start anew, as after a reset of the password; addresses stay as they are."""
-    counts.forget(_account_limit(user.get_username(), is_known=True).id)
+    """Let ``user`` start anew, as an administrator may who unlocks an account."""
+    address = getattr(user, type(user).get_email_field_name(), "")
+    counts.forget([each for name in (user.get_username(), address) for each in row_ids(name, user)])
+
+
+def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
+    """Return the ids of what is counted for an account, by ``name`` or e-mail."""
+    user = user or find_by_name(name) or find_by_email(name)
+    limits = [_account_limit(user, name), _name_limit(name, "password")]
+    return [limit.id for limit in limits]
+
+
+def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
+    """Make the browser a known device of ``user``, who has reset the password.
+
+    Their failures in a row begin anew. No other browser gets in sooner: so it tells nobody.
+    """
+    counts.pardon(_account_limit(user, "").id)
+    devices.remember(request, response, user.pk, counts.generation_of(_pk(user)))
+
+
+def throw_out_devices(
+    user: AbstractBaseUser, *, but: tuple[HttpRequest, HttpResponse] | None = None
+) -> None:
+    """Let no browser be known as a device of ``user`` any more, but that of ``but``.
+
+    That is a request and its answer, which takes the cookie. Nothing but a proof of the password
+    makes another known again.
+    """
+    generation = devices.throw_out(user.pk)
+    if but is not None and devices.find(but[0].COOKIES, user.pk):
+        devices.remember(*but, user.pk, generation)
 
 
 def make_good(request: HttpRequest) -> None:
@@ -163,9 +209,12 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     user: AbstractBaseUser | None = vars(request).get("user")
     if isinstance(user, SimpleLazyObject):  # which must not be looked up now, in an event loop
         user = vars(request).get("_cached_user")
-    guesses = request.META.get(GUESSES, {}).values()
-    if user and any(guess.is_right and guess.user == user for guess in guesses):
-        devices.remember(request, response, user)
+    if user is None:
+        return
+    for guess in request.META.get(GUESSES, {}).values():
+        if guess.is_right and guess.user is not None and guess.user.pk == user.pk:
+            devices.remember(request, response, user.pk, guess.generation)
+            break
 
 
 def end_call(**kwargs: object) -> None:
@@ -191,37 +240,91 @@ def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
         return _without_request.get()
 
 
-def _find_user(name: str) -> AbstractBaseUser | None:
+def find_by_name(name: str) -> AbstractBaseUser | None:
+    """Return the user with this name: exactly, where the manager finds several."""
     users = get_user_model()
-    try:
-        with counts.store_errors():
-            found: AbstractBaseUser = users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist:
+    with counts.store_errors():
+        try:
+            return cast("AbstractBaseUser", users._default_manager.get_by_natural_key(name))
+        except users.DoesNotExist:
+            return None
+        except users.MultipleObjectsReturned:
+            found = users._default_manager.filter(**{users.USERNAME_FIELD: name})
+            return _only([user for user in found if user.get_username() == name])
+
+
+def find_by_email(address: str) -> AbstractBaseUser | None:
+    """Return the user with this address, if there is one and no other."""
+    users = get_user_model()
+    field = users.get_email_field_name()
+    names = {each.name for each in users._meta.get_fields()} - {users.USERNAME_FIELD}
+    if "@" not in address or field not in names:
         return None
-    return found
+    with counts.store_errors():
+        return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
 
 
-def _account_limit(name: str, *, is_known: bool, purpose: str = "password") -> Limit:
-    kept = FAILURES_KEPT if is_known else ACCOUNT_WINDOW
+def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
+    first, *others = [*found, None]
+    return None if len(others) > 1 else first
+
+
+def _find_user(name: str) -> AbstractBaseUser | None:
+    """Return the user whom the name means to the backends of the site that count guesses."""
+    finders = [getattr(backend, "find_user", None) for backend in get_backends()]
+    for find in [find for find in finders if find] or [find_by_name]:
+        if (user := find(name)) is not None:
+            return cast("AbstractBaseUser", user)
+    return None
+
+
+def _count_on_device(
+    request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
+) -> tuple[Limit, Count] | None:
+    """Count on the device of the user, if the request comes from one that is known still."""
+    device = devices.find(request.COOKIES, _pk(user)) if request else None
+    if device is None or user is None:
+        return None
+    limit = _device_limit(device.id, purpose)
+    count = counts.count([limit], account=_pk(user))
+    return (limit, count) if count.rows[limit.id].generation == device.generation else None
+
+
+def _pk(user: AbstractBaseUser | None) -> str:
+    return "" if user is None else str(user.pk)
+
+
+def _account_limit(user: AbstractBaseUser | None, name: str) -> Limit:
+    """For an account by its primary key: whatever it is called, and whoever has a similar name.
+
+    A name that nobody has costs as many rows.
+    """
+    is_known = user is not None
+    return _day_limit(
+        _key("password.account", f"pk {user.pk}" if user else f"name {normalized(name)}"),
+        kept=FAILURES_KEPT if is_known else ACCOUNT_WINDOW,
+    )
+
+
+def _name_limit(name: str, purpose: str) -> Limit:
+    """For a name however it is spelled: "Alice" has no more guesses where there is an "alice"."""
+    return _day_limit(_key(f"{purpose}.name", normalized(name)), kept=ACCOUNT_WINDOW)
+
+
+def _device_limit(device: str, purpose: str) -> Limit:
+    return _day_limit(_key(f"{purpose}.device", device), kept=FAILURES_KEPT)
+
+
+def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
     return Limit(
-        # Not by primary key: "Alice" and "alice" share a count, whether "alice" exists or not.
-        id=_key(f"{purpose}.account", normalized(name)),
+        id=row_id,
         free=get_conf().GUESSES_PER_ACCOUNT,
         window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
         kept_seconds=round(kept.total_seconds()),
     )
 
 
-def _device_limit(device: str) -> Limit:
-    return Limit(
-        id=_key("password.device", device),
-        free=get_conf().GUESSES_PER_ACCOUNT,
-        window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
-        kept_seconds=round(FAILURES_KEPT.total_seconds()),
-    )
-
-
-def _address_limit(request: HttpRequest | None, *, purpose: str = "password") -> Limit | None:
+def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
     network = request and client_network(client_info(request.META).ip)
     if not network:
         return None
