@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.hashers import MD5PasswordHasher
 
 from session_auth.guessing.devices import cookie_name
+from session_auth.models import GuessCount
 from tests.api_client import AUTH, ApiClient
 
 HOME, ELSEWHERE = "9.9.9.9", "8.8.8.8"
@@ -38,6 +39,11 @@ def retry_after(response: Any) -> int:
 
 def reauthenticate(browser: ApiClient, password: str) -> Any:
     return browser.call("POST", AUTH + "reauthenticate/", {"password": password})
+
+
+def failures() -> list[int]:
+    """Return the failures in a row of the account, of the name, and of the address if any."""
+    return sorted(GuessCount.objects.values_list("failures", flat=True))
 
 
 def device_cookie(browser: ApiClient) -> str:

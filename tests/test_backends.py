@@ -1,11 +1,13 @@
 """Whoever calls authenticate(): the admin, an async view, the code of a project."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
@@ -17,8 +19,9 @@ from session_auth import throttling
 from session_auth.backends import ModelBackend, ThrottleMixin
 from session_auth.exceptions import Throttled
 from session_auth.models import GuessCount
+from session_auth.views import LoginView
 from tests.api_client import PASSWORD, ApiClient
-from tests.guessing import COUNTING, HOME, caller, guess, hashed
+from tests.guessing import COUNTING, HOME, caller, failures, guess, hashed
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +115,29 @@ def test_a_login_in_the_admin_gives_the_guesses_back_and_knows_the_device(staff:
 def test_a_guess_counts_once_at_an_endpoint_and_in_the_backend(alice: User) -> None:
     guess(ApiClient(), 1)
 
-    assert GuessCount.objects.get().failures == 1
+    assert failures() == [1, 1]
+
+
+class TwicePasswords(AuthenticationForm):
+    """Tries what was typed, and what was meant if caps lock was on."""
+
+    def clean(self) -> dict[str, Any]:
+        name, typed = self.cleaned_data["username"], self.cleaned_data["password"]
+        for password in [typed, typed, typed.swapcase()]:
+            self.user_cache = authenticate(self.request, username=name, password=password)
+            if self.user_cache is not None:
+                return self.cleaned_data
+        raise self.get_invalid_login_error()
+
+
+def test_a_form_that_tries_two_passwords_makes_two_guesses(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoginView, "form_class", TwicePasswords)
+
+    assert guess(ApiClient(), 1) == [401]
+    assert failures() == [2, 2]
+    assert ApiClient().log_in(password=PASSWORD.upper()).status_code == 200
 
 
 @override_settings(AUTHENTICATION_BACKENDS=[DJANGOS])
@@ -137,12 +162,50 @@ def test_of_two_backends_that_count_the_second_may_let_a_user_in(alice: User) ->
         authenticate(request, username="alice", password="wrong")
 
 
-def test_code_without_a_request_is_throttled_by_account(alice: User) -> None:
+def test_without_a_request_whoever_is_throttled_is_nobody(alice: User) -> None:
+    """As authenticate() and the login() of Django's test client promise."""
+    assert [Client().login(username="alice", password="wrong") for _ in range(8)] == [False] * 8
+    assert authenticate(username="alice", password=PASSWORD) is None
+    with pytest.raises(Throttled):
+        authenticate(RequestFactory().post("/"), username="alice", password=PASSWORD)
+
+
+@override_settings(AUTHENTICATION_BACKENDS=[OURS, f"{__name__}.ThrottledDirectory"])
+def test_without_a_request_two_backends_that_count_are_asked_for_one_guess(alice: User) -> None:
+    for _ in range(9):
+        assert authenticate(username="alice", password="the directory's") == alice
     for _ in range(5):
         assert authenticate(username="alice", password="wrong") is None
 
-    with pytest.raises(Throttled):
-        authenticate(username="alice", password=PASSWORD)
+    assert failures() == [5, 5]
+
+
+def test_a_backend_that_is_asked_directly_counts_each_password(alice: User) -> None:
+    """Nothing ends such a call: the same password is no new guess, another one is."""
+    backend, request = ModelBackend(), RequestFactory().post("/")
+
+    assert [backend.authenticate(None, "alice", f"wrong-{n // 2}") for n in range(6)] == [None] * 6
+    assert [backend.authenticate(request, "alice", f"wrong-{n}") for n in (0, 0)] == [None] * 2
+
+    assert failures() == [4, 4]
+
+
+def test_parallel_guesses_in_one_request_are_counted_each(alice: User, bob: User) -> None:
+    """As by the aliases of GraphQL: other passwords, and other accounts."""
+    request = RequestFactory().post("/")
+
+    async def call() -> list[Any]:
+        names = ["alice", "alice", "alice", "bob"]
+        return await asyncio.gather(
+            *[
+                aauthenticate(request, username=name, password=f"wrong-{n // 2}")
+                for n, name in enumerate(names)
+            ]
+        )
+
+    assert async_to_sync(call)() == [None] * 4
+
+    assert failures() == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("backend", [OURS, f"{__name__}.ThrottledDirectory"])
@@ -150,15 +213,16 @@ def test_code_without_a_request_is_throttled_by_account(alice: User) -> None:
 def test_async_code_is_throttled_alike(alice: User, backend: str) -> None:
     right = PASSWORD if backend == OURS else "the directory's"
 
-    async def call(password: str) -> Any:
-        return await aauthenticate(username="alice", password=password)
+    async def call(password: str, request: HttpRequest | None = None) -> Any:
+        return await aauthenticate(request, username="alice", password=password)
 
     with override_settings(AUTHENTICATION_BACKENDS=[backend]):
         assert async_to_sync(call)(right) == alice
         for _ in range(5):
             assert async_to_sync(call)("wrong") is None
+        assert async_to_sync(call)(right) is None
         with pytest.raises(Throttled):
-            async_to_sync(call)(right)
+            async_to_sync(call)(right, RequestFactory().post("/"))
 
 
 class Nobody(BaseBackend):
@@ -174,7 +238,7 @@ class CountedNobody(ThrottleMixin, Nobody):
 def test_an_async_guess_counts_once_where_a_backend_has_no_async_twin(alice: User) -> None:
     async_to_sync(CountedNobody().aauthenticate)(None, username="alice", password="wrong")
 
-    assert GuessCount.objects.get().failures == 1
+    assert failures() == [1, 1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -199,12 +263,12 @@ def test_credentials_that_nobody_guesses_are_not_counted(alice: User) -> None:
 
 
 @override_settings(AUTHENTICATION_BACKENDS=[f"{__name__}.ByEmail"])
-def test_a_backend_says_which_credential_names_the_account(alice: User) -> None:
+def test_a_backend_says_which_credential_names_the_account(alice: User, rf: Any) -> None:
     for _ in range(5):
         authenticate(None, email="a@example.org", username="alice", password="wrong")
 
     with pytest.raises(Throttled):
-        authenticate(None, email="A@example.org", username="bob", password="wrong")
+        authenticate(rf.post("/"), email="A@example.org", username="bob", password="wrong")
     assert authenticate(None, username="bob", password="wrong") is None
 
 
@@ -243,7 +307,7 @@ def test_an_inactive_user_is_refused_after_the_same_work(alice: User) -> None:
     alice.save()
 
     assert authenticate(None, username="alice", password=PASSWORD) is None
-    assert GuessCount.objects.get().failures == 1
+    assert failures() == [1, 1]
 
 
 @override_settings(
@@ -282,7 +346,7 @@ def test_a_guess_counts_though_the_request_is_rolled_back(
 
     assert statuses[:5] == [500, 401 if atomic else 500, 500, 401 if atomic else 500, 500]
     assert statuses[5] == 429
-    assert sorted(GuessCount.objects.values_list("failures", flat=True)) == [5, 5]
+    assert failures() == [5, 5, 5]
 
 
 def test_a_guess_counts_though_the_request_is_rolled_back_under_asgi(
@@ -302,7 +366,7 @@ def test_a_guess_that_is_committed_counts_once(atomic_requests: None, staff: Use
     client = Client()
 
     assert [admin_guess(client).status_code for _ in range(6)] == [200] * 5 + [429]
-    assert GuessCount.objects.get().failures == 5
+    assert failures() == [5, 5]
 
 
 def test_a_right_password_is_no_failure_though_the_request_is_rolled_back(

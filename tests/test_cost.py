@@ -48,7 +48,7 @@ CALLS = [
     Call(method="GET", path="csrf/", statements=0),
     Call(method="GET", path="user/", statements=1),
     Call(method="GET", path="sessions/", statements=2),
-    Call(method="DELETE", path="sessions/", statements=2, writes=1, hops=2),
+    Call(method="DELETE", path="sessions/", statements=3, writes=2, hops=2),
     Call(method="DELETE", path="sessions/{other}/", statements=2, writes=1, hops=2),
     Call(method="POST", path="logout/", statements=2, writes=1, hops=2),
     Call(

@@ -1,14 +1,22 @@
 """Password hashes are not undone, and passwords not shown."""
 
+from pathlib import Path
 from typing import Any
 
+import django
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth import aauthenticate, hashers
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import override_settings
 from django.utils.html import escape
 from django.views.debug import ExceptionReporter
+from django.views.decorators.debug import sensitive_variables
 
+from session_auth.backends import ThrottleMixin
+from session_auth.flows import areauthenticate
 from session_auth.passwords.hashes import check_password
 from tests.api_client import AUTH, PASSWORD, signed_in
 from tests.password_calls import NEW, OLD_AND_NEW
@@ -80,11 +88,75 @@ def test_an_error_report_shows_no_password(
     with pytest.raises(RuntimeError) as caught:
         here.call("POST", AUTH + path, body)
 
-    trace: Any = caught.tb
-    while not trace.tb_frame.f_globals["__name__"].startswith("session_auth.views."):
-        trace = trace.tb_next  # past the frames of this test
-    report = ExceptionReporter(rf.get("/"), caught.type, caught.value, trace)
-    shown = report.get_traceback_html()
+    shown = report_of(caught, "session_auth.views.", rf.get("/"))
     assert "The database fails." in shown
     assert escape(PASSWORD) not in shown
     assert escape(NEW) not in shown
+
+
+def report_of(caught: Any, first: str, request: Any) -> str:
+    """Return Django's report as HTML, past the frames of the test, that know the password."""
+    trace = caught.tb
+    while not trace.tb_frame.f_globals["__name__"].startswith(first):
+        trace = trace.tb_next
+    return ExceptionReporter(request, caught.type, caught.value, trace).get_traceback_html()
+
+
+def shown_variables(caught: Any, request: Any) -> str:
+    """Return the variables that a report shows of all frames but Django's and the test's own."""
+    frames = ExceptionReporter(request, caught.type, caught.value, caught.tb).get_traceback_frames()
+    djangos = str(Path(django.__file__).parent)
+    others = [
+        frame["vars"] for frame in frames if not frame["filename"].startswith((djangos, __file__))
+    ]
+    assert any("session_auth" in frame["filename"] for frame in frames)
+    return str(others)
+
+
+@sensitive_variables()
+def fail(*args: object, **kwargs: object) -> None:
+    raise RuntimeError("The hasher fails.")
+
+
+class Synchronous(BaseBackend):
+    """One of a site's own, that has no async twin."""
+
+    @sensitive_variables("password")
+    def authenticate(self, request: Any, username: str = "", password: str = "") -> Any:  # type: ignore[override]  # its own credentials
+        return hashers.check_password(password, User.objects.get(username="alice").password)
+
+
+class Counted(ThrottleMixin, Synchronous):
+    pass
+
+
+@pytest.mark.parametrize("backend", ["session_auth.backends.ModelBackend", f"{__name__}.Counted"])
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_an_error_report_of_async_code_shows_no_password(
+    alice: User, monkeypatch: pytest.MonkeyPatch, name: str, backend: str, rf: Any
+) -> None:
+    """What runs in a thread gets no argument: asgiref's frames would show it."""
+
+    monkeypatch.setattr(hashers, "check_password", fail)
+    monkeypatch.setattr("django.contrib.auth.base_user.make_password", fail)
+
+    with (
+        override_settings(AUTHENTICATION_BACKENDS=[backend]),
+        pytest.raises(RuntimeError) as caught,
+    ):
+        async_to_sync(aauthenticate)(rf.post("/"), username=name, password=PASSWORD)
+
+    assert PASSWORD not in shown_variables(caught, rf.get("/"))
+
+
+def test_an_error_report_of_areauthenticate_shows_no_password(
+    alice: User, monkeypatch: pytest.MonkeyPatch, rf: Any
+) -> None:
+    monkeypatch.setattr(hashers, "check_password", fail)
+    request = rf.post("/")
+    request.user = alice
+
+    with pytest.raises(RuntimeError) as caught:
+        async_to_sync(areauthenticate)(request, password=PASSWORD)
+
+    assert PASSWORD not in shown_variables(caught, rf.get("/"))

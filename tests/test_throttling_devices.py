@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import override_settings
 
 from session_auth import throttling
 from session_auth.guessing import counts
 from session_auth.models import GuessCount
-from tests.api_client import PASSWORD, ApiClient, signed_in
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.guessing import (
     caller,
     device_cookie,
@@ -18,6 +19,7 @@ from tests.guessing import (
     reauthenticate,
     retry_after,
 )
+from tests.password_calls import NEW, ask, change, confirm, link_for, with_links
 
 pytestmark = pytest.mark.django_db
 
@@ -73,17 +75,144 @@ def test_a_device_is_the_same_after_the_next_login(alice: User) -> None:
     assert device_cookie(signed_in()) != cookie
 
 
-def test_a_device_is_known_for_its_own_user_and_password_alone(alice: User, bob: User) -> None:
+def test_a_device_is_known_for_its_own_users_alone(alice: User, bob: User) -> None:
     here = signed_in("bob")
     guess(ApiClient(), 5)
 
     assert here.log_in().status_code == 429  # as alice
     User.objects.filter(pk=alice.pk).update(password=bob.password)
     assert here.log_in().status_code == 429
-    bob.set_password("another " + PASSWORD)
-    bob.save()
-    guess(ApiClient(), 5, "bob")
-    assert here.log_in("bob", "another " + PASSWORD).status_code == 429
+
+
+def locked() -> None:
+    """Let strangers guess at alice until nobody who is not known gets in."""
+    assert guess(ApiClient(), 6)[-1] == 429
+
+
+def test_a_browser_is_a_device_of_five_accounts_of_which_the_first_is_forgotten(
+    alice: User,
+) -> None:
+    here = signed_in()
+    for n in range(4):
+        User.objects.create_user(f"user-{n}", password=PASSWORD)
+        here.log_in(f"user-{n}")
+    locked()
+    assert here.log_in().status_code == 200
+    for n in range(5):
+        User.objects.get_or_create(username=f"user-{n}")[0].set_password(PASSWORD)
+
+    User.objects.create_user("user-5", password=PASSWORD)
+    here.log_in("user-5")  # the sixth: that of user-0 goes, which was longest ago
+    guess(ApiClient(), 6, "user-0")
+    guess(ApiClient(), 6, "user-1")
+
+    assert here.log_in("user-0").status_code == 429
+    assert here.log_in("user-1").status_code == 200
+    assert len(device_cookie(here)) < 250
+
+
+def test_a_known_device_stays_known_whatever_happens_to_the_password(alice: User) -> None:
+    here, there = signed_in(), signed_in()
+    stranger = ApiClient()
+
+    assert confirm(there, link_for()).status_code == 200
+    locked()
+    assert here.log_in(password=NEW).status_code == 200
+    assert there.log_in(password=NEW).status_code == 200
+
+    assert change(here, old_password=NEW, new_password=PASSWORD).status_code == 200
+    assert there.log_in().status_code == 200
+    alice.refresh_from_db()
+    alice.set_password(NEW)
+    alice.save()
+    assert there.log_in(password=NEW).status_code == 200
+    assert stranger.log_in(password=NEW).status_code == 429
+
+
+def test_a_browser_that_has_made_a_reset_is_known(alice: User) -> None:
+    here = ApiClient()
+    locked()
+
+    assert confirm(here, link_for()).status_code == 200
+
+    assert ApiClient().log_in(password=NEW).status_code == 429  # which tells nobody of the reset
+    assert here.log_in(password=NEW).status_code == 200
+
+
+def test_a_new_secret_key_makes_no_device_unknown(alice: User) -> None:
+    here, late = signed_in(), signed_in()
+    new = {"SECRET_KEY": "new" * 20}
+
+    with override_settings(**new, SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+        locked()
+        assert here.log_in().status_code == 200
+    with override_settings(**new):
+        locked()
+        assert here.log_in().status_code == 200
+        assert late.log_in().status_code == 429
+
+
+def test_whoever_ends_the_other_sessions_throws_the_devices_out(alice: User) -> None:
+    here, thrown_out = signed_in(), signed_in()
+
+    here.call("DELETE", AUTH + "sessions/")
+    locked()
+
+    assert thrown_out.log_in().status_code == 429
+    assert here.log_in().status_code == 200
+
+
+def test_nothing_but_the_password_brings_a_device_back_that_was_thrown_out(
+    alice: User, bob: User
+) -> None:
+    here, thrown_out = signed_in(), signed_in()
+    here.call("DELETE", AUTH + "sessions/")
+
+    thrown_out.log_in("bob")  # in that browser, which takes the cookie anew
+    confirm(here, link_for())
+    ApiClient().log_in(password=NEW)
+    throttling.forget(alice)
+    locked()
+
+    assert thrown_out.log_in(password=NEW).status_code == 429
+    throttling.forget(alice)
+    assert thrown_out.log_in(password=NEW).status_code == 200
+    locked()
+    assert thrown_out.log_in(password=NEW).status_code == 200
+
+
+def test_python_throws_devices_out(alice: User) -> None:
+    here = signed_in()
+
+    throttling.throw_out_devices(alice)
+    throttling.throw_out_devices(alice)
+    locked()
+
+    assert here.log_in().status_code == 429
+
+
+def test_whoever_ends_other_sessions_in_a_strange_browser_makes_it_no_device(alice: User) -> None:
+    here = signed_in()
+    here.cookies.pop("sessionid_device")
+
+    here.call("DELETE", AUTH + "sessions/")
+
+    assert device_cookie(here) == ""
+
+
+# Mails to the owner
+
+
+@with_links
+def test_a_stranger_cannot_use_up_the_resets_of_a_known_device(alice: User, bob: User) -> None:
+    here = signed_in()
+    here.log_out()
+    other = signed_in("bob")
+    assert [ask(ApiClient()).status_code for _ in range(7)] == [202] * 5 + [429] * 2
+
+    assert [ask(here).status_code for _ in range(6)] == [202] * 5 + [429]
+    assert ask(other).status_code == 429
+    assert ask(here, "bob@example.org").status_code == 202
 
 
 @pytest.mark.parametrize("cookie", ["", ":", "x:y", "x" * 4000, "a:b:c", "ü:ü"])
@@ -182,7 +311,15 @@ def test_a_login_on_a_known_device_gives_strangers_no_guesses(alice: User, clock
     assert retry_after(stranger.log_in()) == 30
 
 
-def test_a_reset_begins_anew(alice: User, clock: Any) -> None:
+def test_a_reset_begins_the_hundred_anew(alice: User, clock: Any) -> None:
+    stranger = ApiClient()
+    fail(stranger, clock, 100)
+    confirm(ApiClient(), link_for())
+
+    assert stranger.log_in(password=NEW).status_code == 200
+
+
+def test_an_administrator_lets_a_user_begin_anew(alice: User, clock: Any) -> None:
     stranger = ApiClient()
     fail(stranger, clock, 100)
     throttling.forget(alice)

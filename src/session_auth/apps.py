@@ -11,7 +11,7 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, since they import models, which this module is too early for.
-        from session_auth import checks, csrf, events
+        from session_auth import checks, csrf, events, throttling
         from session_auth.sessions import users
 
         for model in users.models_of_users():
@@ -23,6 +23,7 @@ class SessionAuthConfig(AppConfig):
         user_logged_in.connect(csrf.follow_login)
         user_logged_in.connect(events.record_login)
         user_login_failed.connect(events.record_failed_login)
+        user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
         for check in checks.ALWAYS:
             register(check, Tags.security)

@@ -1,17 +1,18 @@
 """Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, whoever calls ``authenticate()``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import backends as django_backends
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
-from session_auth.exceptions import InvalidCredentials
+from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.passwords.hashes import check_password
 
 __all__ = ["ModelBackend", "ThrottleMixin"]
@@ -21,7 +22,8 @@ class ThrottleMixin(django_backends.BaseBackend):
     """Counts each guess before the backend it is mixed into looks at the password.
 
     For a backend whose ``authenticate()`` takes ``username`` and ``password``; put it first among
-    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429.
+    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429; without a request
+    there is nobody to answer, and ``authenticate()`` returns ``None``.
     """
 
     @sensitive_variables("password")
@@ -46,11 +48,12 @@ class ThrottleMixin(django_backends.BaseBackend):
     ) -> Any:
         check: Any = super().aauthenticate
         if check.__func__ is django_backends.BaseBackend.aauthenticate:
-            # Which calls authenticate() in a thread: it counts there.
-            return await check(request, username=username, password=password, **kwargs)
-        guess = await sync_to_async(self._reserve)(request, username, password, kwargs)
-        user = await super().aauthenticate(request, username=username, password=password, **kwargs)
-        return await sync_to_async(_verdict)(guess, user)
+            return await _in_thread(
+                lambda: self.authenticate(request, username=username, password=password, **kwargs)
+            )
+        guess = await _in_thread(lambda: self._reserve(request, username, password, kwargs))
+        user = await check(request, username=username, password=password, **kwargs)
+        return await _in_thread(lambda: _verdict(guess, user))
 
     def account_name(self, username: str | None, credentials: Mapping[str, Any]) -> str | None:
         """Return the name whose guesses count; ``None`` if there is none, so nothing to guess.
@@ -61,6 +64,15 @@ class ThrottleMixin(django_backends.BaseBackend):
         if username is not None:
             return username
         return credentials.get(get_user_model().USERNAME_FIELD)
+
+    def find_user(self, name: str) -> AbstractBaseUser | None:
+        """Return the user whom ``name`` means to this backend, by name or by e-mail.
+
+        So both have one count, and a device that is known. To be overridden where a backend knows
+        people by something else; it must not tell by its queries whether there is such a user.
+        """
+        by_name, by_email = throttling.find_by_name(name), throttling.find_by_email(name)
+        return by_name or by_email
 
     @sensitive_variables("password")
     def _reserve(
@@ -77,6 +89,18 @@ class ThrottleMixin(django_backends.BaseBackend):
             return throttling.reserve(request, name, password)
         except InvalidCredentials as exc:
             raise PermissionDenied from exc  # so that no other backend is asked
+        except Throttled as exc:
+            if request is None:  # so nobody can be answered 429: authenticate() returns None
+                raise PermissionDenied from exc
+            raise
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    """Call it in a thread. A closure holds the password: arguments would stand in error reports.
+
+    The frames between, which are those of asgiref, show all that they hand on.
+    """
+    return await sync_to_async(sensitive_variables()(call))()
 
 
 def _verdict(guess: throttling.Guess | None, user: Any) -> Any:
@@ -105,12 +129,18 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         if guess is None or password is None:
             return None
         user = guess.user
+        name = self.account_name(username, kwargs)
+        if user is not None and name is not None and user.get_username() != name:
+            user = self.find_user(name)
         if user is None:
             # The same work for an unknown user: no enumeration by time.
             get_user_model()().set_password(password)
             return _verdict(guess, None)
         is_right = check_password(user, password) and self.user_can_authenticate(cast("Any", user))
         return _verdict(guess, user if is_right else None)
+
+    def find_user(self, name: str) -> AbstractBaseUser | None:
+        return throttling.find_by_name(name)
 
     @sensitive_variables("password")
     async def aauthenticate(
@@ -120,6 +150,6 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        return await sync_to_async(self.authenticate)(
-            request, username=username, password=password, **kwargs
+        return await _in_thread(
+            lambda: self.authenticate(request, username=username, password=password, **kwargs)
         )

@@ -28,7 +28,9 @@ def client_info(meta: Mapping[str, Any]) -> ClientInfo:
 
     The address is that of the peer, since headers such as X-Forwarded-For are the client's to
     invent. If the peer is one of ``SESSION_AUTH_TRUSTED_PROXIES``, it is the right-most address of
-    X-Forwarded-For that is none of them: what stands left of that is the client's again.
+    X-Forwarded-For that is none of them: what stands left of that is the client's again. A network
+    is trusted in the peer alone, since clients may live in it, too: one of several hops between has
+    to be named by its address.
     """
     address = _address(meta)
     return ClientInfo(
@@ -61,13 +63,17 @@ def _address(meta: Mapping[str, Any]) -> Address | None:
         return peer
     if peer is None and UNIX_SOCKET not in proxies:
         return None
-    client, networks = peer, _networks(tuple(proxies))
+    networks = _networks(tuple(proxies))
+    if peer is not None and not any(peer in network for network in networks):
+        return peer
+    client = peer
     for hop in _hops(meta.get("HTTP_X_FORWARDED_FOR", "")):
-        is_trusted = client is None or any(client in network for network in networks)
         # What is no address tells nothing: then the last that a proxy told is the best there is.
-        if hop is None or not is_trusted:
+        if hop is None:
             break
         client = hop
+        if not any(hop in network for network in networks if network.num_addresses == 1):
+            break
     return client
 
 

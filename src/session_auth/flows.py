@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from session_auth import csrf, events, throttling
 from session_auth.conf import get_conf
@@ -70,6 +71,7 @@ async def alog_in(
     await sync_to_async(log_in)(request, user, remember=remember, method=method)
 
 
+@sensitive_variables("password")
 def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 
@@ -86,9 +88,16 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     csrf.follow_session(request)
 
 
+@sensitive_variables("password")
 async def areauthenticate(request: HttpRequest, *, password: str) -> None:
     """Do what ``reauthenticate`` does, for async views; the hash does not block the event loop."""
-    await sync_to_async(reauthenticate)(request, password=password)
+
+    # A closure, since the frames of asgiref show arguments in error reports.
+    @sensitive_variables()
+    def call() -> None:
+        reauthenticate(request, password=password)
+
+    await sync_to_async(call)()
 
 
 def log_out(request: HttpRequest) -> None:

@@ -28,7 +28,6 @@ from session_auth.exceptions import (
     Throttled,
     UserChanged,
 )
-from session_auth.guessing import devices
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
@@ -170,9 +169,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._delete_cookie(response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-            user = throttling.proven_user(request)
-            if user is not None:
-                devices.remember(request, response, user)
+            throttling.remember_device(request, response)
         elif not vary:
             return response
         if session.state is State.STORED:

@@ -1,4 +1,4 @@
-"""The tables: sessions, those that have ended, and counts of guesses."""
+"""The tables: sessions, those that have ended, counts of guesses, and whose devices are known."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -124,3 +124,13 @@ class GuessCount(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class DeviceGeneration(models.Model):
+    """Which of a user's devices are known: those of this generation; the first has no row."""
+
+    user_id = models.CharField(max_length=255, primary_key=True)  # of any user model
+    generation = models.CharField(max_length=8)
+
+    def __str__(self) -> str:
+        return self.user_id

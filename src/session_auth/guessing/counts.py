@@ -1,18 +1,18 @@
 """The rows that count guesses, with each comparison in SQL, while the row is locked."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import Error, connections, router, transaction
-from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
 
 from session_auth import events
 from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable, Throttled
-from session_auth.models import GuessCount
+from session_auth.models import DeviceGeneration, GuessCount
 
 FIRST_DELAY_SECONDS = 30
 LAST_DELAY_SECONDS = 60 * 60
@@ -47,7 +47,7 @@ ON CONFLICT (id) DO UPDATE SET
         WHEN known.expires_at < excluded.expires_at THEN excluded.expires_at
         ELSE known.expires_at END
 WHERE known.next_at <= {now}
-RETURNING id, failures
+RETURNING id, failures, next_at, (SELECT generation FROM {generations} WHERE user_id = %s)
 """
 
 # For MySQL and MariaDB, whose upsert has no WHERE. It makes the rows what they were just before
@@ -84,58 +84,107 @@ class Limit:
     kept_seconds: int
 
 
-def count(
-    limits: Collection[Limit], *, on_commit: Callable[[], None] = lambda: None
-) -> dict[str, int]:
-    """Count one failure against all limits, or against none; return the failures in a row by id.
+class Counted(NamedTuple):
+    """A row once a failure has been counted in it."""
+
+    failures: int
+    """In a row, this one included."""
+
+    next_at: int
+    generation: str
+    """That of the known devices of the account that was asked for."""
+
+
+class Count:
+    """One failure that has been counted, in the rows with these ids."""
+
+    _is_safe = False
+
+    def __init__(self, limits: Collection[Limit], rows: Mapping[str, Counted]) -> None:
+        self.rows = rows
+        self._limits = limits
+
+    def set_safe(self) -> None:
+        """Note that no rollback can undo it any more."""
+        self._is_safe = True
+
+    def make_good(self) -> None:
+        """Count it again, against each limit by itself, if it was rolled back."""
+        alias = _alias()
+        if self._is_safe or connections[alias].in_atomic_block:
+            return
+        with store_errors():
+            for limit in self._limits:
+                _count_all_or_none([limit], "", alias)
+        self._is_safe = True
+
+    def take_back(self, *, reset: str = "", pardon: str = "") -> None:
+        """Make the rows what they were without this failure, which nobody can see then.
+
+        But the row ``reset`` starts anew. No failures in a row remain: there, and in ``pardon``.
+        """
+        never = Value(0, output_field=BigIntegerField())
+        mine = [
+            When(id=row_id, next_at=row.next_at, then=never) for row_id, row in self.rows.items()
+        ]
+        with store_errors(), transaction.atomic(using=_alias()):
+            rows = _rows([*self.rows, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
+            if connections[_alias()].features.supports_update_conflicts_with_target:
+                in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
+                rows = GuessCount.objects.using(_alias()).filter(id__in=in_order)
+            rows.update(
+                failures=0,
+                next_at=Case(When(id=reset, then=never), *mine, default=F("next_at")),
+                excess=Case(When(id=pardon, then=F("excess")), default=F("excess") - 1),
+                window_ends_at=Case(When(id=reset, then=never), default=F("window_ends_at")),
+            )
+
+
+def count(limits: Collection[Limit], *, account: str = "") -> Count:
+    """Count one failure against all limits, or against none.
 
     However many call at once, no more get through than the limits allow.
-    Calls ``on_commit`` once no rollback can undo it.
+    What is returned tells the generation of the devices of ``account``, too.
     Raises ``Throttled`` if one of the limits is reached.
     """
     alias = _alias()
     with store_errors():
-        if counted := _count_all_or_none(limits, alias):
-            transaction.on_commit(on_commit, using=alias)
+        if rows := _count_all_or_none(limits, account, alias):
+            counted = Count(limits, rows)
+            transaction.on_commit(counted.set_safe, using=alias)
             return counted
         next_at = _next_at(limits)
     raise Throttled(retry_after=max(1, next_at - _now()))
 
 
-def recount(limits: Collection[Limit]) -> None:
-    """Count a failure again that was rolled back, against each limit by itself."""
+def pardon(row_id: str) -> None:
+    """Let no failures in a row remain; when the next guess is let in stays as it is."""
     with store_errors():
-        for limit in limits:
-            _count_all_or_none([limit], _alias())
+        _rows([row_id]).update(failures=0)
 
 
-def in_transaction() -> bool:
-    """Say whether what is counted now can still be rolled back."""
-    return connections[_alias()].in_atomic_block
+def generation_of(user_id: str) -> str:
+    """Return the generation of the devices that are known as the user's."""
+    rows = DeviceGeneration.objects.using(_alias()).filter(user_id=user_id)
+    with store_errors():
+        return rows.values_list("generation", flat=True).first() or ""
 
 
-def take_back(*, reset: str, refund: str = "", pardon: str = "") -> None:
-    """Undo what a guess has counted that turned out right, in the rows with these ids.
-
-    ``reset`` starts anew; ``refund`` has one failure less; ``pardon`` has none in a row.
-    """
-    never = Value(0, output_field=BigIntegerField())
-    with store_errors(), transaction.atomic(using=_alias()):
-        rows = _rows([reset, refund, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
-        if connections[_alias()].features.supports_update_conflicts_with_target:
-            in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
-            rows = GuessCount.objects.using(_alias()).filter(id__in=in_order)
-        rows.update(
-            failures=0,
-            excess=Case(When(id=refund, then=F("excess") - 1), default=F("excess")),
-            next_at=Case(When(id=pardon, then=F("next_at")), default=never),
-            window_ends_at=Case(When(id=reset, then=never), default=F("window_ends_at")),
+def set_generation(row: DeviceGeneration) -> None:
+    rows = DeviceGeneration.objects.using(_alias())
+    has_target = connections[_alias()].features.supports_update_conflicts_with_target
+    with store_errors():
+        rows.bulk_create(
+            [row],
+            update_conflicts=True,
+            update_fields=["generation"],
+            unique_fields=["user_id"] if has_target else None,
         )
 
 
-def forget(row_id: str) -> None:
+def forget(row_ids: Collection[str]) -> None:
     with store_errors():
-        _rows([row_id]).delete()
+        _rows(row_ids).delete()
 
 
 def prune(*, at_most: int = PRUNE_ROWS) -> int:
@@ -151,24 +200,29 @@ def prune(*, at_most: int = PRUNE_ROWS) -> int:
         return expired.filter(id__in=ids).delete()[0] if ids else 0
 
 
-def _count_all_or_none(limits: Collection[Limit], alias: str) -> dict[str, int] | None:
+def _count_all_or_none(
+    limits: Collection[Limit], account: str, alias: str
+) -> dict[str, Counted] | None:
     with transaction.atomic(using=alias):
-        counted = _count(limits, alias)
+        counted = _count(limits, account, alias)
         if len(counted) == len(limits):
-            return counted
+            return {
+                row_id: Counted(failures, next_at, generation or "")
+                for row_id, failures, next_at, generation in counted
+            }
         transaction.set_rollback(True, using=alias)
         return None
 
 
-def _count(limits: Collection[Limit], alias: str) -> dict[str, int]:
-    """Count against all limits, and return the failures; if one is missing, it has to be undone."""
+def _count(limits: Collection[Limit], account: str, alias: str) -> list[tuple[Any, ...]]:
+    """Count against all limits, and return the rows; if one is missing, it has to be undone."""
     in_order = sorted(limits, key=lambda limit: limit.id)
     if connections[alias].features.supports_update_conflicts_with_target:
-        return _count_at_once(in_order, alias)
-    return _count_locked(in_order, alias)
+        return _count_at_once(in_order, account, alias)
+    return _count_locked(in_order, account, alias)
 
 
-def _count_at_once(limits: Sequence[Limit], alias: str) -> dict[str, int]:
+def _count_at_once(limits: Sequence[Limit], account: str, alias: str) -> list[tuple[Any, ...]]:
     now = _now()
     rows = [
         (
@@ -182,11 +236,12 @@ def _count_at_once(limits: Sequence[Limit], alias: str) -> dict[str, int]:
         for limit in limits
     ]
     with connections[alias].cursor() as cursor:
-        cursor.execute(*_statement(COUNT, alias, rows=rows, now=now))
-        return dict(cursor.fetchall())
+        sql, values = _statement(COUNT, alias, rows=rows, now=now)
+        cursor.execute(sql, [*values, account])
+        return list(cursor.fetchall())
 
 
-def _count_locked(limits: Sequence[Limit], alias: str) -> dict[str, int]:
+def _count_locked(limits: Sequence[Limit], account: str, alias: str) -> list[tuple[Any, ...]]:
     now = _now()
     rows = [
         (limit.id, 0, -limit.free, 0, now + limit.window_seconds, now + limit.kept_seconds)
@@ -195,13 +250,14 @@ def _count_locked(limits: Sequence[Limit], alias: str) -> dict[str, int]:
     ids = [limit.id for limit in limits]
     # Who takes back a row that was not there, while others wait to add it, lets them collide.
     if _next_at(limits) > now:
-        return {}
+        return []
     with connections[alias].cursor() as cursor:
         cursor.execute(*_statement(LOCK, alias, rows=rows, now=now))
         cursor.execute(*_statement(COUNT_LOCKED, alias, ids=ids, now=now))
         if cursor.rowcount < len(limits):
-            return {}
-    return dict(_rows(ids).values_list("id", "failures"))
+            return []
+    generation = DeviceGeneration.objects.filter(user_id=account).values("generation")
+    return list(_rows(ids).values_list("id", "failures", "next_at", Subquery(generation)))
 
 
 def _statement(
@@ -214,6 +270,7 @@ def _statement(
 ) -> tuple[str, list[Any]]:
     sql = template.format(
         table=connections[alias].ops.quote_name(GuessCount._meta.db_table),
+        generations=connections[alias].ops.quote_name(DeviceGeneration._meta.db_table),
         rows=", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows)),
         ids=", ".join(["%s"] * len(ids)),
         now=now,

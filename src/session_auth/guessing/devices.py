@@ -2,20 +2,41 @@
 
 So whoever guesses from elsewhere cannot lock the user out (OWASP calls it a device cookie).
 The cookie opens nothing: without the password, all it gives is a count that starts at zero.
+
+It has an entry for each of the last ``MAX_ACCOUNTS`` accounts that were logged in to: a random
+device, the generation of the account's devices, and an HMAC of both with the account's primary key.
+An account gets a new generation when its user throws all devices out: then no entry that was given
+before is known any more, and nothing makes it so, since an entry is never signed anew unless its
+user has just proven the password.
 """
 
+import base64
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from session_auth.guessing import counts
+from session_auth.models import DeviceGeneration
+
 DEVICE_BYTES = 16
+MAC_BYTES = 16
+GENERATION_BYTES = 6
+MAX_ACCOUNTS = 5
 COOKIE_AGE = timedelta(days=365)
+ENTRY = re.compile(r"([\w-]{22})\.((?:[\w-]{8})?)\.([\w-]{22})", re.ASCII)
+
+
+class Device(NamedTuple):
+    """What an entry of the cookie says: it is known if ``generation`` is still the account's."""
+
+    id: str
+    generation: str
 
 
 def cookie_name() -> str:
@@ -23,25 +44,31 @@ def cookie_name() -> str:
     return f"{settings.SESSION_COOKIE_NAME}_device"
 
 
-def device_of(cookies: Mapping[str, str], user: AbstractBaseUser | None) -> str | None:
-    """Return the device whose cookie is among ``cookies``; ``None`` unless it is one of ``user``.
+def find(cookies: Mapping[str, str], user_id: Any) -> Device | None:
+    """Return the device of the user whose entry is among ``cookies``; ``None`` without one.
 
-    A new password makes all devices unknown: who knew the old one may have collected cookies.
+    Signed by the secret key or one of its fallbacks.
     """
-    device, _, signature = cookies.get(cookie_name(), "").partition(":")
-    # The same work for an unknown user: no enumeration by time.
-    owner = get_user_model()() if user is None else user
-    if not constant_time_compare(signature, _signature(device, owner)):
-        return None
-    return device
+    for entry in _entries(cookies):
+        if (device := _device(entry, user_id)) is not None:
+            return device
+    return None
 
 
-def remember(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
-    """Send the cookie that makes this browser a known device of ``user``."""
-    device = device_of(request.COOKIES, user) or secrets.token_urlsafe(DEVICE_BYTES)
+def remember(request: HttpRequest, response: HttpResponse, user_id: Any, generation: str) -> None:
+    """Send the cookie that makes this browser a known device of the user."""
+    entries = _entries(request.COOKIES)
+    others = [entry for entry in entries if _device(entry, user_id) is None]
+    before = find(request.COOKIES, user_id)
+    # Whoever was thrown out comes back, with the password, as another.
+    same = before is not None and before.generation == generation
+    device = Device(
+        before.id if before and same else secrets.token_urlsafe(DEVICE_BYTES), generation
+    )
+    mac = _mac(device, user_id, settings.SECRET_KEY)
     response.set_cookie(
         cookie_name(),
-        f"{device}:{_signature(device, user)}",
+        ":".join([".".join([*device, mac]), *others][:MAX_ACCOUNTS]),
         max_age=COOKIE_AGE,
         domain=settings.SESSION_COOKIE_DOMAIN,
         path=settings.SESSION_COOKIE_PATH,
@@ -51,6 +78,31 @@ def remember(request: HttpRequest, response: HttpResponse, user: AbstractBaseUse
     )
 
 
-def _signature(device: str, user: AbstractBaseUser) -> str:
-    value = f"{device}:{user.pk}:{user.get_session_auth_hash()}"
-    return salted_hmac("session_auth.guessing.devices", value, algorithm="sha256").hexdigest()
+def throw_out(user_id: Any) -> str:
+    """Let no device of the user be known that is known now; return the new generation."""
+    generation = secrets.token_urlsafe(GENERATION_BYTES)
+    counts.set_generation(DeviceGeneration(user_id=str(user_id), generation=generation))
+    return generation
+
+
+def _entries(cookies: Mapping[str, str]) -> list[str]:
+    entries = cookies.get(cookie_name(), "").split(":")[:MAX_ACCOUNTS]
+    return [entry for entry in entries if ENTRY.fullmatch(entry)]
+
+
+def _device(entry: str, user_id: Any) -> Device | None:
+    *said, mac = entry.split(".")
+    device = Device(*said)
+    secret_keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    is_signed = any(constant_time_compare(mac, _mac(device, user_id, key)) for key in secret_keys)
+    return device if is_signed else None
+
+
+def _mac(device: Device, user_id: Any, secret_key: str | bytes) -> str:
+    mac = salted_hmac(
+        "session_auth.guessing.devices",
+        f"{device.id}.{device.generation}.{user_id}",
+        secret=secret_key,
+        algorithm="sha256",
+    )
+    return base64.urlsafe_b64encode(mac.digest()[:MAC_BYTES]).rstrip(b"=").decode()

@@ -45,6 +45,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="DeviceGeneration",
+            fields=[
+                (
+                    "user_id",
+                    models.CharField(max_length=255, primary_key=True, serialize=False),
+                ),
+                ("generation", models.CharField(max_length=8)),
+            ],
+        ),
+        migrations.CreateModel(
             name="GuessCount",
             fields=[
                 (

@@ -114,8 +114,8 @@ class PasswordResetConfirmView(NewPasswordView):
             raise _password_refusal(form)
         passwords.reset_password(form)
         events.record(Event.PASSWORD_RESET, request, user_id=user.pk)
-        throttling.forget(user)
         response = json_response({"message": "Password changed"})
+        throttling.welcome(request, response, user)
         self.notify(request, response, user)
         return response
 

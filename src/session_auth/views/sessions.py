@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from session_auth import flows, sessions
+from session_auth import flows, sessions, throttling
 from session_auth.exceptions import NotFound
 from session_auth.http import JSONView, json_response, no_content, read_json
 from session_auth.sessions.base import session_of
@@ -13,7 +13,10 @@ from session_auth.user_agents import user_agent_name
 
 
 class SessionsView(JSONView):
-    """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one."""
+    """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one.
+
+    All other browsers are unknown from then on, to the throttle too.
+    """
 
     def get(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_login(request)
@@ -29,7 +32,9 @@ class SessionsView(JSONView):
         user = flows.require_recent_login(request)
         read_json(request, {})
         ended = sessions.end_sessions(user, but=_current_id(request))
-        return json_response({"ended": ended})
+        response = json_response({"ended": ended})
+        throttling.throw_out_devices(user, but=(request, response))
+        return response
 
 
 class SessionView(JSONView):
