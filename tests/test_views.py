@@ -154,10 +154,7 @@ def test_a_project_can_refuse_logins_in_its_own_form(alice: User) -> None:
     response: Any = LoginView.as_view(form_class=PaidForm)(request)
 
     assert response.status_code == 400
-    assert response.content == (
-        b'{"error": "Some fields are missing or not valid.", "code": "invalid_request", '
-        b'"fields": {"__all__": ["Pay first."]}}'
-    )
+    assert response.content == (b'{"error": "Pay first.", "code": "unpaid"}')
 
 
 def test_login_without_a_token_is_refused_and_changes_nothing(alice: User) -> None:

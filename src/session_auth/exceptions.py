@@ -34,6 +34,7 @@ class InvalidRequest(SessionAuthError):
     """A form or the reader refused something.
 
     ``fields`` maps the name of a field to its messages; ``__all__`` stands for the form as a whole.
+    ``code`` is for a form that has one of its own.
     """
 
     status = 400
@@ -41,9 +42,15 @@ class InvalidRequest(SessionAuthError):
     message = "Some fields are missing or not valid."
 
     def __init__(
-        self, message: str | None = None, *, fields: Mapping[str, Iterable[object]] | None = None
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        fields: Mapping[str, Iterable[object]] | None = None,
     ) -> None:
         super().__init__(message)
+        if code is not None:
+            self.code = code
         self.fields = {
             name: [str(text) for text in texts] for name, texts in (fields or {}).items()
         }
