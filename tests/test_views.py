@@ -327,19 +327,6 @@ def test_head_is_get_without_a_body(browser: ApiClient) -> None:
     assert headers(response) == HEADERS
 
 
-@override_settings(SESSION_AUTH_USER_FIELDS=["id", "email", "is_staff", "date_joined"])
-def test_which_fields_are_shown_is_a_setting(browser: ApiClient, alice: User) -> None:
-    response = browser.log_in()
-
-    assert response.json()["user"] == {
-        "id": alice.pk,
-        "email": "alice@example.org",
-        "is_staff": False,
-        "date_joined": json_time(alice.date_joined),
-    }
-    assert browser.user() == response.json()["user"]
-
-
 @override_settings(
     MIDDLEWARE=[
         "session_auth.middleware.SessionMiddleware",

@@ -19,6 +19,11 @@ TIMES = frozenset(
     {"ABSOLUTE_TIMEOUT", "IDLE_TIMEOUT", "KEEP_ENDED", "LAST_SEEN_INTERVAL", "RECENT_LOGIN"}
 )
 COUNTS = frozenset({"GUESSES_PER_ACCOUNT", "GUESSES_PER_ADDRESS", "MAX_SESSIONS"})
+SECRET_NAME = re.compile(
+    r"_.*|(?!(?:has|is|must|needs)_).*"
+    r"(?:password|passwd|passphrase|secret|token|hash|digest|(?:api|private)_?key|codes)",
+    re.IGNORECASE,
+)
 UNIX_SOCKET = "unix"
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
@@ -69,8 +74,11 @@ class Conf:
     TRUSTED_PROXIES: Sequence[str] = ()
     """Addresses and networks whose X-Forwarded-For is believed; ``"unix"`` is a Unix socket."""
 
-    USER_FIELDS: Sequence[str] = ("id", "username")
-    """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
+    USER_FIELDS: Sequence[str] | str = ("id", "username")
+    """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.
+
+    Or the dotted path of a function that takes the user and returns it as a dict.
+    """
 
 
 class _CachedSettings:
@@ -114,6 +122,12 @@ def _check(name: str, value: object) -> None:
     elif name == "TRUSTED_PROXIES":
         valid = isinstance(value, list | tuple) and all(map(_is_proxy, value))
         wanted = 'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"'
+    elif name == "USER_FIELDS":
+        valid = _is_path(value) or _is_names(value)
+        wanted = (
+            "a list or tuple of names, none of which is that of a secret as 'password' is, or the "
+            "dotted path of a function"
+        )
     else:
         valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         wanted = "a list or tuple of strings"
@@ -126,6 +140,17 @@ def _is_proxy(value: object) -> bool:
         return value == UNIX_SOCKET or bool(ip_network(str(value)))
     except ValueError:
         return False
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(name, str) and not SECRET_NAME.fullmatch(name) for name in value
+    )
+
+
+def _is_path(value: object) -> bool:
+    parts = value.split(".") if isinstance(value, str) else []
+    return len(parts) > 1 and all(map(str.isidentifier, parts))
 
 
 def unknown_settings() -> list[str]:

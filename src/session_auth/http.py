@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -239,8 +240,14 @@ def _is_unicode(text: str) -> bool:
 
 
 def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
-    """Return what a client sees of ``user``: the fields that ``SESSION_AUTH_USER_FIELDS`` names."""
+    """Return what a client sees of ``user``, at every endpoint: ``SESSION_AUTH_USER_FIELDS`` says.
+
+    That names the fields, or the function of the project that is called in place of this one.
+    """
     names = get_conf().USER_FIELDS
+    if isinstance(names, str):
+        described: dict[str, Any] = import_string(names)(user)
+        return described
     special = {"id": user.pk, "username": user.get_username()}
     return {name: special[name] if name in special else getattr(user, name) for name in names}
 
