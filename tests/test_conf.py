@@ -126,3 +126,38 @@ def test_a_setting_of_the_wrong_type_is_refused_by_name(value: object) -> None:
         pytest.raises(ImproperlyConfigured, match="SESSION_AUTH_API_PATHS must be a list"),
     ):
         get_conf()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["password"],
+        ["id", "_state"],
+        ["api_token"],
+        ["Secret"],
+        ["get_session_auth_hash"],
+        ["totp_secret"],
+        ["api_key"],
+        ["recovery_codes"],
+        [1],
+        "username",
+        "accounts.describe user",
+        ".describe",
+        None,
+    ],
+)
+def test_a_secret_is_nothing_to_tell_of_a_user(value: object) -> None:
+    with (
+        override_settings(SESSION_AUTH_USER_FIELDS=value),
+        pytest.raises(ImproperlyConfigured, match="USER_FIELDS must be a list or tuple of names, "),
+    ):
+        get_conf()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [("id", "last_login", "password_changed_at", "has_password", "key"), [], "accounts.describe"],
+)
+def test_what_is_no_secret_may_be_told(value: object) -> None:
+    with override_settings(SESSION_AUTH_USER_FIELDS=value):
+        assert value == get_conf().USER_FIELDS

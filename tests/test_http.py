@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from session_auth.exceptions import MalformedJSON
 from session_auth.http import MAX_BODY_BYTES, read_json, wants_json
+from tests.api_client import AUTH, ApiClient
 
 MALFORMED = {
     "nothing": b"",
@@ -47,11 +48,18 @@ REFUSED = {
     "a number for a flag": ({"flag": 1}, {"flag": ["Must be true or false."]}),
     "a flag for an integer": ({"count": True}, {"count": ["Must be an integer."]}),
     "a float for an integer": ({"count": 1.0}, {"count": ["Must be an integer."]}),
-    "an integer for a float": ({"ratio": 1}, {"ratio": ["Must be a number."]}),
+    "a flag for a float": ({"ratio": True}, {"ratio": ["Must be a number."]}),
+    "text for a list": ({"names": "a"}, {"names": ["Must be a list of strings."]}),
+    "a list of numbers": ({"names": ["a", 1]}, {"names": ["Must be a list of strings."]}),
+    "a list in a list": ({"names": [["a"]]}, {"names": ["Must be a list of strings."]}),
     "NUL": ({"text": "a\0b"}, {"text": ["Must not contain NUL or half of a surrogate pair."]}),
     "a lone surrogate": (
         {"text": "\ud800"},
         {"text": ["Must not contain NUL or half of a surrogate pair."]},
+    ),
+    "NUL in a list": (
+        {"names": ["a", "\0"]},
+        {"names": ["Must not contain NUL or half of a surrogate pair."]},
     ),
     "a lone surrogate as a key": ({"\ud800": 1}, {"\ud800": ["Unknown field."]}),
 }
@@ -102,6 +110,25 @@ def test_anything_but_utf8_json_is_the_wrong_media_type(content_type: str) -> No
     assert response.json()["code"] == "unsupported_media_type"
 
 
+@pytest.mark.parametrize("path", ["/api/echo/", AUTH + "login/", AUTH + "logout/"])
+@pytest.mark.parametrize("where", ["in the header", "in the form"])
+def test_a_form_is_the_wrong_media_type_wherever_its_token_is(
+    browser: ApiClient, path: str, where: str
+) -> None:
+    """Django's CSRF check reads the form, for the token."""
+    browser.get(AUTH + "csrf/")
+    token = browser.csrf_token()
+    in_form = where == "in the form"
+
+    for data in ({}, {"text": "a"}):
+        response = browser.post(
+            path,
+            data | ({"csrfmiddlewaretoken": token} if in_form else {}),
+            headers={} if in_form else {"X-CSRFToken": token},
+        )
+        assert response.status_code == 415
+
+
 def test_a_compressed_body_is_not_unpacked() -> None:
     assert send(b"{}", **{"Content-Encoding": "gzip"}).status_code == 415
 
@@ -141,12 +168,13 @@ def test_a_body_that_breaks_off_is_malformed() -> None:
     assert isinstance(caught.value.__cause__, UnreadablePostError)
 
 
-scalars = {
+scalars: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
     "flag": st.booleans(),
     "count": st.integers(-(2**53) + 1, 2**53 - 1),
-    "ratio": st.floats(allow_nan=False, allow_infinity=False),
+    "ratio": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-100, 100),
 }
+scalars["names"] = st.lists(scalars["text"], max_size=5)
 
 
 @given(st.fixed_dictionaries({}, optional=scalars))

@@ -105,7 +105,7 @@ def interrupted(request: HttpRequest) -> HttpResponse:
 
 def echo(request: HttpRequest) -> JsonResponse:
     """Return the body as ``read_json`` sees it."""
-    fields = {"text": str, "flag": bool, "count": int, "ratio": float}
+    fields = {"text": str, "flag": bool, "count": int, "ratio": float, "names": list}
     return JsonResponse(read_json(request, fields))
 
 

@@ -14,6 +14,11 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 PREFIX = "SESSION_AUTH_"
+SECRET_NAME = re.compile(
+    r"_.*|(?!(?:has|is|must|needs)_).*"
+    r"(?:password|passwd|passphrase|secret|token|hash|digest|(?:api|private)_?key|codes)",
+    re.IGNORECASE,
+)
 UNIX_SOCKET = "unix"
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
@@ -31,6 +36,16 @@ def _is_sequence(value: object, of: Callable[[object], bool]) -> bool:
 
 def _is_string(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _is_shown(value: object) -> bool:
+    """Say whether a name is none of a secret, as far as names tell."""
+    return isinstance(value, str) and not SECRET_NAME.fullmatch(value)
+
+
+def _is_path(value: object) -> bool:
+    parts = value.split(".") if isinstance(value, str) else []
+    return len(parts) > 1 and all(map(str.isidentifier, parts))
 
 
 def _is_proxy(value: object) -> bool:
@@ -51,6 +66,11 @@ ENGINE = _one_of(
 NETWORKS = Rule(
     'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"',
     partial(_is_sequence, of=_is_proxy),
+)
+SHOWN = Rule(
+    "a list or tuple of names, none of which is that of a secret as 'password' is, or the dotted "
+    "path of a function",
+    lambda value: _is_path(value) or _is_sequence(value, of=_is_shown),
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
 TIME = Rule(
@@ -112,8 +132,11 @@ class Conf:
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
     """Addresses and networks whose X-Forwarded-For is believed; ``"unix"`` is a Unix socket."""
 
-    USER_FIELDS: Annotated[Sequence[str], STRINGS] = ("id", "username")
-    """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute."""
+    USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
+    """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.
+
+    Or the dotted path of a function that takes the user and returns it as a dict.
+    """
 
 
 RULES: Mapping[str, Rule] = {

@@ -60,7 +60,7 @@ class InvalidRequest(SessionAuthError):
     """A form, or the reader of the body, refused a field.
 
     ``fields`` maps the name of a field to its messages, and is in the answer if it is not empty;
-    ``__all__`` stands for the form as a whole.
+    ``__all__`` stands for the form as a whole. ``code`` is for a form that has one of its own.
     """
 
     status = 400
@@ -68,9 +68,15 @@ class InvalidRequest(SessionAuthError):
     message = "Some fields are missing or not valid."
 
     def __init__(
-        self, message: str | None = None, *, fields: Mapping[str, Iterable[object]] | None = None
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        fields: Mapping[str, Iterable[object]] | None = None,
     ) -> None:
         super().__init__(message)
+        if code is not None:
+            self.code = code
         self.fields = {
             name: [str(text) for text in texts] for name, texts in (fields or {}).items()
         }

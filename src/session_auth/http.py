@@ -1,17 +1,21 @@
 """Strict JSON in, JSON out, and the one place where errors become responses."""
 
 import json
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
 
-from django.core.exceptions import RequestDataTooBig
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import NON_FIELD_ERRORS, ImproperlyConfigured, RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -49,12 +53,25 @@ HEADERS = {
 MAX_BODY_BYTES = 16 * 1024
 MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser keeps exactly (RFC 7493, 2.2)
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-TYPE_NAMES = {bool: "true or false", float: "a number", int: "an integer", str: "a string"}
+TYPE_NAMES = {
+    bool: "true or false",
+    float: "a number",
+    int: "an integer",
+    list: "a list of strings",
+    str: "a string",
+}
+FIELD_TYPES: Mapping[type[forms.Field], type] = {
+    forms.BooleanField: bool,
+    forms.DecimalField: float,
+    forms.FloatField: float,
+    forms.IntegerField: int,
+    forms.ModelMultipleChoiceField: list,
+    forms.MultipleChoiceField: list,
+    forms.Field: str,
+}
 
 TOLD_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
 """What has an event of its own, which says more."""
-
-logger = logging.getLogger("session_auth")
 
 Response = TypeVar("Response", bound=HttpResponse)
 View_ = TypeVar("View_", bound=Callable[..., Any])
@@ -99,21 +116,6 @@ def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpRespo
     )
 
 
-def after(response: HttpResponse, call: Callable[[], None]) -> None:
-    """Let ``call`` be called once ``response`` has been sent; what it raises is logged."""
-    close = response.close
-
-    def call_and_close() -> None:
-        try:
-            call()
-        except Exception:
-            logger.exception("What was to be done after the answer failed.")
-        finally:
-            close()
-
-    response.close = call_and_close  # type: ignore[method-assign]  # documented: servers call it at the end
-
-
 def guarded(response: Response) -> Response:
     """Give ``response`` the headers that every answer of this package carries."""
     for name, value in HEADERS.items():
@@ -131,28 +133,44 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any]:
-    """Return the body of ``request``: one JSON object of scalars, with no keys but ``fields``.
+    """Return the body of ``request``: one JSON object, with no keys but ``fields``.
 
-    ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int`` or
-    ``float``. A key may be absent. Where no keys are asked for, the body may be absent too.
+    ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int``,
+    ``float`` (which takes integers too: JavaScript writes 1.0 as 1) or ``list``, of strings. A key
+    may be absent. Where no keys are asked for, the body may be absent too.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``MalformedJSON`` or ``InvalidRequest``.
     """
-    body = _body(request)
-    if not body and not fields:
+    if not fields and not _body(request):
         return {}
+    data = read_object(request)
+    check_fields(data, fields)
+    return data
+
+
+def read_object(request: HttpRequest) -> dict[str, Any]:
+    """Return the body of ``request``: one JSON object, whose keys are for ``check_fields()``.
+
+    Raises ``UnsupportedMediaType``, ``PayloadTooLarge`` or ``MalformedJSON``.
+    """
+    body = _body(request)
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
     if (request.content_params or {}).get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType("Send JSON as UTF-8.")
-    data = _parse(body)
+    return _parse(body)
+
+
+def check_fields(data: Mapping[str, Any], fields: Mapping[str, type]) -> None:
+    """Raise ``InvalidRequest`` if ``data`` has other keys than ``fields``, or of other types."""
     problems = {name: _problems(value, fields.get(name)) for name, value in data.items()}
     if refused := {name: texts for name, texts in problems.items() if texts}:
         raise InvalidRequest(fields=refused)
-    return data
 
 
 def _body(request: HttpRequest) -> bytes:
+    if request.content_type in FORM_TYPES:  # first: Django's CSRF check may have read it already
+        raise UnsupportedMediaType
     try:
         body = request.body
     except RequestDataTooBig as exc:
@@ -206,11 +224,19 @@ def _refuse_number(digits: str) -> NoReturn:
 def _problems(value: object, wanted: type | None) -> list[str]:
     if wanted is None:
         return ["Unknown field."]
-    if type(value) is not wanted:  # isinstance() would take true for an integer
+    if not _has_type(value, wanted):
         return [f"Must be {TYPE_NAMES[wanted]}."]
-    if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and ("\0" in text or not _is_unicode(text)) for text in texts):
         return ["Must not contain NUL or half of a surrogate pair."]
     return []
+
+
+def _has_type(value: object, wanted: type) -> bool:
+    if isinstance(value, list):
+        return wanted is list and all(type(item) is str for item in value)
+    # isinstance() would take true for an integer.
+    return type(value) is wanted or (wanted is float and type(value) is int)
 
 
 def _is_unicode(text: str) -> bool:
@@ -220,6 +246,19 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
+    """Return what a client sees of ``user``, at every endpoint: ``SESSION_AUTH_USER_FIELDS`` says.
+
+    That names the fields, or the function of the project that is called in place of this one.
+    """
+    names = get_conf().USER_FIELDS
+    if isinstance(names, str):
+        described: dict[str, Any] = import_string(names)(user)
+        return described
+    special = {"id": user.pk, "username": user.get_username()}
+    return {name: special[name] if name in special else getattr(user, name) for name in names}
 
 
 def refuses_with_json(view: View_) -> View_:
@@ -255,6 +294,15 @@ class JSONView(View):
         response.headers["Allow"] = ", ".join(self._methods())
         return response
 
+    def describe_user(self, user: AbstractBaseUser) -> dict[str, Any]:
+        """Return what the client sees of ``user``; to be overridden where one view shows more."""
+        return describe_user(user)
+
+    def user_response(self, user: AbstractBaseUser) -> JsonResponse:
+        """Return the answer to a login or a proof: the user, and the token for the next call."""
+        user_data = self.describe_user(user)
+        return json_response({"user": user_data, "csrfToken": get_token(self.request)})
+
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in self._methods():
             raise MethodNotAllowed(allowed=self._methods())
@@ -269,3 +317,106 @@ class JSONView(View):
 
     def _methods(self) -> list[str]:
         return [name.upper() for name in self.http_method_names if hasattr(self, name)]
+
+
+class FormView(JSONView):
+    """Django's ``FormView`` in JSON: the body of a POST is what the form declares.
+
+    ``post()`` calls the methods that stand below it, in this order: override the step that is to be
+    otherwise. ``self.body`` is what the client has sent.
+    """
+
+    form_class: type[forms.Form] = forms.Form
+    required_fields: Sequence[str] = ()
+    """The fields of the form that the view cannot do without."""
+
+    keys: Mapping[str, Sequence[str]] = {}
+    """The keys in the body for a field of the form, where there are others than its name."""
+
+    extra_types: Mapping[str, type] = {}
+    """The types of the keys that the body may have beside those for fields of the form."""
+
+    body: Mapping[str, Any] = {}
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view; raise ``ImproperlyConfigured`` if the form does not fit it."""
+        view = cls(**initkwargs)
+        fields = view.form_class.base_fields
+        if missing := [name for name in view.required_fields if name not in fields]:
+            raise misfit(view.form_class, f"it needs a field '{missing[0]}'.")
+        view.get_body_types(fields)
+        return super().as_view(**initkwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.body = read_object(request)
+        form = self.get_form()
+        self.check_body(form)
+        return self.form_valid(form) if self.is_valid(form) else self.form_invalid(form)
+
+    def get_form(self) -> Any:
+        """Return the form, bound to the body."""
+        return self.get_form_class()(**self.get_form_kwargs())
+
+    def get_form_class(self) -> type[forms.Form]:
+        """Return ``form_class``, or another form for this very request."""
+        return self.form_class
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return what the form is made with: the body, under the names that the fields have."""
+        keys = {name: self.get_key(name) for name in self.keys}
+        renamed = {name: self.body[key] for name, key in keys.items() if key in self.body}
+        return {"data": {**self.body, **renamed}}
+
+    def check_body(self, form: Any) -> None:
+        """Raise ``InvalidRequest`` for an unknown key, or a value that is not of its type."""
+        check_fields(self.body, self.get_body_types(form.fields))
+
+    def get_body_types(self, fields: Mapping[str, forms.Field]) -> dict[str, type]:
+        """Return the type of each key that the body may have, for a form with these ``fields``."""
+        types = {}
+        for name, field in fields.items():
+            if field.widget.value_omitted_from_data({name: ""}, {}, name):
+                raise misfit(self.form_class, f"'{name}' must be one value, and no file.")
+            if not field.disabled:
+                found = [FIELD_TYPES[cls] for cls in type(field).__mro__ if cls in FIELD_TYPES]
+                types[self.get_key(name)] = found[0]
+        return {**types, **self.extra_types}
+
+    def get_key(self, name: str) -> str:
+        """Return the key in the body, and in the errors, for the field ``name`` of the form."""
+        keys = self.keys.get(name, (name,))
+        return next((key for key in keys if key in self.body), keys[0])
+
+    def is_valid(self, form: Any) -> bool:
+        """Say whether the form has no errors."""
+        return bool(form.is_valid())
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Do what the form is for, and return the answer."""
+        return no_content()
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Raise what ``get_refusal()`` returns, for ``dispatch()`` to log and to answer."""
+        raise self.get_refusal(form)
+
+    def get_refusal(self, form: Any) -> SessionAuthError:
+        """Return what the client is told of the errors: ``fields``, or a code of the form's own.
+
+        ``ValidationError("Verify your address first.", code="email_not_verified")`` of ``clean()``
+        is the ``error`` and the ``code`` of the answer.
+        """
+        fields: dict[str, list[str]] = {}
+        for name, texts in form.errors.items():
+            known = fields.setdefault(self.get_key(name), [])
+            known += [text for text in texts if text not in known]
+        errors = form.non_field_errors()
+        if not (codes := [error.code for error in errors.as_data() if error.code]):
+            return InvalidRequest(fields=fields)
+        del fields[NON_FIELD_ERRORS]
+        return InvalidRequest(" ".join(errors), code=codes[0], fields=fields)
+
+
+def misfit(form_class: type[forms.Form], advice: str) -> ImproperlyConfigured:
+    name = f"{form_class.__module__}.{form_class.__qualname__}"
+    return ImproperlyConfigured(f"The form {name} does not fit the view: {advice}")

@@ -35,6 +35,39 @@ def test_username_stands_for_the_field_that_the_model_calls_so(
     assert browser.user() == response.json()["user"]
 
 
+@pytest.mark.parametrize("name", ["email", "username"])
+def test_the_login_name_goes_by_either_name(browser: ApiClient, member: Member, name: str) -> None:
+    body = {name: "ada@example.org", "password": PASSWORD}
+
+    assert browser.call("POST", AUTH + "login/", body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("email", "", "This field is required."),
+        ("username", "", "This field is required."),
+        ("email", 1, "Must be a string."),
+        ("mail", "ada@example.org", "Unknown field."),
+    ],
+)
+def test_what_is_wrong_with_it_goes_by_the_name_that_was_sent(
+    browser: ApiClient, name: str, value: object, problem: str
+) -> None:
+    response = browser.call("POST", AUTH + "login/", {name: value, "password": PASSWORD})
+
+    assert response.json()["fields"] == {name: [problem]}
+
+
+def test_the_login_name_is_sent_once(browser: ApiClient, member: Member) -> None:
+    name = "ada@example.org"
+    body = {"email": name, "username": name, "password": PASSWORD}
+
+    response = browser.call("POST", AUTH + "login/", body)
+
+    assert response.json()["fields"] == {"email": ["Unknown field."]}
+
+
 def test_the_row_knows_a_user_with_a_uuid(browser: ApiClient, member: Member) -> None:
     browser.log_in("ada@example.org")
     assert Session.objects.get().user_id == member.key

@@ -1,6 +1,7 @@
 """Rules for the parts of this package: are they in place, and are its settings right?"""
 
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -120,17 +121,16 @@ def kept_keys_are_not_auth_keys(**kwargs: Any) -> list[CheckMessage]:
 
 
 def user_fields_can_be_shown(**kwargs: Any) -> list[CheckMessage]:
-    model = get_user_model()
-    columns = {field.attname for field in model._meta.concrete_fields} - {"password"}
+    fields = setting("USER_FIELDS", ())
+    problems = _no_function(fields) if isinstance(fields, str) else _no_fields(fields)
     return [
         Error(
-            f"SESSION_AUTH_USER_FIELDS must not contain '{name}'.",
-            hint=f"Name columns or properties of {model.__name__} that clients may see.",
+            f"SESSION_AUTH_USER_FIELDS must not {problem}.",
+            hint=f"Name columns or properties of {get_user_model().__name__} that clients may see, "
+            "or a function that takes the user and returns a dict.",
             id="session_auth.E008",
         )
-        for name in setting("USER_FIELDS", ())
-        if name not in columns | {"id", "username"}
-        and not isinstance(getattr(model, name, None), property | cached_property)
+        for problem in problems
     ]
 
 
@@ -182,6 +182,24 @@ def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.I001",
         )
     ]
+
+
+def _no_fields(names: Iterable[str]) -> list[str]:
+    model = get_user_model()
+    known = {field.attname for field in model._meta.concrete_fields} | {"id", "username"}
+    return [
+        f"contain '{name}'"
+        for name in names
+        if name not in known
+        and not isinstance(getattr(model, name, None), property | cached_property)
+    ]
+
+
+def _no_function(path: str) -> list[str]:
+    try:
+        return [] if callable(import_string(path)) else [f"be '{path}', which is no function"]
+    except ImportError as exc:
+        return [f"be '{path}', which cannot be imported: {exc}"]
 
 
 def _replaced(ours: type) -> type:

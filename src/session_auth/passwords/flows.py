@@ -75,12 +75,11 @@ def user_of_link(
     return user if user.is_active and token_generator.check_token(user, token) else None
 
 
-def send_links(email: str, *, form_class: type[PasswordResetForm]) -> None:
-    """Send a link to each user with this address. Which takes its time: call it after the answer.
+def send_links(form: PasswordResetForm) -> None:
+    """Send a link to each user whom the form finds; nothing to nobody if it is not valid.
 
-    A mail that cannot be sent is logged.
+    Which takes its time: call it after the answer. A mail that cannot be sent is logged.
     """
-    form = form_class({"email": email})
     if form.is_valid():
         form.save(
             domain_override=urlsplit(get_conf().PASSWORD_RESET_URL or "").netloc,

@@ -1,5 +1,6 @@
 """The endpoints of the HTTP contract."""
 
+from session_auth.http import describe_user
 from session_auth.views.csrf import CsrfView, csrf_failure
 from session_auth.views.login import LoginView, LogoutView, ReauthenticateView
 from session_auth.views.passwords import (
@@ -8,7 +9,7 @@ from session_auth.views.passwords import (
     PasswordResetView,
 )
 from session_auth.views.sessions import SessionsView, SessionView
-from session_auth.views.user import UserView, describe_user
+from session_auth.views.user import UserView
 
 __all__ = [
     "CsrfView",

@@ -1,42 +1,96 @@
 """Logging in, proving the password again, logging out."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, JsonResponse
-from django.middleware.csrf import get_token
+from django.core.exceptions import ValidationError
+from django.forms import CharField, Form
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import flows, throttling
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
-from session_auth.http import JSONView, json_response, read_json
-from session_auth.views.user import describe_user
+from session_auth.http import FormView, JSONView, json_response, misfit, read_json
 
 
-class LoginView(JSONView):
-    """``POST login/``: username and password for a new session.
+class LoginView(FormView):
+    """``POST login/``: a name and a password for a new session.
 
-    A project that has its own rules subclasses this with its own ``form_class``.
+    ``form_class`` is made with ``request`` and ``data``, as Django's ``AuthenticationForm`` is, and
+    its ``get_user()`` returns whose credentials are right. What it declares is what the body may
+    hold, and ``remember``. Where users log in by e-mail, ``email`` will do for ``username``.
     """
 
-    form_class: type[AuthenticationForm] = AuthenticationForm
+    form_class: type[Form] = AuthenticationForm
+    name_field: str = ""
+    """The field of the login name, at which guesses are counted; the usual ones are found."""
+
+    password_field: str = "password"  # noqa: S105 # a name
+    """The field of what somebody may guess, which is counted: of a PIN, say."""
+
+    extra_types: Mapping[str, type] = {"remember": bool}
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        view = cls(**initkwargs)
+        found = {
+            "keys": {**view.get_keys(), **view.keys},
+            "name_field": view.name_field or view.get_name_field(),
+            "required_fields": (*view.required_fields, view.password_field),
+        }
+        return super().as_view(**initkwargs | found)
+
+    def get_keys(self) -> dict[str, Sequence[str]]:
+        """Return the ``keys`` for the login name: ``USERNAME_FIELD`` will do for ``username``.
+
+        And the other way round. Called when the URLconf is read.
+        """
+        names = {"username", get_user_model().USERNAME_FIELD}
+        declared = names & set(self.form_class.base_fields)
+        return {name: (name, *(names - declared)) for name in declared}
+
+    def get_name_field(self) -> str:
+        """Return the ``name_field`` of a view that has none. Called when the URLconf is read."""
+        users, fields = get_user_model(), self.form_class.base_fields
+        names = ("username", users.USERNAME_FIELD, users.get_email_field_name())
+        usual = [name for name in names if name in fields]
+        texts = [
+            name
+            for name, field in fields.items()
+            if field.required and isinstance(field, CharField) and name != self.password_field
+        ]
+        if not usual and len(texts) != 1:
+            raise misfit(self.form_class, "say by name_field='...' where the login name is.")
+        return (usual or texts)[0]
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     @method_decorator(sensitive_variables())
-    def post(self, request: HttpRequest) -> JsonResponse:
-        body = read_json(request, {"username": str, "password": str, "remember": bool})
-        form = self.form_class(request, data=body)
-        guess = _reserve(request, form, body)
-        is_valid = form.is_valid()
-        is_right = guess is None or guess.accept(form.get_user() is not None)
-        if not is_valid:
-            raise _refusal(form)
-        if not is_right:
-            raise InvalidCredentials
-        flows.log_in(request, form.get_user(), remember=body.get("remember"))
-        return json_response(
-            {"user": describe_user(form.get_user()), "csrfToken": get_token(request)}
-        )
+    def is_valid(self, form: Any) -> bool:
+        """Say whether the form lets in: a guess, counted before, and taken back if it does."""
+        name, password = _typed(form, self.name_field), _typed(form, self.password_field)
+        guess = throttling.reserve(self.request, name, password) if name and password else None
+        is_valid = form.is_valid() and form.get_user() is not None
+        is_right = guess is None or guess.accept(is_valid)
+        return is_valid and is_right
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Log in the user of the form."""
+        flows.log_in(self.request, form.get_user(), remember=self.body.get("remember"))
+        return self.user_response(form.get_user())
+
+    def get_refusal(self, form: Any) -> SessionAuthError:
+        """Return ``InvalidCredentials`` if it is for the name or the password."""
+        errors = [error for found in form.errors.as_data().values() for error in found]
+        # The same answer for a wrong password, an unknown and an inactive user: no enumeration.
+        if not errors or {"invalid_login", "inactive"} & {error.code for error in errors}:
+            return InvalidCredentials()
+        return super().get_refusal(form)
 
 
 class LogoutView(JSONView):
@@ -58,21 +112,14 @@ class ReauthenticateView(JSONView):
         if not body.get("password"):
             raise InvalidRequest(fields={"password": ["This field is required."]})
         flows.reauthenticate(request, password=body["password"])
-        return json_response({"user": describe_user(user), "csrfToken": get_token(request)})
+        return self.user_response(user)
 
 
-def _reserve(
-    request: HttpRequest, form: AuthenticationForm, body: dict[str, Any]
-) -> throttling.Guess | None:
-    """Count the guess, whichever backend will check it; ``None`` if the form has none to check."""
-    name = form.fields["username"].to_python(body.get("username"))
-    password = body.get("password")
-    return throttling.reserve(request, name, password) if name and password else None
-
-
-def _refusal(form: AuthenticationForm) -> SessionAuthError:
-    codes = {error.code for error in form.non_field_errors().as_data()}
-    # The same answer for a wrong password, an unknown and an inactive user: no enumeration.
-    if codes & {"invalid_login", "inactive"}:
-        return InvalidCredentials()
-    return InvalidRequest(fields=form.errors)
+@sensitive_variables()
+def _typed(form: Form, name: str) -> str:
+    """Return what the form makes of what was typed: without spaces around it, say."""
+    try:
+        value = form.fields[name].to_python(form.data.get(name))
+    except ValidationError:  # which the form tells
+        return ""
+    return "" if value is None else str(value)

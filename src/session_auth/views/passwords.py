@@ -1,16 +1,17 @@
 """New passwords: for the old one, or for a link."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.tokens import default_token_generator
-from django.forms import Form
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware.csrf import get_token
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
@@ -19,18 +20,35 @@ from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound
-from session_auth.http import JSONView, after, json_response, read_json
+from session_auth.http import FormView, check_fields, json_response
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm
-from session_auth.views.user import describe_user
+
+logger = logging.getLogger("session_auth")
 
 
-class NewPasswordView(JSONView):
-    """What gives a user a new password, and tells them so by mail."""
+class NewPasswordView(FormView):
+    """What gives a user a new password, and tells them so by mail.
 
-    form_class: "type[SetPasswordForm[Any]]"  # which in Django 5.2 is not generic at run time
+    ``form_class`` is made with ``user`` and ``data``, as Django's ``SetPasswordForm`` is. Where it
+    wants the new password typed twice, in ``new_password1`` and ``new_password2``, the body has it
+    once, as ``new_password``.
+    """
 
-    def notify(self, request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
-        after(response, partial(self.deliver, user.pk, **asdict(client_info(request.META))))
+    keys: Mapping[str, tuple[str, ...]] = {
+        "new_password1": ("new_password",),
+        "new_password2": ("new_password",),
+    }
+
+    def check_body(self, form: Any) -> None:
+        super().check_body(form)
+        if len(self.body.get("new_password", "").encode()) > throttling.MAX_PASSWORD_BYTES:
+            longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
+            raise InvalidRequest(fields={"new_password": [longest]})
+
+    def notify(self, response: HttpResponse, user: AbstractBaseUser) -> None:
+        """Have ``deliver()`` called after the answer."""
+        client = client_info(self.request.META)
+        after(response, partial(self.deliver, user.pk, **asdict(client)))
 
     def deliver(self, user_id: Any, *, ip: str, user_agent: str) -> None:
         """Tell the user by mail; called after the answer. Override it to use a queue."""
@@ -40,99 +58,115 @@ class NewPasswordView(JSONView):
 class PasswordChangeView(NewPasswordView):
     """``POST password/change/``: a new password for the old one; all other sessions end."""
 
-    form_class: "type[SetPasswordForm[Any]]" = PasswordChangeForm
+    form_class: type[forms.Form] = PasswordChangeForm
+    required_fields = ("old_password",)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        flows.require_login(request)
+        return super().post(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"user": self.request.user}
 
     @method_decorator(sensitive_variables())
-    def post(self, request: HttpRequest) -> JsonResponse:
-        user = flows.require_login(request)
-        body = read_json(request, {"old_password": str, "new_password": str})
-        form = self.form_class(user, data=_new_password_twice(body))
-        guess = throttling.reserve(request, user, body.get("old_password", ""))
-        is_valid = form.is_valid()
-        is_right = guess.accept("old_password" not in form.errors)
-        if not is_right:
-            events.record(Event.PASSWORD_CHANGE_FAILED, request, user_id=user.pk)
-        if not is_valid:
-            raise _password_refusal(form)
-        if not is_right:
-            wrong = PasswordChangeForm.error_messages["password_incorrect"]
-            raise InvalidRequest(fields={"old_password": [wrong]})
-        passwords.change_password(request, form)
-        response = json_response({"user": describe_user(user), "csrfToken": get_token(request)})
-        self.notify(request, response, user)
+    def is_valid(self, form: Any) -> bool:
+        """Check the form; the old password is a guess, counted before and taken back if right."""
+        guess = throttling.reserve(self.request, form.user, self.body.get("old_password", ""))
+        is_right = form.is_valid() or not {"old_password", NON_FIELD_ERRORS} & set(form.errors)
+        if not guess.accept(is_right):
+            events.record(Event.PASSWORD_CHANGE_FAILED, self.request, user_id=form.user.pk)
+            if is_right:
+                form.add_error(
+                    "old_password", PasswordChangeForm.error_messages["password_incorrect"]
+                )
+        return not form.errors
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Change the password, end all other sessions, and tell the user."""
+        passwords.change_password(self.request, form)
+        response = self.user_response(form.user)
+        self.notify(response, form.user)
         return response
 
 
-class PasswordResetView(JSONView):
-    """``POST password/reset/``: a link by mail; the same answer whether there is such a user."""
+class PasswordResetView(FormView):
+    """``POST password/reset/``: a link by mail; the same answer whether there is such a user.
 
-    form_class: type[PasswordResetForm] = PasswordResetForm
+    ``form_class`` finds the users and sends the links, as Django's ``PasswordResetForm`` does.
+    """
 
-    def post(self, request: HttpRequest) -> JsonResponse:
+    form_class: type[forms.Form] = PasswordResetForm
+    required_fields = ("email",)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if get_conf().PASSWORD_RESET_URL is None:
             raise NotFound("Set SESSION_AUTH_PASSWORD_RESET_URL, for the links to lead to.")
-        form = self.form_class(read_json(request, {"email": str}))
-        if not form.is_valid():
-            raise InvalidRequest(fields=form.errors)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Count the request, and have ``deliver()`` called after the answer."""
         throttling.limit_requests(
-            request, purpose="password_reset", name=form.cleaned_data["email"]
+            self.request, purpose="password_reset", name=form.cleaned_data["email"]
         )
-        events.record(Event.PASSWORD_RESET_REQUESTED, request)
+        events.record(Event.PASSWORD_RESET_REQUESTED, self.request)
         response = json_response(
             {"message": "If there is an account with this address, a link is on its way."},
             status=202,
         )
         # Who has an account is looked up after the answer: its time tells nothing.
-        after(response, partial(self.deliver, form.cleaned_data["email"]))
+        after(response, partial(self.deliver, form))
         return response
 
-    def deliver(self, email: str) -> None:
+    def deliver(self, form: Any) -> None:
         """Look the users up and send them links; called after the answer.
 
-        Override it to use a queue.
+        Override it to use a queue, which can make the form anew from ``form.data``.
         """
-        passwords.send_links(email, form_class=self.form_class)
+        passwords.send_links(form)
 
 
 class PasswordResetConfirmView(NewPasswordView):
     """``POST password/reset/confirm/``: a new password for the link; all sessions end."""
 
-    form_class: "type[SetPasswordForm[Any]]" = SetPasswordForm
+    form_class: type[forms.Form] = SetPasswordForm
+    extra_types: Mapping[str, type] = {"uid": str, "token": str}
     token_generator = default_token_generator
 
-    @method_decorator(sensitive_variables())
-    def post(self, request: HttpRequest) -> JsonResponse:
-        body = read_json(request, {"uid": str, "token": str, "new_password": str})
-        throttling.limit_requests(request, purpose="password_reset_confirm")
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"user": self.get_user()}
+
+    def get_user(self) -> AbstractBaseUser:
+        """Return the user of the link, or raise ``InvalidRequest``; each try is counted."""
+        link = {name: value for name, value in self.body.items() if name in self.extra_types}
+        check_fields(link, self.extra_types)
+        throttling.limit_requests(self.request, purpose="password_reset_confirm")
         user = passwords.user_of_link(
-            body.get("uid", ""), body.get("token", ""), token_generator=self.token_generator
+            link.get("uid", ""), link.get("token", ""), token_generator=self.token_generator
         )
         if user is None:
             raise InvalidRequest(fields={"token": ["This link is not valid, or no longer."]})
-        form = self.form_class(user, data=_new_password_twice(body))
-        if not form.is_valid():
-            raise _password_refusal(form)
+        return user
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password, end all sessions, and tell the user."""
         passwords.reset_password(form)
-        events.record(Event.PASSWORD_RESET, request, user_id=user.pk)
+        events.record(Event.PASSWORD_RESET, self.request, user_id=form.user.pk)
         response = json_response({"message": "Password changed"})
-        throttling.welcome(request, response, user)
-        self.notify(request, response, user)
+        throttling.welcome(self.request, response, form.user)
+        self.notify(response, form.user)
         return response
 
 
-def _new_password_twice(body: Mapping[str, str]) -> dict[str, str]:
-    """Return the data for a form that wants the new password typed twice."""
-    new_password = body.get("new_password", "")
-    if len(new_password.encode()) > throttling.MAX_PASSWORD_BYTES:
-        longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
-        raise InvalidRequest(fields={"new_password": [longest]})
-    twice = {"new_password1": new_password, "new_password2": new_password}
-    return {"old_password": body.get("old_password", "")} | twice
+def after(response: HttpResponse, call: Callable[[], None]) -> None:
+    """Let ``call`` be called once ``response`` has been sent; what it raises is logged."""
+    close = response.close
 
+    def call_and_close() -> None:
+        try:
+            call()
+        except Exception:
+            logger.exception("What was to be done after the answer failed.")
+        finally:
+            close()
 
-def _password_refusal(form: Form) -> InvalidRequest:
-    fields: dict[str, list[object]] = {}
-    for name, texts in form.errors.items():
-        known = fields.setdefault(name.removesuffix("1").removesuffix("2"), [])
-        known += [text for text in texts if text not in known]
-    return InvalidRequest(fields=fields)
+    response.close = call_and_close  # type: ignore[method-assign]  # documented: servers call it at the end

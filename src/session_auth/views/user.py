@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, JsonResponse
 
-from session_auth.conf import get_conf
 from session_auth.http import JSONView, json_response
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.references import user_reference
@@ -20,17 +18,8 @@ class UserView(JSONView):
         session = session_of(request)
         session.touch()  # so that the times below are those that hold after this request
         return json_response(
-            {"user": describe_user(request.user), "session": describe_session(session)}
+            {"user": self.describe_user(request.user), "session": describe_session(session)}
         )
-
-
-def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
-    """Return what a client sees of ``user``: the fields that ``SESSION_AUTH_USER_FIELDS`` names."""
-    special = {"id": user.pk, "username": user.get_username()}
-    return {
-        name: special[name] if name in special else getattr(user, name)
-        for name in get_conf().USER_FIELDS
-    }
 
 
 def describe_session(session: BaseSessionStore) -> dict[str, Any] | None:
