@@ -297,6 +297,9 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         except StoreUnavailable as error:  # which process_exception() is told of by views alone
             return refusal_response(request, error)
 
+    def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
+        return refusal_response(request, error)
+
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
             events.record(Event.CSRF_FAILED, request, reason=reason)
