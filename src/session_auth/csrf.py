@@ -33,6 +33,9 @@ HERE = frozenset({"same-origin", "none"})
 DESTINATIONS = frozenset({"", "document", "empty"})
 """What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
 
+TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
+"""What Django puts into the ``META`` of a request whose answer may hold a token."""
+
 REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
 REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
 
@@ -293,7 +296,7 @@ def _passes_by_headers(request: HttpRequest) -> bool:
 
 
 def _use(request: HttpRequest, secret: str) -> None:
-    request.META |= {"CSRF_COOKIE": secret, "CSRF_COOKIE_NEEDS_UPDATE": True}
+    request.META |= {"CSRF_COOKIE": secret, TOKEN_USED: True}
 
 
 def _own_secret(request: HttpRequest) -> str | None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from session_auth import csrf, events, throttling
+from session_auth.caching import keep_private
 from session_auth.conf import cached_settings
 from session_auth.cookie_header import is_ambiguous
 from session_auth.events import Event
@@ -58,7 +59,7 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for four things.
+    """Django's, but for five things.
 
     A request whose cookies can be read in two ways is refused (see ``cookie_header``).
 
@@ -68,6 +69,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
 
     A store that cannot be asked is 503: never "anonymous".
+
+    What names a user, or holds a CSRF token, goes out ``private`` (see ``caching``).
     """
 
     get_response: Any  # sync, or async under ASGI
@@ -160,10 +163,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             user = throttling.proven_user(request)
             if user is not None:
                 devices.remember(request, response, user)
-        elif not vary:
+        elif not vary and csrf.TOKEN_USED not in request.META:
             return response
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
+        if session.state is State.STORED or csrf.TOKEN_USED in request.META:
+            keep_private(response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
