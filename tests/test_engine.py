@@ -273,6 +273,7 @@ def record() -> Record:
         expires_at=NOON,
         ip="",
         user_agent="",
+        passive_seen_at=None,
     )
 
 

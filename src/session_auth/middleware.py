@@ -205,8 +205,8 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
     if save and response.status_code < 500:
         return Step.SAVE
-    is_seen = session.accessed and session.touch_is_due and not session.passive
-    return Step.TOUCH if is_seen else Step.NOTHING
+    is_due = session.is_elsewhere() if session.passive else session.touch_is_due
+    return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 
 def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:

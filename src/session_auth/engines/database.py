@@ -62,10 +62,15 @@ class DatabaseRows(JoinedLookup):
 
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
         due = Q(last_seen_at__lte=since) | Q(last_seen_at__gt=record.last_seen_at)
-        columns = ("last_seen_at", "expires_at", "ip", "user_agent")
-        with _store_errors():
-            seen = {column: getattr(record, column) for column in columns}
-            return bool(_live(record.id).filter(due).update(**seen))
+        return self._mark(record, due, "last_seen_at", "expires_at", "ip", "user_agent")
+
+    def mark_passive(self, record: Record, *, since: datetime) -> bool:
+        due = (
+            Q(passive_seen_at=None)
+            | Q(passive_seen_at__lte=since)
+            | Q(passive_seen_at__gt=record.passive_seen_at)
+        )
+        return self._mark(record, due, "passive_seen_at", "ip", "user_agent")
 
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
         columns = ("authenticated_at", "methods", "expires_at") if proven else ()
@@ -98,6 +103,11 @@ class DatabaseRows(JoinedLookup):
         with _store_errors():
             ids = list(rows.values_list("id", flat=True)[:at_most])
         return self.remove_ids(ids)
+
+    def _mark(self, record: Record, due: Q, *columns: str) -> bool:
+        with _store_errors():
+            seen = {column: getattr(record, column) for column in columns}
+            return bool(_live(record.id).filter(due).update(**seen))
 
     def in_transaction(self) -> bool:
         return connections[_alias()].in_atomic_block

@@ -10,7 +10,7 @@ from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.models import EndedSession
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import Record, seen_at
 from session_auth.signals import EndReason, session_ended
 
 logger = logging.getLogger("session_auth")
@@ -39,7 +39,7 @@ def _keep(ends: Iterable[tuple[Record, EndReason]]) -> None:
             reason=str(reason),
             methods=record.methods,
             created_at=record.created_at,
-            last_seen_at=record.last_seen_at,
+            last_seen_at=seen_at(record),
             ended_at=now,
             ip=record.ip,
             user_agent=record.user_agent,

@@ -12,7 +12,8 @@ from session_auth.signals import EndReason
 class Rows(ABC):
     """The rows of all sessions. Each method is atomic; only ``insert`` makes a row.
 
-    ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` spare a row whose time is up.
+    ``compare_and_set``, ``revise``, ``mark_seen``, ``mark_passive`` and ``rename`` spare a row
+    whose time is up.
 
     Each raises ``StoreUnavailable`` when the store cannot be asked.
     """
@@ -48,6 +49,14 @@ class Rows(ABC):
         """Write the columns for the last activity, unless some was recorded after ``since``.
 
         Say whether they were written. A time in the future counts as never recorded.
+        """
+
+    @abstractmethod
+    def mark_passive(self, record: Record, *, since: datetime) -> bool:
+        """Write who sent a passive request, unless such was recorded after ``since``.
+
+        Say whether it was. The time at which the session ends stays what it is. A time in the
+        future counts as never recorded.
         """
 
     @abstractmethod
