@@ -274,6 +274,7 @@ def record() -> Record:
         expires_at=NOON,
         ip="",
         user_agent="",
+        passive_seen_at=None,
     )
 
 

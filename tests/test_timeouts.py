@@ -1,6 +1,6 @@
 """When a session ends by itself, and what makes it last."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -141,50 +141,6 @@ def test_a_view_that_does_not_look_at_the_session_is_no_activity(
 
     with django_assert_num_queries(0):
         browser.get("/page/untouched/")
-
-
-PASSIVE: dict[str, Callable[[ApiClient], Any]] = {
-    "a header": lambda b: b.get("/api/private/", headers={"Session-Activity": "passive"}),
-    "a prefetch": lambda b: b.get("/page/", headers={"Sec-Purpose": "prefetch"}),
-    "a prerender": lambda b: b.get("/page/", headers={"Sec-Purpose": "prefetch;prerender"}),
-    "a view": lambda b: b.get("/api/passive/"),
-    "an async view": lambda b: b.get("/api/passive-async/"),
-}
-
-
-@pytest.mark.parametrize("call", PASSIVE.values(), ids=PASSIVE)
-def test_a_passive_request_makes_nothing_last_longer_and_writes_nothing(
-    clock: Any,
-    browser: ApiClient,
-    alice: User,
-    django_assert_num_queries: Any,
-    call: Callable[[ApiClient], Any],
-) -> None:
-    """A76, A88"""
-    browser.log_in()
-    before = Session.objects.values().get()
-
-    for minutes in (20, 40, 59):
-        clock.move_to(NOON + minutes * MINUTE)
-        with django_assert_num_queries(1):
-            assert call(browser).status_code == 200
-    assert Session.objects.values().get() == before
-    clock.move_to(NOON + HOUR)
-
-    assert not is_logged_in(browser)
-
-
-def test_what_a_passive_request_writes_is_saved_and_does_not_count(
-    clock: Any, browser: ApiClient, alice: User
-) -> None:
-    browser.log_in()
-    clock.move_to(NOON + 10 * MINUTE)
-
-    browser.get("/api/note/?a=1", headers={"Session-Activity": "passive"})
-
-    row = Session.objects.get()
-    assert '"a":"1"' in row.data
-    assert (row.last_seen_at, row.expires_at) == (NOON, NOON + HOUR)
 
 
 @pytest.mark.parametrize("value", ["active", "", "PASSIVE", "passive, passive"])

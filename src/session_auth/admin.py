@@ -37,6 +37,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "authenticated_at",
         "proofs",
         "last_seen_at",
+        "passive_seen_at",
         "expires_at",
     )
     list_display = ("short_id", "user", "ip", "user_agent", "last_seen_at", "expires_at")

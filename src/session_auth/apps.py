@@ -11,7 +11,7 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, since they import models, which this module is too early for.
-        from session_auth import checks, csrf, events, throttling
+        from session_auth import caching, checks, csrf, events, throttling
         from session_auth.sessions import users
 
         for model in users.models_of_users():
@@ -25,6 +25,7 @@ class SessionAuthConfig(AppConfig):
         user_login_failed.connect(events.record_failed_login)
         user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
+        caching.keep_pages_of_users_out()
         for check in checks.ALWAYS:
             register(check, Tags.security)
         for check in checks.DEPLOY:

@@ -1,6 +1,7 @@
 """Is this request from our own pages? Three checks, and a sentence that says what to do."""
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from django.utils.http import is_same_domain
 from session_auth import events
 from session_auth.conf import cached_settings, get_conf
 from session_auth.events import Event
-from session_auth.exceptions import CsrfFailed
+from session_auth.exceptions import CsrfFailed, StoreUnavailable
 from session_auth.keys import csrf_secret
 from session_auth.signals import csrf_token_needed
 
@@ -33,6 +34,9 @@ HERE = frozenset({"same-origin", "none"})
 
 DESTINATIONS = frozenset({"", "document", "empty"})
 """What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
+
+TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
+"""What Django puts into the ``META`` of a request whose answer may hold a token."""
 
 REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
 REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
@@ -50,9 +54,12 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
     run against them, on every version.
     """
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         if cached_settings.CSRF_USE_SESSIONS:
-            super().process_request(request)
+            try:
+                super().process_request(request)
+            except StoreUnavailable as error:
+                return self._unavailable(request, error)
         elif (
             cached_settings.CSRF_COOKIE_NAME in request.COOKIES
             or cached_settings.SESSION_COOKIE_NAME in request.COOKIES
@@ -60,6 +67,7 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
             request.META["CSRF_COOKIE"] = _own_secret(request) or SimpleLazyObject(
                 partial(self._secret, request)  # which has to look the session up
             )
+        return None
 
     def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
         if (
@@ -109,10 +117,17 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         return secret
 
     def _secret(self, request: HttpRequest) -> str:
-        try:
-            secret = self._get_secret(request)
-        except django_csrf.InvalidTokenFormat:
-            secret = None
+        """Return what the tokens of the answer follow from; no request is checked against it.
+
+        Where the store is down, it is what it is for a visitor, so that the page can be served: at
+        worst, it is a token that will be refused.
+        """
+        secret = None
+        with suppress(StoreUnavailable):
+            secret = _secret_of_user(request)
+        if secret is None:
+            with suppress(django_csrf.InvalidTokenFormat):
+                secret = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
         return secret or get_random_string(
             django_csrf.CSRF_SECRET_LENGTH, django_csrf.CSRF_ALLOWED_CHARS
         )
@@ -120,6 +135,9 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
     def _set_csrf_cookie(self, request: HttpRequest, response: HttpResponseBase) -> None:
         request.META["CSRF_COOKIE"] = str(request.META["CSRF_COOKIE"])  # which may be lazy
         super()._set_csrf_cookie(request, response)  # type: ignore[misc]  # not in the stubs
+
+    def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
+        raise error
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         return super()._reject(request, reason)  # type: ignore[misc]  # not in the stubs
@@ -284,7 +302,7 @@ def _passes_by_headers(request: HttpRequest) -> bool:
 
 
 def _use(request: HttpRequest, secret: str) -> None:
-    request.META |= {"CSRF_COOKIE": secret, "CSRF_COOKIE_NEEDS_UPDATE": True}
+    request.META |= {"CSRF_COOKIE": secret, TOKEN_USED: True}
 
 
 def _own_secret(request: HttpRequest) -> str | None:

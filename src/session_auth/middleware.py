@@ -14,7 +14,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from session_auth import csrf, events, throttling
 from session_auth.conf import cached_settings
@@ -50,6 +50,9 @@ INTERRUPTED = (
 EXPECTED_USER = "HTTP_SESSION_USER"
 """Where the header is in which a client names whom it shows, by their ``user_reference()``."""
 
+WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
+"""The directives of ``Cache-Control`` by which a view has said it already (RFC 9111, 5.2.2)."""
+
 
 class Step(Enum):
     """What remains to be done with the session once there is an answer."""
@@ -75,6 +78,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
     and code.
+
+    What names a user, or holds a CSRF token, goes out ``private`` (see ``caching``).
     """
 
     get_response: Any  # sync, or async under ASGI
@@ -170,10 +175,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         elif step is Step.SAVE:
             self._set_cookie(session, response)
             throttling.remember_device(request, response)
-        elif not vary:
+        elif not vary and csrf.TOKEN_USED not in request.META:
             return response
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
+        if session.state is State.STORED or csrf.TOKEN_USED in request.META:
+            _keep_private(response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
@@ -210,8 +217,8 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
     if save and response.status_code < 500:
         return Step.SAVE
-    is_seen = session.accessed and session.touch_is_due and not session.passive
-    return Step.TOUCH if is_seen else Step.NOTHING
+    is_due = session.is_elsewhere() if session.passive else session.touch_is_due
+    return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 
 def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
@@ -224,6 +231,16 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )
+
+
+def _keep_private(response: HttpResponse) -> None:
+    """Let no cache but the browser's keep ``response``, unless its view has said who may."""
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "private"
+        return
+    directives = response.headers["Cache-Control"].lower().split(",")
+    if WHO_MAY_STORE.isdisjoint(each.partition("=")[0].strip() for each in directives):
+        patch_cache_control(response, private=True)
 
 
 def _cookie_age(session: BaseSessionStore) -> int:
@@ -315,6 +332,9 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             return super().process_view(request, *view)
         except StoreUnavailable as error:  # which process_exception() is told of by views alone
             return refusal_response(request, error)
+
+    def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
+        return refusal_response(request, error)
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):

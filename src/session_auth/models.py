@@ -47,6 +47,8 @@ class Session(models.Model):
 
     ip = models.CharField(_("address"), max_length=45, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
+    # Apart from last_seen_at, from which the idle timeout runs.
+    passive_seen_at = models.DateTimeField(_("passively seen at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("session")

@@ -82,9 +82,16 @@ class DatabaseRows(JoinedLookup):
     @SESSIONS.asks
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
         due = Q(last_seen_at__lte=since) | Q(last_seen_at__gt=record.last_seen_at)
-        columns = ("last_seen_at", "expires_at", "ip", "user_agent")
-        seen = {column: getattr(record, column) for column in columns}
-        return bool(_live(record.id).filter(due).update(**seen))
+        return self._mark(record, due, "last_seen_at", "expires_at", "ip", "user_agent")
+
+    @SESSIONS.asks
+    def mark_passive(self, record: Record, *, since: datetime) -> bool:
+        due = (
+            Q(passive_seen_at=None)
+            | Q(passive_seen_at__lte=since)
+            | Q(passive_seen_at__gt=record.passive_seen_at)
+        )
+        return self._mark(record, due, "passive_seen_at", "ip", "user_agent")
 
     @SESSIONS.changes
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
@@ -125,6 +132,10 @@ class DatabaseRows(JoinedLookup):
     def remove_expired(self, *, at_most: int) -> list[Record]:
         expired = _rows().filter(expires_at__lte=timezone.now()).order_by("expires_at")
         return _take_ids(list(expired.values_list("id", flat=True)[:at_most]), None)
+
+    def _mark(self, record: Record, due: Q, *columns: str) -> bool:
+        seen = {column: getattr(record, column) for column in columns}
+        return bool(_live(record.id).filter(due).update(**seen))
 
     @SESSIONS.asks
     def remove_all(self, reason: EndReason) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
-from django.db.models import CharField, Model, Value
+from django.db.models import Case, CharField, F, Model, Value, When
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -61,7 +61,8 @@ def _keep_all(reason: EndReason, alias: str) -> None:
         for batch in _batches(rows.values_list(*Record._fields)):
             keep([Record._make(row) for row in batch], reason)
         return
-    copied = ("methods", "created_at", "last_seen_at", "ip", "user_agent")
+    copied = ("methods", "created_at", "ip", "user_agent")
+    was_passive = When(passive_seen_at__gt=F("last_seen_at"), then="passive_seen_at")
     _insert(
         EndedSession,
         rows.values_list(
@@ -69,9 +70,10 @@ def _keep_all(reason: EndReason, alias: str) -> None:
             Cast("user_id", CharField(max_length=255)),
             Value(str(reason)),
             Value(timezone.now()),
+            Case(was_passive, default="last_seen_at"),
             *copied,
         ),
-        columns=("session_id", "user_id", "reason", "ended_at", *copied),
+        columns=("session_id", "user_id", "reason", "ended_at", "last_seen_at", *copied),
         alias=alias,
     )
 

@@ -95,6 +95,10 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=300, verbose_name="user agent"),
                 ),
                 (
+                    "passive_seen_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="passively seen at"),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         blank=True,

@@ -41,6 +41,7 @@ from session_auth.sessions.values import (
     SessionInfo,
     State,
     deadlines_of,
+    is_due,
     read_methods,
     write_methods,
 )
@@ -133,7 +134,7 @@ class BaseSessionStore(SessionBase):
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
                 self._record = record
-                self.touch_is_due = _touch_is_due(record, now)
+                self.touch_is_due = is_due(record.last_seen_at, now)
                 self.state = State.STORED
                 return data
             # Unless a request at the same time has found it alive by its own clock.
@@ -232,13 +233,27 @@ class BaseSessionStore(SessionBase):
         self.state = State.NEW
 
     def touch(self) -> None:
-        """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most."""
+        """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most.
+
+        Of a passive request it is recorded who sent it, if that is another address or user agent
+        than the last; it makes the session last no longer.
+        """
         now = timezone.now()
-        if self._record is None or self.passive or not _touch_is_due(self._record, now):
+        if self._record is None:
+            return
+        if not (self.is_elsewhere() if self.passive else is_due(self._record.last_seen_at, now)):
             return
         seen = self._seen(self._record, dict(self.items()), now)
-        if self.rows.mark_seen(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
+        mark = self.rows.mark_passive if self.passive else self.rows.mark_seen
+        if mark(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
             self._record = seen
+
+    def is_elsewhere(self) -> bool:
+        """Say whether ``touch()`` would write who has sent this request, if it is passive."""
+        if self._record is None or not is_due(self._record.passive_seen_at, timezone.now()):
+            return False
+        client = client_info(self.meta)
+        return (client.ip, client.user_agent) != (self._record.ip, self._record.user_agent)
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -364,14 +379,18 @@ class BaseSessionStore(SessionBase):
             expires_at=now,
             ip=before.ip if before else "",
             user_agent=before.user_agent if before else "",
+            passive_seen_at=before.passive_seen_at if before else None,
         )
         return self._seen(record, data, now)
 
     def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
         """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
-        if not self.passive:
-            client = client_info(self.meta)
-            record = record._replace(last_seen_at=now, ip=client.ip, user_agent=client.user_agent)
+        client = client_info(self.meta)
+        record = record._replace(ip=client.ip, user_agent=client.user_agent)
+        if self.passive:
+            record = record._replace(passive_seen_at=now)
+        else:
+            record = record._replace(last_seen_at=now)
         return record._replace(expires_at=self._deadlines(data, record, now).first)
 
     def _deadlines(self, data: Mapping[str, Any], record: Record, now: datetime) -> Deadlines:
@@ -404,11 +423,6 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
 @lru_cache
 def _serializer(path: str) -> Any:
     return import_string(path)
-
-
-def _touch_is_due(record: Record, now: datetime) -> bool:
-    """Say whether activity at ``now`` is to be written: the last was not within the interval."""
-    return not now - get_conf().LAST_SEEN_INTERVAL < record.last_seen_at <= now
 
 
 def user_id_of(data: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.models import EndedSession
 from session_auth.sessions.rows import Rows
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import Record, seen_at
 from session_auth.signals import EndReason, session_ended
 
 BATCH_ROWS = 1000
@@ -106,7 +106,7 @@ def keep(records: Iterable[Record], reason: EndReason | None = None) -> None:
             reason=str(reason or timeout_of(record)),
             methods=record.methods,
             created_at=record.created_at,
-            last_seen_at=record.last_seen_at,
+            last_seen_at=seen_at(record),
             ended_at=now,
             ip=record.ip,
             user_agent=record.user_agent,

@@ -13,8 +13,9 @@ class Rows(ABC):
     """The rows of all sessions.
 
     Each method is one step: all of it is done or nothing, whatever else happens at the same time.
-    ``insert`` alone makes rows. ``compare_and_set``, ``revise``, ``mark_seen`` and ``rename`` treat
-    a row whose ``expires_at`` has passed as if it were not there.
+    ``insert`` and ``adopt`` alone make rows. ``compare_and_set``, ``revise``, ``mark_seen``,
+    ``mark_passive`` and ``rename`` treat a row whose ``expires_at`` has passed as if it were not
+    there.
 
     What removes rows also writes the records of ended sessions (``SESSION_AUTH_KEEP_ENDED``), in
     the same step; the caller tells the world of them.
@@ -61,6 +62,14 @@ class Rows(ABC):
         """Write the columns for the last activity, unless some was recorded after ``since``.
 
         Say whether they were written. A time in the future counts as never recorded.
+        """
+
+    @abstractmethod
+    def mark_passive(self, record: Record, *, since: datetime) -> bool:
+        """Write who sent a passive request, unless such was recorded after ``since``.
+
+        Say whether it was. The time at which the session ends stays what it is. A time in the
+        future counts as never recorded.
         """
 
     @abstractmethod

@@ -50,6 +50,7 @@ class Record(NamedTuple):
     expires_at: datetime
     ip: str
     user_agent: str
+    passive_seen_at: datetime | None
 
 
 class Stored(Protocol):
@@ -73,6 +74,13 @@ class Stored(Protocol):
     def ip(self) -> str: ...
     @property
     def user_agent(self) -> str: ...
+    @property
+    def passive_seen_at(self) -> datetime | None: ...
+
+
+def seen_at(stored: Stored) -> datetime:
+    """Return when the session was last seen, be it by a passive request."""
+    return max(stored.last_seen_at, stored.passive_seen_at or stored.last_seen_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +93,9 @@ class SessionInfo:
     ``methods`` maps each way in which the user proved who they are, such as ``"password"``, to the
     time of the last such proof; ``authenticated_at`` is the time of the last proof of any kind.
 
-    ``last_seen_at`` is behind by ``SESSION_AUTH_LAST_SEEN_INTERVAL`` at most, and ``ip`` and
-    ``user_agent`` are those of that request ("" where it had none). At ``expires_at`` the session
-    ends if nobody uses it until then.
+    ``ip`` and ``user_agent`` are those of the request of ``last_seen_at`` ("" where it had none),
+    passive or not. It is behind by ``SESSION_AUTH_LAST_SEEN_INTERVAL`` at most, but for passive
+    requests from there. At ``expires_at`` the session ends if nobody uses it until then.
     """
 
     id: str
@@ -109,7 +117,7 @@ class SessionInfo:
             created_at=stored.created_at,
             authenticated_at=stored.authenticated_at,
             methods=read_methods(stored.methods),
-            last_seen_at=stored.last_seen_at,
+            last_seen_at=seen_at(stored),
             expires_at=stored.expires_at,
             ip=stored.ip,
             user_agent=stored.user_agent,
@@ -150,9 +158,9 @@ def deadlines_of(
     )
 
 
-def touch_is_due(record: Record, now: datetime) -> bool:
-    """Say whether activity at ``now`` is to be written: the last was not within the interval."""
-    return not now - get_conf().LAST_SEEN_INTERVAL < record.last_seen_at <= now
+def is_due(seen_at: datetime | None, now: datetime) -> bool:
+    """Say whether a request at ``now`` is to be written: the last was not within the interval."""
+    return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
 
 
 def read_methods(text: str) -> dict[str, datetime]:
