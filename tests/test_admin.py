@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from tests.api_client import PASSWORD, id_of, signed_in
@@ -65,3 +65,50 @@ def test_staff_end_one_session(staff: Client, alice: User, ends: list[Any]) -> N
     staff.post(f"{LIST}{quote(id_of(here))}/delete/", {"post": "yes"})
 
     assert ends == [(id_of(here), alice.pk, "ended_by_admin")]
+
+
+def test_the_page_that_asks_first_names_numbers_and_not_each_session(
+    staff: Client, alice: User
+) -> None:
+    browsers = [signed_in() for _ in range(3)]
+    select = {"action": "delete_selected", "_selected_action": [id_of(browsers[0])]}
+
+    page = staff.post(LIST, select | {"select_across": "1"}).content.decode()
+    few = staff.post(LIST, select | {"select_across": "0"}).content.decode()
+
+    assert "4 sessions" in page  # and that of the staff
+    assert 'name="select_across" value="1"' in page
+    assert "1 session<" in few
+    assert [id_of(browser) in few for browser in browsers] == [True, False, False]
+
+
+def test_staff_end_all_sessions_that_match(staff: Client, alice: User, bob: User) -> None:
+    alices, bobs = [signed_in() for _ in range(3)], signed_in("bob")
+
+    staff.post(
+        LIST + "?q=alice",
+        {
+            "action": "delete_selected",
+            "_selected_action": [id_of(alices[0])],
+            "select_across": "1",
+            "post": "yes",
+        },
+    )
+
+    assert [browser.user() for browser in alices] == [None] * 3
+    assert bobs.user() is not None
+
+
+def test_staff_without_the_right_to_delete_end_nothing(alice: User) -> None:
+    reader = User.objects.create_user("reader", password=PASSWORD, is_staff=True)
+    reader.user_permissions.add(
+        Permission.objects.get(codename="view_session", content_type__app_label="session_auth")
+    )
+    here, client = signed_in(), Client()
+    client.force_login(reader)
+
+    client.post(
+        LIST, {"action": "delete_selected", "_selected_action": [id_of(here)], "post": "yes"}
+    )
+
+    assert here.user() is not None

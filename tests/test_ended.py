@@ -138,7 +138,7 @@ def test_a_record_that_cannot_be_written_is_in_the_log_whole(
     assert response.status_code == 200
     assert not Session.objects.exists()
     assert ends == [(session_id, alice.pk, "logout")]
-    [lost] = [each for each in caplog.records if "ended_session_not_kept" in each.message]
+    [lost] = [each for each in caplog.records if "session_record_lost" in each.message]
     logged = {field.attname: vars(lost)[field.attname] for field in EndedSession._meta.fields}
     assert (logged["session_id"], logged["user_id"]) == (session_id, str(alice.pk))
     assert (logged["reason"], logged["user_agent"]) == ("logout", "Laptop")

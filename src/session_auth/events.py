@@ -40,7 +40,7 @@ class Event(StrEnum):
     CSRF_FAILED = "csrf_failed"
     AMBIGUOUS_COOKIE = "ambiguous_cookie"
     # ERROR
-    ENDED_SESSION_NOT_KEPT = "ended_session_not_kept"
+    SESSION_RECORD_LOST = "session_record_lost"
     STORE_UNAVAILABLE = "store_unavailable"
 
 
@@ -55,7 +55,7 @@ LEVELS = {
         ),
         logging.WARNING,
     ),
-    Event.ENDED_SESSION_NOT_KEPT: logging.ERROR,
+    Event.SESSION_RECORD_LOST: logging.ERROR,
     Event.STORE_UNAVAILABLE: logging.ERROR,
 }
 

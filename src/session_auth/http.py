@@ -36,6 +36,7 @@ from session_auth.exceptions import (
 )
 
 __all__ = [
+    "FormView",
     "JSONView",
     "error_response",
     "json_response",

@@ -1,6 +1,5 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
-from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from typing import Any
@@ -150,8 +149,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if step is Step.SAVE:
             session.save()
         elif step is Step.TOUCH:
-            with suppress(StoreUnavailable):  # which is logged; it can be noted the next time
-                session.touch()
+            session.touch()
         return step
 
     def _refuse(self, request: HttpRequest, error: UpdateError | StoreUnavailable) -> HttpResponse:
@@ -177,10 +175,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             throttling.remember_device(request, response)
         elif not vary and csrf.TOKEN_USED not in request.META:
             return response
-        if session.state is State.STORED:
-            csrf.correct_cookie(request, response)
         if session.state is State.STORED or csrf.TOKEN_USED in request.META:
             _keep_private(response)
+        if session.state is State.STORED:
+            csrf.correct_cookie(request, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:

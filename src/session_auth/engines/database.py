@@ -119,14 +119,14 @@ class DatabaseRows(JoinedLookup):
             return _take(rows.filter(id=only), reason)
         if but is not None and connections[_alias()].vendor != "mysql":
             stamps.stamp_for_adoption(user_id, alias=_alias())
-            return _take(_in_order(rows.exclude(id=but)), reason)
+            return _take(rows.exclude(id=but), reason)
         with transaction.atomic(using=_alias()):
             _lock_user(user_id)
             if but is not None:
                 stamps.stamp_for_adoption(user_id, alias=_alias())
-                return _take(_in_order(rows.exclude(id=but)), reason)
+                return _take(rows.exclude(id=but), reason)
             stamps.stamp([user_id], alias=_alias())
-            return _take(_in_order(rows), reason)
+            return _take(rows, reason)
 
     @SESSIONS.asks
     def remove_expired(self, *, at_most: int) -> list[Record]:
@@ -202,7 +202,7 @@ def _take_ids(session_ids: Collection[str], reason: EndReason | None) -> list[Re
     if len(ids) == 1:
         return _take(_rows().filter(id=ids[0]), reason)
     batches = (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
-    taken = (_take(_in_order(_rows().filter(id__in=batch)), reason) for batch in batches)
+    taken = (_take(_rows().filter(id__in=batch), reason) for batch in batches)
     return list(chain.from_iterable(taken))
 
 
@@ -223,16 +223,6 @@ def _delete(rows: QuerySet[Session]) -> list[Record]:
         taken = _records(rows.select_for_update())
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken
-
-
-def _in_order(rows: QuerySet[Session]) -> QuerySet[Session]:
-    """Return the rows so that they are locked in the order of their ids.
-
-    Others who delete some of them wait then, and no two wait for each other.
-    """
-    if connections[_alias()].vendor != "postgresql":
-        return rows
-    return _rows().filter(id__in=rows.order_by("id").select_for_update().values("id"))
 
 
 def _lock_user(user_id: Any) -> None:

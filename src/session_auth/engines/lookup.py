@@ -107,12 +107,20 @@ def can_take(alias: str) -> bool:
 
 
 def take(rows: QuerySet[Session]) -> list[Record]:
-    """Delete the rows and return them, in one statement."""
+    """Delete the rows and return them, in one statement.
+
+    PostgreSQL locks them in the order of their ids: so no two who delete wait for each other.
+    """
     connection = connections[rows.db]
     lookup = _lookup(connection, _statement(rows.db, False))
-    sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
-    fields = Session._meta.concrete_fields
-    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    quote = connection.ops.quote_name
+    if connection.vendor == "postgresql":
+        ids, parameters = rows.order_by("id").values("id").query.get_compiler(rows.db).as_sql()
+        table = quote(Session._meta.db_table)
+        sql = f"DELETE FROM {table} WHERE {quote('id')} IN ({ids} FOR UPDATE)"  # noqa: S608 # made here
+    else:
+        sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
+    columns = ", ".join(quote(str(field.column)) for field in Session._meta.concrete_fields)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING {columns}", parameters)
         taken = cursor.fetchall()
@@ -169,7 +177,8 @@ def _statement(alias: str, join: bool) -> Statement:
     joined = rows.select_related("user") if join else rows
     compiler = joined.query.get_compiler(alias)
     sql, parameters = compiler.as_sql()
-    if parameters[0] != "id" or not all(type(each) is int for each in parameters[1:]):
+    key, *others = parameters  # of EXISTS, which selects 1
+    if join and (key != "id" or not all(isinstance(each, int) for each in others)):
         return _statement(alias, False)  # a column that the database works out, as if encrypted
     columns = [column for column, _, _ in compiler.select]
     names = [column.target.attname for column in columns]
@@ -177,7 +186,7 @@ def _statement(alias: str, join: bool) -> Statement:
     user_model = get_user_model()
     connection = connections[alias]
     return Statement(
-        sql=sql % ("%(id)s", *parameters[1:]),
+        sql=sql % ("%(id)s", *map(int, others)),
         session_columns=_to_convert(columns[:width], connection),
         user_columns=_to_convert(columns[width:], connection),
         width=width,

@@ -8,6 +8,7 @@ Django's own tests of its engines run against ours, on every version of Django.
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from django.utils.module_loading import import_string
 
 from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
+from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, is_session_key, new_session_key
 from session_auth.sessions.adoption import adopt
 from session_auth.sessions.deltas import merge
@@ -41,7 +43,6 @@ from session_auth.sessions.values import (
     SessionInfo,
     State,
     deadlines_of,
-    is_due,
     read_methods,
     write_methods,
 )
@@ -134,7 +135,7 @@ class BaseSessionStore(SessionBase):
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
                 self._record = record
-                self.touch_is_due = is_due(record.last_seen_at, now)
+                self.touch_is_due = _is_due(record.last_seen_at, now)
                 self.state = State.STORED
                 return data
             # Unless a request at the same time has found it alive by its own clock.
@@ -237,20 +238,23 @@ class BaseSessionStore(SessionBase):
 
         Of a passive request it is recorded who sent it, if that is another address or user agent
         than the last; it makes the session last no longer.
+
+        Where the store cannot write, nothing is recorded, and the next request may.
         """
         now = timezone.now()
         if self._record is None:
             return
-        if not (self.is_elsewhere() if self.passive else is_due(self._record.last_seen_at, now)):
+        if not (self.is_elsewhere() if self.passive else _is_due(self._record.last_seen_at, now)):
             return
         seen = self._seen(self._record, dict(self.items()), now)
         mark = self.rows.mark_passive if self.passive else self.rows.mark_seen
-        if mark(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
-            self._record = seen
+        with suppress(StoreUnavailable):  # which is logged
+            if mark(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
+                self._record = seen
 
     def is_elsewhere(self) -> bool:
         """Say whether ``touch()`` would write who has sent this request, if it is passive."""
-        if self._record is None or not is_due(self._record.passive_seen_at, timezone.now()):
+        if self._record is None or not _is_due(self._record.passive_seen_at, timezone.now()):
             return False
         client = client_info(self.meta)
         return (client.ip, client.user_agent) != (self._record.ip, self._record.user_agent)
@@ -330,7 +334,8 @@ class BaseSessionStore(SessionBase):
         at_most = get_conf().MAX_SESSIONS
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
         for reason, records in ended.items():
-            announce(self.rows, records, reason)
+            if records:
+                announce(self.rows, records, reason)
         # As in Django, where save() leaves a new key to create(): the client has to be told of it.
         self.modified = self.modified or key != self.session_key
         self._session_key = key
@@ -423,6 +428,11 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
 @lru_cache
 def _serializer(path: str) -> Any:
     return import_string(path)
+
+
+def _is_due(seen_at: datetime | None, now: datetime) -> bool:
+    """Say whether a request at ``now`` is to be written: the last was not within the interval."""
+    return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
 
 
 def user_id_of(data: Mapping[str, Any]) -> Any:

@@ -123,7 +123,7 @@ def keep(records: Iterable[Record], reason: EndReason | None = None) -> None:
         for row in rows:
             columns = [field.attname for field in EndedSession._meta.concrete_fields]
             lost = {name: getattr(row, name) for name in columns}
-            events.record(Event.ENDED_SESSION_NOT_KEPT, **lost)
+            events.record(Event.SESSION_RECORD_LOST, **lost)
 
 
 def timeout_of(record: Record) -> EndReason:

@@ -186,11 +186,15 @@ def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     return False
 
 
-def end_sessions_of_changed_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
+def end_sessions_of_changed_user(
+    *, instance: AbstractBaseUser, created: bool, **kwargs: Any
+) -> None:
     """Receive ``post_save`` of users: a deactivation or a new password ends sessions for good.
 
     A new password spares the session of the request that sets it, if it is the user's own.
     """
+    if created:
+        return
     if _may_not_log_in(instance):
         end_sessions(instance, reason=EndReason.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # as set_password() leaves it

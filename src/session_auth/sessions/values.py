@@ -158,11 +158,6 @@ def deadlines_of(
     )
 
 
-def is_due(seen_at: datetime | None, now: datetime) -> bool:
-    """Say whether a request at ``now`` is to be written: the last was not within the interval."""
-    return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
-
-
 def read_methods(text: str) -> dict[str, datetime]:
     """Return the methods of a session and their times, as they stand in its record."""
     return {method: datetime.fromisoformat(at) for method, at in json.loads(text).items()}

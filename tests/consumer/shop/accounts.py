@@ -20,6 +20,7 @@ from session_auth.flows import (
     require_login,
 )
 from session_auth.http import (
+    FormView,
     JSONView,
     error_response,
     json_response,
@@ -50,8 +51,8 @@ class LoginView(views.LoginView):
 class QueuedPasswordResetView(views.PasswordResetView):
     form_class = PasswordResetForm
 
-    def deliver(self, email: str) -> None:
-        send_links(email, form_class=self.form_class)
+    def deliver(self, form: PasswordResetForm) -> None:
+        send_links(form)
 
 
 class QueuedPasswordChangeView(views.PasswordChangeView):
@@ -59,6 +60,17 @@ class QueuedPasswordChangeView(views.PasswordChangeView):
 
     def deliver(self, user_id: Any, *, ip: str, user_agent: str) -> None:
         send_notice(user_id, ip=ip, user_agent=user_agent)
+
+
+class ClosingForm(forms.Form):
+    reason = forms.CharField(max_length=200)
+
+
+class ClosingView(FormView):
+    form_class = ClosingForm
+
+    def form_valid(self, form: ClosingForm) -> HttpResponse:
+        return json_response({"noted": form.cleaned_data["reason"]})
 
 
 class SignUpView(JSONView):

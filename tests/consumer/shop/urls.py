@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/orders/", shop_views.Orders.as_view()),
     path("api/sign-up/", accounts.SignUpView.as_view()),
     path("api/card/", accounts.change_card),
+    path("api/close/", accounts.ClosingView.as_view()),
     path("api/passkey/", accounts.sign_in_by_passkey),
     path("basket/", shop_views.Basket.as_view()),
 ]
