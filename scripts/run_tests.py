@@ -242,7 +242,7 @@ def main() -> int:
     reasons = {name: reason_to_skip(name, versions=versions) for name in environments}
     skipped = {name: reason for name, reason in reasons.items() if reason}
     pairs = [name for name in environments if is_pair(name)]
-    if pairs and not set(pairs) - set(skipped):
+    if sys.argv[1:] and pairs and not set(pairs) - set(skipped):
         print(f"None of these can run here: {', '.join(pairs)}", file=sys.stderr)
         return 1
     missing_tools = {name: skipped[name] for name in TOOLS if name in skipped}
