@@ -10,7 +10,7 @@ BENCH = .cache/bench
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format bench clean
+.PHONY: help run test lint format bench times clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
 	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
+	@echo "make times            write the times of the last 'make test' into CONTRIBUTING.md"
 	@echo "make clean            delete everything that these commands made"
 
 run: short = $(if $(SHORT),DEMO_SHORT=$(SHORT) DJANGO_SETTINGS_MODULE=config.settings_short)
@@ -42,6 +43,9 @@ format: .venv/.tox
 
 bench: $(BENCH)/.installed
 	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+times:
+	@$(PYTHON) scripts/write_times.py
 
 clean:
 	rm -rf .venv .tox .cache .hypothesis .mypy_cache .ruff_cache .pytest_cache \

@@ -3,7 +3,8 @@
 
     python scripts/run_tests.py [ENVIRONMENT ...]
 
-``make test`` calls this. Names of tox environments restrict it to those.
+``make test`` calls this. Names of tox environments restrict it to those. How long each took is left
+in ``.cache/times.json``, for ``scripts/write_times.py``.
 With ``REQUIRE_ALL=1`` in the environment a missing tool is an error; a missing Python never is, as
 long as one of those that are supported is here.
 """
@@ -11,9 +12,11 @@ long as one of those that are supported is here.
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +27,13 @@ from with_database import DATABASES
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 TOX_REPORT = CACHE / "tox.json"
+TIMES = CACHE / "times.json"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
+NEWEST_DJANGO = "django61"
 FIND_HEADER = "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
 
 
@@ -160,6 +165,11 @@ def is_pair(environment: str) -> bool:
     return re.fullmatch(r"py\d{3}-django\d{2}", environment) is not None
 
 
+def is_like_sqlite(environment: str, *, versions: list[str]) -> bool:
+    """Say whether a pair is what the environment "sqlite" takes: the newest of both."""
+    return environment == f"py{versions[0].replace('.', '')}-{NEWEST_DJANGO}"
+
+
 def reason_to_skip(environment: str, *, versions: list[str]) -> str | None:
     if is_pair(environment):
         wanted = f"{environment[2]}.{environment[3:5]}"
@@ -186,8 +196,14 @@ def read_counts(environment: str) -> Counts | None:
     return Counts(passed=len(tests) - failed - skipped, failed=failed, skipped=skipped)
 
 
-def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, bool]:
-    """Run tox environments side by side; return for each whether it succeeded."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    success: bool
+    seconds: float
+
+
+def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, Result]:
+    """Run tox environments side by side."""
     TOX_REPORT.unlink(missing_ok=True)
     # One more than there are processors: tests in a browser wait for most of their time.
     at_once = (os.cpu_count() or 1) + 1
@@ -197,23 +213,36 @@ def run(environments: list[str], *, pythons: list[str], arguments: list[str]) ->
     command += ["--", *arguments] if arguments else []
     subprocess.run(command, cwd=ROOT, check=False)
     report = json.loads(TOX_REPORT.read_text())["testenvs"] if TOX_REPORT.exists() else {}
+    results = {name: report.get(name, {}).get("result", {}) for name in environments}
     return {
-        name: bool(report.get(name, {}).get("result", {}).get("success")) for name in environments
+        name: Result(
+            success=bool(result.get("success")), seconds=round(result.get("duration", 0), 1)
+        )
+        for name, result in results.items()
     }
 
 
+def time_of_children() -> float:
+    """Return the seconds of CPU that all processes of this run have taken."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def main() -> int:
+    started = time.monotonic()
     pythons = find_pythons()
     versions = [version_of(python) for python in pythons]
     known = list_environments()
-    environments = sys.argv[1:] or known
+    environments = sys.argv[1:] or [
+        name for name in known if not is_like_sqlite(name, versions=versions)
+    ]
     if unknown := {name for name in environments if name not in known and not is_pair(name)}:
         print(f"No such environment: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     reasons = {name: reason_to_skip(name, versions=versions) for name in environments}
     skipped = {name: reason for name, reason in reasons.items() if reason}
     pairs = [name for name in environments if is_pair(name)]
-    if pairs and not set(pairs) - set(skipped):
+    if sys.argv[1:] and pairs and not set(pairs) - set(skipped):
         print(f"None of these can run here: {', '.join(pairs)}", file=sys.stderr)
         return 1
     missing_tools = {name: skipped[name] for name in TOOLS if name in skipped}
@@ -226,26 +255,36 @@ def main() -> int:
         shutil.rmtree(CACHE / folder, ignore_errors=True)
         (CACHE / folder).mkdir(parents=True)
     to_run = [name for name in environments if name not in skipped and name != COVERAGE]
-    succeeded = run(to_run, pythons=pythons, arguments=[])
+    results = run(to_run, pythons=pythons, arguments=[])
     if COVERAGE in environments:
-        # Code for a Django or a database that is not here has not run: then the gate only informs.
-        gate = ["--fail-under=0"] if skipped else []
-        succeeded |= run([COVERAGE], pythons=pythons, arguments=gate)
+        # Code for a browser or a database that is not here has not run: then the gate only informs.
+        gate = ["--fail-under=0"] if missing_tools else []
+        results |= run([COVERAGE], pythons=pythons, arguments=gate)
 
     print()
     total = Counts(skipped=len(skipped))
-    for name, success in succeeded.items():
+    times = []
+    for name, result in results.items():
         counts = read_counts(name)
-        if counts is None or (counts.failed == 0 and not success):
-            counts = (counts or Counts()) + Counts(passed=int(success), failed=int(not success))
+        times.append({"name": name, "tests": counts and counts.passed, "seconds": result.seconds})
+        if counts is None or (counts.failed == 0 and not result.success):
+            counts = (counts or Counts()) + Counts(
+                passed=int(result.success), failed=int(not result.success)
+            )
         total += counts
-        print(f"{name:16} {'ok' if success else 'FAILED':8} {counts}")
+        told = "ok" if result.success else "FAILED"
+        print(f"{name:16} {told:8} {result.seconds:5.0f} s  {counts}")
     for name, reason in skipped.items():
         print(f"{name:16} skipped  {reason}")
-    if skipped and COVERAGE in environments:
+    if missing_tools and COVERAGE in environments:
         print("Coverage was measured, but not judged, because not everything ran.")
+    wall, cpu = time.monotonic() - started, time_of_children()
+    print(f"{wall / 60:.1f} minutes on {os.cpu_count()} cores, {cpu / 60:.1f} minutes of CPU")
+    if not sys.argv[1:]:
+        of_all = {"seconds": wall, "cpu_seconds": cpu, "cores": os.cpu_count()}
+        TIMES.write_text(json.dumps({"environments": times, "all": of_all}, indent=1))
     print(total)
-    return 0 if all(succeeded.values()) else 1
+    return 0 if all(result.success for result in results.values()) else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, connections
+from django.test import TransactionTestCase
 
 from session_auth.signals import EndReason, session_ended
 from tests import logged
@@ -33,6 +34,12 @@ LEFT_OUT = {
     else "Playwright is not installed; see CONTRIBUTING.md",
 }
 
+# Modules about documents and measurements: no Python and no Django changes what they find. Those of
+# their tests that ask no database run in one environment, by "not once" in tox.ini.
+ONCE = ("test_benchmarks", "test_contributing", "test_docs", "test_doctor_docs")
+# The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
+FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")
+
 collect_ignore = [folder for folder, reason in LEFT_OUT.items() if reason]
 
 hypothesis.settings.register_profile(
@@ -47,6 +54,26 @@ hypothesis.settings.load_profile("session_auth")
 
 def pytest_report_header(start_path: Path) -> list[str]:
     return [f"left out: tests/{folder}, {reason}" for folder, reason in LEFT_OUT.items() if reason]
+
+
+def may_ask_database(item: pytest.Item) -> bool:
+    """Say whether a test may send queries; in any other, pytest-django and Django refuse them."""
+    case = getattr(item, "cls", None)
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not {"db", "transactional_db"}.isdisjoint(getattr(item, "fixturenames", ()))
+        or (case is not None and issubclass(case, TransactionTestCase))
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if may_ask_database(item):
+            if item.path.stem not in FROM_OUTSIDE:
+                item.add_marker("database")
+        elif item.path.stem in ONCE:
+            item.add_marker("once")
 
 
 @pytest.fixture(scope="session", autouse=True)
