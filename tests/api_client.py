@@ -59,9 +59,9 @@ class ApiClient(Client):
         return cookie.value if cookie else ""
 
 
-def signed_in(username: str = "alice", user_agent: str = "") -> ApiClient:
+def signed_in(username: str = "alice", user_agent: str = "", password: str = PASSWORD) -> ApiClient:
     browser = ApiClient(headers={"User-Agent": user_agent})
-    browser.log_in(username)
+    browser.log_in(username, password)
     return browser
 
 

@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/private-decorated/", views.PrivateDecorated.as_view()),
     path("api/private-handler/", views.PrivateHandler.as_view()),
     path("api/both-users/", views.both_users),
+    path("api/set-password/", views.set_password),
     path("api/passive/", views.passive_view),
     path("api/passive-async/", views.passive_async_view),
     path("api/recent/", views.recent),

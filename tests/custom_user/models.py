@@ -37,3 +37,16 @@ class Member(AbstractBaseUser):
     @property
     def label(self) -> str:
         return self.email.split("@")[0]
+
+
+class Guest(Member):
+    """The same rows under another name."""
+
+    class Meta:
+        proxy = True
+
+
+class Patron(Member):
+    """A child with a table of its own."""
+
+    gift = models.IntegerField(default=0)

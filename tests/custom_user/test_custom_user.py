@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from session_auth.models import Session
 from tests.api_client import AUTH, PASSWORD, ApiClient
-from tests.custom_user.models import Member
+from tests.custom_user.models import Guest, Member, Patron
 
 pytestmark = pytest.mark.django_db
 
@@ -136,3 +136,27 @@ def test_a_change_of_the_password_asks_the_models_own_check(member: Member) -> N
 
     assert response.status_code == 200
     assert Member.objects.get().check_password("an even better horse")
+
+
+@pytest.mark.parametrize("model", [Member, Guest, Patron])
+def test_a_user_who_is_changed_through_a_proxy_or_a_child_loses_all_sessions(
+    model: type[Member], ends: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    member = model.objects.create_user("ada@example.org", PASSWORD)
+    browser = ApiClient()
+    browser.log_in("ada@example.org")
+
+    for active in (False, True):
+        member.active = active
+        member.save()
+
+    assert browser.user() is None
+    browser.log_in("ada@example.org")
+    member.set_password("another password for ada")
+    member.save()
+    assert browser.user() is None
+    browser.log_in("ada@example.org", "another password for ada")
+    with django_capture_on_commit_callbacks(execute=True):
+        model.objects.get(pk=member.pk).delete()
+    assert browser.user() is None
+    assert [reason for *_, reason in ends] == ["deactivated", "password_changed", "deleted"]

@@ -7,6 +7,7 @@ from session_auth.sessions.listing import (
     end_all_sessions,
     end_session,
     end_sessions,
+    end_sessions_of_users,
     list_sessions,
     prune_sessions,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "end_all_sessions",
     "end_session",
     "end_sessions",
+    "end_sessions_of_users",
     "list_sessions",
     "prune_sessions",
 ]

@@ -11,6 +11,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import QuerySet
 
 from session_auth import events
 from session_auth.events import Event
@@ -102,6 +103,18 @@ async def aend_sessions(
 ) -> int:
     """Do what ``end_sessions`` does, for async views."""
     return await sync_to_async(end_sessions)(user, but=but, reason=reason)
+
+
+def end_sessions_of_users(
+    users: QuerySet[Any], *, reason: EndReason = EndReason.DEACTIVATED
+) -> int:
+    """End all sessions of the users in a queryset, as ``end_sessions()`` does; return how many.
+
+    For what ``QuerySet.update()``, ``bulk_update()`` and plain SQL have changed, of which Django
+    tells nobody: call it after the change.
+    """
+    ids = users.values_list("pk", flat=True).iterator(chunk_size=1000)
+    return sum(end_sessions_of(user_id, reason=reason) for user_id in ids)
 
 
 def end_sessions_of(user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
