@@ -1,13 +1,17 @@
-"""Sessions in the admin."""
+"""Sessions and counts of guesses in the admin, and the commands for both."""
 
 from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 
-from tests.api_client import PASSWORD, id_of, signed_in
+from session_auth import throttling
+from session_auth.models import GuessCount
+from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
+from tests.guessing import HOME, caller, guess
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +116,54 @@ def test_staff_without_the_right_to_delete_end_nothing(alice: User) -> None:
     )
 
     assert here.user() is not None
+
+
+COUNTS = "/admin/session_auth/guesscount/"
+
+
+def test_staff_unlock_an_account_by_deleting_what_was_counted_for_it(
+    staff: Client, alice: User, clock: Any
+) -> None:
+    guess(caller(), 6)
+    guess(caller(), 1, "nobody")
+    assert "0 counts of guesses" in staff.get(COUNTS).content.decode()
+
+    page = staff.get(COUNTS, {"q": " alice@example.org"}).content.decode()
+    ids = throttling.row_ids("alice")
+    assert all(row_id[:8] in page for row_id in ids if GuessCount.objects.filter(id=row_id))
+    form = {"action": "delete_selected", "_selected_action": ids, "post": "yes"}
+    staff.post(f"{COUNTS}?q=alice", form)
+
+    assert ApiClient().log_in().status_code == 200
+    assert GuessCount.objects.count() > 3
+
+
+def test_a_command_unlocks_accounts_and_addresses(alice: User, capsys: Any, clock: Any) -> None:
+    guess(ApiClient(), 6)
+    guess(ApiClient(), 6, "nobody")
+    for n in range(51):
+        guess(caller(), 1, f"name-{n}")
+    assert caller().log_in().status_code == 429
+
+    call_command("unlock", "alice@example.org", "nobody", HOME, "somebody", "fe80::1")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Unlocked alice@example.org.",
+        "Unlocked nobody.",
+        f"Unlocked {HOME}.",
+        "Nothing was counted for somebody.",
+        "Nothing was counted for fe80::1.",
+    ]
+    assert caller().log_in().status_code == 200
+    assert guess(ApiClient(), 1, "nobody") == [401]
+
+
+def test_the_command_that_ends_the_sessions_of_a_user_throws_their_devices_out(
+    alice: User,
+) -> None:
+    here = signed_in()
+
+    call_command("end_sessions", user="alice")
+
+    guess(ApiClient(), 5)
+    assert here.log_in().status_code == 429

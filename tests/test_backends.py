@@ -1,6 +1,7 @@
 """Whoever calls authenticate(): the admin, an async view, the code of a project."""
 
 import asyncio
+import contextvars
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from session_auth.exceptions import Throttled
 from session_auth.models import GuessCount
 from session_auth.views import LoginView
 from tests.api_client import PASSWORD, ApiClient
-from tests.guessing import COUNTING, HOME, caller, failures, guess, hashed
+from tests.guessing import COUNTING, HOME, caller, device_cookie, failures, guess, hashed
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +179,25 @@ def test_without_a_request_two_backends_that_count_are_asked_for_one_guess(alice
         assert authenticate(username="alice", password="wrong") is None
 
     assert failures() == [5, 5]
+
+
+def test_without_a_request_a_guess_is_one_in_a_new_thread_too(alice: User) -> None:
+    context = contextvars.Context()  # in which nobody has guessed before
+
+    assert context.run(authenticate, username="alice", password="wrong") is None
+
+    assert failures() == [1, 1]
+
+
+def test_a_login_after_a_wrong_guess_in_the_same_request_makes_the_device_known(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoginView, "form_class", TwicePasswords)
+
+    here = ApiClient()
+    here.log_in(password=PASSWORD.upper())
+
+    assert device_cookie(here) != ""
 
 
 def test_a_backend_that_is_asked_directly_counts_each_password(alice: User) -> None:

@@ -65,6 +65,7 @@ def test_a_request_without_an_address_has_none() -> None:
         (f"{CLIENT}, ::ffff:10.0.0.7", "10.0.0.7"),
         ("10.1.1.1, 10.2.2.2", "10.1.1.1"),
         ("8.8.8.1, 10.1.2.3", "10.1.2.3"),
+        (INNER_PROXY, INNER_PROXY),
         (f"{CLIENT}, nonsense", PROXY),
         (f"{CLIENT}, nonsense, 10.2.2.2", "10.2.2.2"),
         (f"{CLIENT},", PROXY),

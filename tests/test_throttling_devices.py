@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from session_auth import throttling
 from session_auth.guessing import counts
-from session_auth.models import GuessCount
+from session_auth.models import DeviceGeneration, GuessCount
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.guessing import (
     caller,
@@ -103,12 +103,12 @@ def test_a_browser_is_a_device_of_five_accounts_of_which_the_first_is_forgotten(
 
     User.objects.create_user("user-5", password=PASSWORD)
     here.log_in("user-5")  # the sixth: that of user-0 goes, which was longest ago
+    assert len(device_cookie(here)) < 250
     guess(ApiClient(), 6, "user-0")
     guess(ApiClient(), 6, "user-1")
 
     assert here.log_in("user-0").status_code == 429
     assert here.log_in("user-1").status_code == 200
-    assert len(device_cookie(here)) < 250
 
 
 def test_a_known_device_stays_known_whatever_happens_to_the_password(alice: User) -> None:
@@ -187,6 +187,7 @@ def test_python_throws_devices_out(alice: User) -> None:
     throttling.throw_out_devices(alice)
     throttling.throw_out_devices(alice)
     locked()
+    assert str(DeviceGeneration.objects.get()) == str(alice.pk)
 
     assert here.log_in().status_code == 429
 

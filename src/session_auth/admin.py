@@ -1,5 +1,9 @@
-"""Sessions in the admin: who is logged in from where, and an end to it. No key is ever shown."""
+"""Sessions in the admin: who is logged in from where, and an end to it. No key is ever shown.
 
+And counts of guesses, to unlock an account.
+"""
+
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,7 +13,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from session_auth.models import EndedSession, Session
+from session_auth import throttling
+from session_auth.models import EndedSession, GuessCount, Session
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.values import SessionInfo
 from session_auth.signals import EndReason
@@ -83,3 +88,33 @@ class EndedSessionAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(GuessCount)
+class GuessCountAdmin(ReadOnlyAdmin):
+    """To unlock an account: search for its name, and delete what was counted.
+
+    The rows tell no names; a search works out which ones they are.
+    """
+
+    list_display = ("short_id", "failures", "next_guess_at")
+    ordering = ("expires_at",)
+    search_fields = ("id",)
+    search_help_text = _(
+        "The name or e-mail address of an account, or an IP address, as it was typed. "
+        "Delete what is found to unlock it."
+    )
+
+    @admin.display(description=_("id"))
+    def short_id(self, count: GuessCount) -> str:
+        return f"{count.id[:8]}…"
+
+    @admin.display(description=_("next guess at"))
+    def next_guess_at(self, count: GuessCount) -> datetime | None:
+        return datetime.fromtimestamp(count.next_at, UTC) if count.next_at else None
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[GuessCount], search_term: str
+    ) -> tuple[QuerySet[GuessCount], bool]:
+        ids = throttling.row_ids(search_term.strip()) if search_term else []
+        return queryset.filter(id__in=ids), False

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from session_auth import throttling
 from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.passwords.hashes import check_password
+from session_auth.sessions import hash_upgrades
 
 __all__ = ["ModelBackend", "ThrottleMixin"]
 
@@ -36,7 +37,7 @@ class ThrottleMixin(django_backends.BaseBackend):
     ) -> Any:
         guess = self._reserve(request, username, password, kwargs)
         user = super().authenticate(request, username=username, password=password, **kwargs)
-        return _verdict(guess, user)
+        return _verdict(guess, user, password)
 
     @sensitive_variables("password")
     async def aauthenticate(
@@ -53,7 +54,7 @@ class ThrottleMixin(django_backends.BaseBackend):
             )
         guess = await _in_thread(lambda: self._reserve(request, username, password, kwargs))
         user = await check(request, username=username, password=password, **kwargs)
-        return await _in_thread(lambda: _verdict(guess, user))
+        return await _in_thread(lambda: _verdict(guess, user, password))
 
     def account_name(self, username: str | None, credentials: Mapping[str, Any]) -> str | None:
         """Return the name whose guesses count; ``None`` if there is none, so nothing to guess.
@@ -103,11 +104,14 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
     return await sync_to_async(sensitive_variables()(call))()
 
 
-def _verdict(guess: throttling.Guess | None, user: Any) -> Any:
-    if guess is None:
+@sensitive_variables("password")
+def _verdict(guess: throttling.Guess | None, user: Any, password: str | None) -> Any:
+    if guess is None or password is None:
         return user
     if not guess.accept(user is not None) and user is not None:
         raise PermissionDenied  # too many failures in a row: no other backend is asked either
+    if user is not None and user is not guess.user:
+        hash_upgrades.follow(guess.user, user, password=password)
     return user
 
 
@@ -129,18 +133,16 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         if guess is None or password is None:
             return None
         user = guess.user
-        name = self.account_name(username, kwargs)
-        if user is not None and name is not None and user.get_username() != name:
-            user = self.find_user(name)
+        if user is not None and user.get_username() != username:  # by e-mail, for another backend
+            user = self.find_user(username or kwargs[get_user_model().USERNAME_FIELD])
         if user is None:
             # The same work for an unknown user: no enumeration by time.
             get_user_model()().set_password(password)
-            return _verdict(guess, None)
+            return _verdict(guess, None, password)
         is_right = check_password(user, password) and self.user_can_authenticate(cast("Any", user))
-        return _verdict(guess, user if is_right else None)
+        return _verdict(guess, user if is_right else None, password)
 
-    def find_user(self, name: str) -> AbstractBaseUser | None:
-        return throttling.find_by_name(name)
+    find_user = staticmethod(throttling.find_by_name)
 
     @sensitive_variables("password")
     async def aauthenticate(

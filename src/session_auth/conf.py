@@ -130,7 +130,7 @@ class Conf:
     """How long after it a login, or a proof of the password, counts as recent."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
-    """Addresses and networks whose X-Forwarded-For is believed; ``"unix"`` is a Unix socket."""
+    """Whose X-Forwarded-For is believed: addresses, ``"unix"``, the network of the nearest."""
 
     USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.

@@ -16,6 +16,7 @@ from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
 )
+from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import session_of
 from session_auth.sessions.users import require_login, require_recent_login
 
@@ -81,8 +82,9 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """
     guess = throttling.reserve(request, request.user, password)
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
-    if not guess.accept(user is not None and user.pk == request.user.pk):
+    if not guess.accept(user is not None and user.pk == request.user.pk) or user is None:
         raise InvalidCredentials
+    hash_upgrades.follow(guess.user, user, password=password)
     session_of(request).prove(PASSWORD)
     events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)
     csrf.follow_session(request)

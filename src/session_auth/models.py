@@ -124,6 +124,10 @@ class GuessCount(models.Model):
     expires_at = models.BigIntegerField(db_index=True)
     """When nothing depends on the row any more."""
 
+    class Meta:
+        verbose_name = _("count of guesses")
+        verbose_name_plural = _("counts of guesses")
+
     def __str__(self) -> str:
         return self.id
 
@@ -136,3 +140,15 @@ class DeviceGeneration(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class HashUpgrade(models.Model):
+    """That one session hash follows another, since the same password has got a new hash."""
+
+    # Digests of user and hash: whoever reads the table learns none of either.
+    before = DigestField(max_length=43, primary_key=True)
+    after = DigestField(max_length=43)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.before

@@ -20,12 +20,14 @@ import hmac
 import secrets
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
@@ -155,7 +157,7 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     """
     # Whoever sends no such cookie learns nothing by the time of a query.
     has_devices = name and devices.cookie_name() in request.COOKIES
-    user = (find_by_name(name) or find_by_email(name)) if name and has_devices else None
+    user = _look_up(name) if name and has_devices else None
     by_name = _name_limit(name, purpose) if name else None
     limits = [limit for limit in (by_name, _address_limit(request, purpose)) if limit]
     try:
@@ -170,15 +172,27 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
 
 
 def forget(user: AbstractBaseUser) -> None:
-    """Let ``user`` start anew, as an administrator may who unlocks an account."""
-    address = getattr(user, type(user).get_email_field_name(), "")
-    counts.forget([each for name in (user.get_username(), address) for each in row_ids(name, user)])
+    """Let ``user`` start anew; addresses stay as they are, and devices are known as they were."""
+    unlock(user.get_username())
 
 
-def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
-    """Return the ids of what is counted for an account, by ``name`` or e-mail."""
-    user = user or find_by_name(name) or find_by_email(name)
-    limits = [_account_limit(user, name), _name_limit(name, "password")]
+def unlock(name: str) -> bool:
+    """Forget what was counted for an account or an address; say whether there was something.
+
+    ``name`` is that of an account, which need not exist, an e-mail address or an IP address.
+    """
+    return counts.forget(row_ids(name)) > 0
+
+
+def row_ids(name: str) -> list[str]:
+    """Return the ids of the rows that ``unlock()`` deletes."""
+    user = _look_up(name)
+    address = getattr(user, get_user_model().get_email_field_name(), "") if user else ""
+    names = {name, user.get_username(), address} if user else {name}
+    limits = [_account_limit(user, name)]
+    limits += [_name_limit(each, "password") for each in names if each]
+    with suppress(ValueError):  # which is no address of a network
+        limits.append(_network_limit(client_network(name) or name, "password"))
     return [limit.id for limit in limits]
 
 
@@ -217,10 +231,10 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
         user = vars(request).get("_cached_user")
     if user is None:
         return
-    for guess in request.META.get(GUESSES, {}).values():
-        if guess.is_right and guess.user is not None and guess.user.pk == user.pk:
-            devices.remember(request, response, user.pk, guess.generation)
-            break
+    right = [guess for guess in request.META.get(GUESSES, {}).values() if guess.is_right]
+    theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user.pk]
+    if theirs:
+        devices.remember(request, response, user.pk, theirs[0].generation)
 
 
 def end_call(**kwargs: object) -> None:
@@ -249,14 +263,13 @@ def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
 def find_by_name(name: str) -> AbstractBaseUser | None:
     """Return the user with this name: exactly, where the manager finds several."""
     users = get_user_model()
-    with counts.store_errors():
-        try:
-            return cast("AbstractBaseUser", users._default_manager.get_by_natural_key(name))
-        except users.DoesNotExist:
-            return None
-        except users.MultipleObjectsReturned:
-            found = users._default_manager.filter(**{users.USERNAME_FIELD: name})
-            return _only([user for user in found if user.get_username() == name])
+    try:
+        return cast("AbstractBaseUser", users._default_manager.get_by_natural_key(name))
+    except users.DoesNotExist:
+        return None
+    except users.MultipleObjectsReturned:
+        found = users._default_manager.filter(**{users.USERNAME_FIELD: name})
+        return _only([user for user in found if user.get_username() == name])
 
 
 def find_by_email(address: str) -> AbstractBaseUser | None:
@@ -266,8 +279,12 @@ def find_by_email(address: str) -> AbstractBaseUser | None:
     names = {each.name for each in users._meta.get_fields()} - {users.USERNAME_FIELD}
     if "@" not in address or field not in names:
         return None
+    return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
+
+
+def _look_up(name: str) -> AbstractBaseUser | None:
     with counts.store_errors():
-        return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
+        return find_by_name(name) or find_by_email(name)
 
 
 def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
@@ -278,10 +295,11 @@ def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
 def _find_user(name: str) -> AbstractBaseUser | None:
     """Return the user whom the name means to the backends of the site that count guesses."""
     finders = [getattr(backend, "find_user", None) for backend in get_backends()]
-    for find in [find for find in finders if find] or [find_by_name]:
-        if (user := find(name)) is not None:
-            return cast("AbstractBaseUser", user)
-    return None
+    found = (find(name) for find in [find for find in finders if find] or [find_by_name])
+    try:
+        return next((user for user in found if user is not None), None)
+    except Error as exc:
+        raise counts.unavailable() from exc
 
 
 def _count_on_device(
@@ -332,8 +350,10 @@ def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
 
 def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
     network = request and client_network(client_info(request.META).ip)
-    if not network:
-        return None
+    return _network_limit(network, purpose) if network else None
+
+
+def _network_limit(network: str, purpose: str) -> Limit:
     window_seconds = round(ADDRESS_WINDOW.total_seconds())
     return Limit(
         id=_key(f"{purpose}.address", network),

@@ -182,9 +182,10 @@ def set_generation(row: DeviceGeneration) -> None:
         )
 
 
-def forget(row_ids: Collection[str]) -> None:
+def forget(row_ids: Collection[str]) -> int:
+    """Delete the rows with these ids, and return how many there were."""
     with store_errors():
-        _rows(row_ids).delete()
+        return _rows(row_ids).delete()[0]
 
 
 def prune(*, at_most: int = PRUNE_ROWS) -> int:
@@ -302,5 +303,10 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except Error as exc:
-        events.record(Event.STORE_UNAVAILABLE, store="guesses")
-        raise StoreUnavailable from exc
+        raise unavailable() from exc
+
+
+def unavailable() -> StoreUnavailable:
+    """Log the error that is being handled, and return what to raise for it."""
+    events.record(Event.STORE_UNAVAILABLE, store="guesses")
+    return StoreUnavailable()

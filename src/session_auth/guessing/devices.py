@@ -60,11 +60,8 @@ def remember(request: HttpRequest, response: HttpResponse, user_id: Any, generat
     entries = _entries(request.COOKIES)
     others = [entry for entry in entries if _device(entry, user_id) is None]
     before = find(request.COOKIES, user_id)
-    # Whoever was thrown out comes back, with the password, as another.
-    same = before is not None and before.generation == generation
-    device = Device(
-        before.id if before and same else secrets.token_urlsafe(DEVICE_BYTES), generation
-    )
+    device_id = before.id if before else secrets.token_urlsafe(DEVICE_BYTES)
+    device = Device(device_id, generation)
     mac = _mac(device, user_id, settings.SECRET_KEY)
     response.set_cookie(
         cookie_name(),

@@ -55,6 +55,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="HashUpgrade",
+            fields=[
+                (
+                    "before",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+                ("after", session_auth.models.DigestField(max_length=43)),
+                ("expires_at", models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="GuessCount",
             fields=[
                 (
@@ -69,6 +82,10 @@ class Migration(migrations.Migration):
                 ("window_ends_at", models.BigIntegerField()),
                 ("expires_at", models.BigIntegerField(db_index=True)),
             ],
+            options={
+                "verbose_name": "count of guesses",
+                "verbose_name_plural": "counts of guesses",
+            },
         ),
         migrations.CreateModel(
             name="Session",

@@ -17,6 +17,7 @@ from session_auth import events
 from session_auth.events import Event
 from session_auth.guessing import counts
 from session_auth.keys import is_session_id
+from session_auth.sessions import hash_upgrades
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import (
     PRUNE_ROWS,
@@ -150,6 +151,7 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     prune_ended(batch=batch)
     prune_stamps(batch=batch)
     in_batches(partial(counts.prune, at_most=batch))
+    in_batches(partial(hash_upgrades.forget_old, at_most=batch))
     return pruned
 
 

@@ -28,6 +28,7 @@ from session_auth.exceptions import (
     ReauthenticationRequired,
     SessionEnded,
 )
+from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import PROVEN_AT, end_sessions, end_sessions_of
@@ -169,7 +170,10 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
 
 
 def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
-    """Say whether the session has the hash of the user's password, under any secret key in use."""
+    """Say whether the session has a hash of the user's password, under any secret key in use.
+
+    The latest, or one that an upgrade has replaced.
+    """
     if not hasattr(user, "get_session_auth_hash"):
         return True
     session_hash = session.get(auth.HASH_SESSION_KEY)
@@ -180,7 +184,7 @@ def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
         return True
     if any(
         constant_time_compare(session_hash, each) for each in user.get_session_auth_fallback_hash()
-    ):
+    ) or hash_upgrades.is_upgraded(session_hash, user):
         session[auth.HASH_SESSION_KEY] = current
         return True
     return False

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from session_auth import flows, throttling
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
 from session_auth.http import FormView, JSONView, json_response, misfit, read_json
+from session_auth.sessions import hash_upgrades
 
 
 class LoginView(FormView):
@@ -77,6 +78,8 @@ class LoginView(FormView):
         guess = throttling.reserve(self.request, name, password) if name and password else None
         is_valid = form.is_valid() and form.get_user() is not None
         is_right = guess is None or guess.accept(is_valid)
+        if is_valid and guess is not None and form.get_user() is not guess.user:
+            hash_upgrades.follow(guess.user, form.get_user(), password=password)
         return is_valid and is_right
 
     def form_valid(self, form: Any) -> HttpResponse:

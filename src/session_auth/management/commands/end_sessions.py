@@ -4,6 +4,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from session_auth import throttling
 from session_auth.sessions import end_all_sessions, end_sessions
 from session_auth.signals import EndReason
 
@@ -25,4 +26,5 @@ class Command(BaseCommand):
             if user is None:
                 raise CommandError(f"There is no user named {options['user']!r}.")
             ended = end_sessions(user, reason=EndReason.ENDED_BY_ADMIN)
+            throttling.throw_out_devices(user)
         self.stdout.write(f"Ended {ended} sessions.")

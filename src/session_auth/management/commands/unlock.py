@@ -1,0 +1,24 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from session_auth import throttling
+
+
+class Command(BaseCommand):
+    help = "Forget the wrong passwords that were counted for accounts or addresses."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "names",
+            metavar="NAME",
+            nargs="+",
+            help="a name that somebody logs in with, an e-mail address, or an IP address",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name in options["names"]:
+            forgotten = throttling.unlock(name)
+            told = "Unlocked {}." if forgotten else "Nothing was counted for {}."
+            self.stdout.write(told.format(name))
