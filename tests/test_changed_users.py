@@ -7,7 +7,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
-from session_auth.models import Session
+from session_auth.models import Session, UserStamp
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,7 @@ def test_a_password_that_somebody_else_sets_ends_all_of_them(
     bobs.call("POST", f"/api/set-password/?name=alice&password={NEW}")
 
     assert [(user_id, reason) for _, user_id, reason in ends] == [(alice.pk, "password_changed")]
+    assert UserStamp.objects.get().user_id == alice.pk
     assert bobs.user() is not None
 
 

@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import backends as djangos_backends
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends import db as djangos_engine
 from django.core.management import call_command
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
+from session_auth.backends import ModelBackend
 from session_auth.engines.database import SessionStore
 from session_auth.models import EndedSession, Session, UserStamp
 from session_auth.sessions import (
@@ -20,7 +22,7 @@ from session_auth.sessions import (
     list_sessions,
 )
 from session_auth.signals import EndReason
-from tests.api_client import ApiClient, id_of, signed_in
+from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 from tests.test_adoption import old_login
 
 pytestmark = pytest.mark.django_db
@@ -28,13 +30,11 @@ pytestmark = pytest.mark.django_db
 adopting = override_settings(SESSION_AUTH_ADOPT_FROM=djangos_engine.__name__)
 
 
-def row_that_comes_late(browser: ApiClient) -> Callable[[], None]:
+def row_that_comes_late(browser: ApiClient) -> Callable[[], object]:
     """Return what puts the row of a login into the table that was in flight meanwhile."""
-    row = Session.objects.get(pk=id_of(browser))
-    row.delete()
-    return lambda: Session(**{f.attname: getattr(row, f.attname) for f in row._meta.fields}).save(
-        force_insert=True
-    )
+    columns = Session.objects.values().get(pk=id_of(browser))
+    Session.objects.filter(pk=id_of(browser)).delete()
+    return lambda: Session.objects.bulk_create([Session(**columns)])
 
 
 def deactivated_and_activated(user: User) -> None:
@@ -68,6 +68,56 @@ def test_a_login_that_was_in_flight_opens_nothing(alice: User, end: Callable[...
 
     assert here.user() is None
     assert list_sessions(alice) == []
+
+
+class EndsMeanwhile(ModelBackend):
+    """Checks passwords as slowly as real hashers do: meanwhile all sessions are ended."""
+
+    def authenticate(self, request: Any, **credentials: Any) -> Any:  # type: ignore[override]  # by name
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            end_sessions(User.objects.get(pk=user.pk))
+        return user
+
+
+class EndsMeanwhileElsewhere(djangos_backends.ModelBackend):
+    """Another backend, which counts nothing by itself."""
+
+    def authenticate(self, request: Any, **credentials: Any) -> Any:  # type: ignore[override]  # by name
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            end_sessions(User.objects.get(pk=user.pk))
+        return user
+
+
+@pytest.mark.parametrize("backend", [EndsMeanwhile, EndsMeanwhileElsewhere])
+def test_a_login_whose_password_was_checked_before_the_end_opens_nothing(
+    alice: User, backend: type
+) -> None:
+    with override_settings(AUTHENTICATION_BACKENDS=[f"{__name__}.{backend.__name__}"]):
+        here = signed_in()
+
+        assert here.user() is None
+    assert list_sessions(alice) == []
+
+
+@override_settings(AUTHENTICATION_BACKENDS=[f"{__name__}.EndsMeanwhile"])
+def test_so_does_a_login_by_the_admin() -> None:
+    User.objects.create_superuser("root", password=PASSWORD)
+    here = Client()
+
+    here.post("/admin/login/", {"username": "root", "password": PASSWORD})
+
+    assert here.get("/admin/").status_code == 302
+
+
+def test_who_ends_all_sessions_and_logs_in_then_is_logged_in(alice: User) -> None:
+    """In one request: "sign me out everywhere else", with the password."""
+    here = ApiClient()
+
+    here.call("POST", f"/api/only-here/?password={PASSWORD}")
+
+    assert here.user() is not None
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/private-handler/", views.PrivateHandler.as_view()),
     path("api/both-users/", views.both_users),
     path("api/set-password/", views.set_password),
+    path("api/only-here/", views.only_here),
     path("api/passive/", views.passive_view),
     path("api/passive-async/", views.passive_async_view),
     path("api/recent/", views.recent),

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.contrib.auth import authenticate, logout
+from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.auth.models import User
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -46,6 +46,15 @@ def set_password(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(username=request.GET["name"])
     user.set_password(request.GET["password"])
     user.save()
+    return HttpResponse()
+
+
+def only_here(request: HttpRequest) -> HttpResponse:
+    """End all sessions of alice and log her in, if the ``?password=`` is right."""
+    user = authenticate(request, username="alice", password=request.GET["password"])
+    assert user is not None
+    end_sessions(user)
+    login(request, user)
     return HttpResponse()
 
 

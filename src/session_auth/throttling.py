@@ -23,12 +23,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
@@ -39,7 +40,7 @@ from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
-from session_auth.guessing.counts import Count, Limit
+from session_auth.guessing.counts import PROVEN_SINCE, Count, Limit
 
 __all__ = ["Guess", "forget", "limit_requests", "reserve"]
 
@@ -73,6 +74,7 @@ class Guess:
         self, request: HttpRequest | None, user: AbstractBaseUser | None, name: str
     ) -> None:
         self.user = user
+        self.began_at = timezone.now()
         self._account = _account_limit(user, name)
         known = _count_on_device(request, user, "password")
         if known is not None:
@@ -86,6 +88,11 @@ class Guess:
     def generation(self) -> str:
         """That of the devices which are known as those of ``user``."""
         return self._count.rows[self._own.id].generation
+
+    def date(self, user: Any) -> None:
+        """Note on ``user``, who has proven to be it by this guess, since when they have done so."""
+        if user is not None:
+            vars(user)[PROVEN_SINCE] = self.began_at
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.

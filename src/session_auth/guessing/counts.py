@@ -19,6 +19,12 @@ LAST_DELAY_SECONDS = 60 * 60
 DOUBLINGS = 6
 """The delay doubles that often; the next one is ``LAST_DELAY_SECONDS``."""
 
+PROVEN_SINCE = "_session_auth_proven_since"
+"""The attribute of a user whose password was right: when the guess was counted.
+
+What ends all their sessions after that voids the login that follows from it.
+"""
+
 PRUNE_ROWS = 10
 """Of the rows that expired, so many go with each wrong guess, which adds two at most."""
 

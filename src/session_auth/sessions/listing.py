@@ -30,9 +30,6 @@ from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, SessionInfo
 from session_auth.signals import EndReason, session_ended
 
-PROVEN_AT = "_session_auth_proven_at"
-"""The attribute of a user whose credentials were checked: when the check began."""
-
 AnyUser = AbstractBaseUser | AnonymousUser
 """What ``request.user`` may be. An ``AnonymousUser`` has no sessions."""
 
@@ -92,7 +89,7 @@ def end_sessions(
     """
     if user.pk is None:
         return 0
-    vars(user).pop(PROVEN_AT, None)  # whoever logs the user in after this begins anew
+    vars(user).pop(counts.PROVEN_SINCE, None)  # whoever logs the user in after this begins anew
     return end_sessions_of(user.pk, but=but, reason=reason)
 
 

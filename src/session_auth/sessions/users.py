@@ -28,10 +28,11 @@ from session_auth.exceptions import (
     ReauthenticationRequired,
     SessionEnded,
 )
+from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
-from session_auth.sessions.listing import PROVEN_AT, end_sessions, end_sessions_of
+from session_auth.sessions.listing import end_sessions, end_sessions_of
 from session_auth.sessions.values import State
 from session_auth.signals import EndReason
 from session_auth.stores import Boundary
@@ -231,7 +232,7 @@ def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None
     """Receive ``user_logged_in``: the session says since when its user has been proving."""
     session = getattr(request, "session", None)
     if isinstance(session, BaseSessionStore):
-        session._proven_at = vars(user).pop(PROVEN_AT, None)
+        session._proven_at = vars(user).pop(PROVEN_SINCE, None)
 
 
 def _own_session_id(user_id: Any) -> str | None:

@@ -80,6 +80,8 @@ class LoginView(FormView):
         is_right = guess is None or guess.accept(is_valid)
         if is_valid and guess is not None and form.get_user() is not guess.user:
             hash_upgrades.follow(guess.user, form.get_user(), password=password)
+        if is_valid and guess is not None:
+            guess.date(form.get_user())
         return is_valid and is_right
 
     def form_valid(self, form: Any) -> HttpResponse:

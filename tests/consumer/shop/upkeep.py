@@ -15,6 +15,7 @@ from session_auth.sessions import (
     aend_sessions,
     end_all_sessions,
     end_session,
+    end_sessions_of_users,
     list_sessions,
     prune_sessions,
 )
@@ -57,6 +58,12 @@ def this_session(request: HttpRequest) -> tuple[SessionInfo | None, Deadlines | 
     if session.info and session.info.methods["totp"] < session.info.created_at:
         session.end(EndReason.ENDED_BY_ADMIN)
     return session.info, session.deadlines()
+
+
+def close_dormant() -> int:
+    dormant = Customer.objects.filter(last_login=None)
+    dormant.update(is_active=False)
+    return end_sessions_of_users(dormant, reason=EndReason.DEACTIVATED)
 
 
 def after_a_leak() -> int:
