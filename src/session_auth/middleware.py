@@ -141,7 +141,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         """Do what the store has to be asked for, and return which step it was."""
         if throttling.GUESSES in request.META:
             throttling.make_good(request)
-        if ending.IN_DOUBT in vars(request):
+        if ending.IN_DOUBT in request.__dict__:
             ending.settle(request)
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # looks the key up: one that opens nothing leaves the session empty
@@ -225,7 +225,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     return (
         not isinstance(session, BaseSessionStore)
         or throttling.GUESSES in request.META
-        or ending.IN_DOUBT in vars(request)
+        or ending.IN_DOUBT in request.__dict__
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )
@@ -260,7 +260,8 @@ def _is_plain(header: str, names: tuple[str, str]) -> bool:
         header.isascii()
         and header.isprintable()
         and " =" not in header
-        and all(header.count(f"{name}=") < 2 for name in names)
+        and header.count(f"{names[0]}=") < 2
+        and header.count(f"{names[1]}=") < 2
     )
 
 

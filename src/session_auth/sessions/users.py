@@ -63,7 +63,7 @@ def user_of(request: HttpRequest) -> Any:
 
     The session of a user who was deactivated or deleted ends, with all their others.
     """
-    cached = vars(request)
+    cached = request.__dict__
     if "_cached_user" not in cached:  # where Django keeps it
         cached["_cached_user"] = look_up_user(request)
     return cached["_cached_user"]
