@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from session_auth.engines.database import SessionStore
 from session_auth.keys import digest, new_session_key
-from session_auth.models import Session
+from session_auth.models import Session, UserStamp
 from session_auth.signals import EndReason
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,8 @@ def crowd() -> User:
         )
         for n in range(ROWS)
     )
+    UserStamp.objects.bulk_create(UserStamp(user=user, ended_before=now) for user in users)
+    UserStamp.objects.update(ended_before=now - timedelta(days=1))
     if not IS_MYSQL:  # where that would commit, and is done unasked
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")

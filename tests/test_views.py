@@ -299,6 +299,7 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
     response = browser.get(AUTH + "user/")
 
     row = Session.objects.get()
+    assert row.authenticated_at is not None
     assert response.json() == {
         "user": {"id": alice.pk, "username": "alice"},
         "session": {
@@ -309,7 +310,7 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
             "methods": {"password": json_time(row.authenticated_at)},
             "expires_at": json_time(row.expires_at),
             "idle_expires_at": json_time(row.last_seen_at + timedelta(days=14)),
-            "absolute_expires_at": json_time(row.created_at + timedelta(days=30)),
+            "absolute_expires_at": json_time(row.authenticated_at + timedelta(days=30)),
         },
     }
     assert headers(response) == HEADERS

@@ -369,7 +369,7 @@ class BaseSessionStore(SessionBase):
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else self._proven_at or now
             method = self._method or str(data.get(BACKEND_KEY, "unknown"))
-            methods = write_methods({} if user_id is None else {method: now})
+            methods = write_methods({method: authenticated_at} if authenticated_at else {})
         else:
             authenticated_at, methods = before.authenticated_at, before.methods
         record = Record(
