@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from session_auth.engines.database import SessionStore
-from session_auth.sessions.users import LazyUser
+from session_auth.middleware import LazyUser
 from tests.api_client import signed_in
 
 pytestmark = pytest.mark.django_db

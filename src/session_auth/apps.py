@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.auth import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
 from django.core.checks import Tags, register
 from django.db.models.signals import post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
@@ -17,8 +17,9 @@ class SessionAuthConfig(AppConfig):
         for model in users.models_of_users():
             post_save.connect(users.end_sessions_of_changed_user, sender=model)
             pre_delete.connect(users.end_sessions_of_deleted_user, sender=model)
-        user_logged_in.disconnect(dispatch_uid="update_last_login")
-        user_logged_in.connect(users.update_last_login, dispatch_uid="update_last_login")
+        if getattr(get_user_model(), "last_login", None) is not None:
+            user_logged_in.disconnect(dispatch_uid="update_last_login")
+            user_logged_in.connect(users.update_last_login, dispatch_uid="update_last_login")
         user_logged_in.connect(users.note_proof)
         user_logged_in.connect(csrf.follow_login)
         user_logged_in.connect(events.record_login)

@@ -14,6 +14,7 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.functional import SimpleLazyObject, empty
 
 from session_auth import csrf, events, throttling
 from session_auth.conf import cached_settings
@@ -31,7 +32,7 @@ from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.references import is_reference_to
-from session_auth.sessions.users import USERS, LazyUser, auser_of, user_of
+from session_auth.sessions.users import USERS, auser_of, user_of
 from session_auth.sessions.values import State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
@@ -139,7 +140,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
     ) -> Step:
         """Do what the store has to be asked for, and return which step it was."""
-        if throttling.GUESSES in request.META:
+        if _has_wrong_guesses(request):
             throttling.make_good(request)
         if ending.IN_DOUBT in request.__dict__:
             ending.settle(request)
@@ -219,12 +220,19 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 
+def _has_wrong_guesses(request: HttpRequest) -> bool:
+    """Say whether wrong passwords were counted, which a rolled back view would make free."""
+    return throttling.GUESSES in request.META and not all(
+        guess.is_right for guess in request.META[throttling.GUESSES].values()
+    )
+
+
 def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     """Say whether the response hook has anything to ask of the store."""
     session = getattr(request, "session", None)
     return (
         not isinstance(session, BaseSessionStore)
-        or throttling.GUESSES in request.META
+        or _has_wrong_guesses(request)
         or ending.IN_DOUBT in request.__dict__
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
@@ -341,6 +349,18 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             return super()._reject(request, reason)
         csrf.log(request, reason)
         return error_response(csrf.failure(reason))
+
+
+class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
+    """The user of a request, looked up when somebody asks.
+
+    Django's, without the seven calls that its ``__init__`` takes to set two attributes.
+    """
+
+    _wrapped = empty
+
+    def __init__(self, request: HttpRequest) -> None:
+        object.__setattr__(self, "_setupfunc", partial(user_of, request))
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):

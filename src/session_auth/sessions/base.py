@@ -364,7 +364,7 @@ class BaseSessionStore(SessionBase):
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
         """Return the row that holds ``data``: the first, or the one that follows ``before``."""
-        now = timezone.now()
+        now, text = timezone.now(), self.encode(data)
         user_id = user_id_of(data)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else self._proven_at or now
@@ -375,7 +375,7 @@ class BaseSessionStore(SessionBase):
         record = Record(
             id=session_id,
             user_id=user_id,
-            data=self.encode(data),
+            data=text,
             version=before.version + 1 if before else 0,
             created_at=before.created_at if before else now,
             authenticated_at=authenticated_at,
@@ -390,13 +390,15 @@ class BaseSessionStore(SessionBase):
 
     def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
         """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
+        idle_seconds = self.get_session_cookie_age()
         client = client_info(self.meta)
         record = record._replace(ip=client.ip, user_agent=client.user_agent)
         if self.passive:
             record = record._replace(passive_seen_at=now)
         else:
             record = record._replace(last_seen_at=now)
-        return record._replace(expires_at=self._deadlines(data, record, now).first)
+        ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
+        return record._replace(expires_at=ends.first)
 
     def _deadlines(self, data: Mapping[str, Any], record: Record, now: datetime) -> Deadlines:
         return deadlines_of(record, data, now, idle_seconds=self.get_session_cookie_age())

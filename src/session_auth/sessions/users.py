@@ -1,7 +1,7 @@
 """Who is calling: Django's answer, without its second query where that would say the same."""
 
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,12 @@ from django.contrib.auth import models as django_models
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signals import setting_changed
-from django.db import router
+from django.db import Error, router
 from django.db.models import Model
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from django.utils.functional import SimpleLazyObject, empty
 from django.utils.module_loading import import_string
 
 from session_auth.conf import get_conf
@@ -44,18 +43,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User
 else:
     _User = AbstractBaseUser
-
-
-class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The user of a request, looked up when somebody asks.
-
-    Django's, without the seven calls that its ``__init__`` takes to set two attributes.
-    """
-
-    _wrapped = empty
-
-    def __init__(self, request: HttpRequest) -> None:
-        object.__setattr__(self, "_setupfunc", partial(user_of, request))
 
 
 def user_of(request: HttpRequest) -> Any:
@@ -223,9 +210,11 @@ def models_of_users() -> list[type[Model]]:
 
 
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in`` in place of Django's receiver, at the boundary to the store."""
-    if hasattr(user, "last_login"):
-        USERS.changes(django_models.update_last_login)(user=user, **kwargs)
+    """Receive ``user_logged_in`` in place of Django's receiver, which knows no 503."""
+    try:
+        django_models.update_last_login(user=user, **kwargs)
+    except Error as error:
+        raise USERS.unavailable(error) from error
 
 
 def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:

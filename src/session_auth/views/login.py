@@ -77,7 +77,7 @@ class LoginView(FormView):
         name, password = _typed(form, self.name_field), _typed(form, self.password_field)
         guess = throttling.reserve(self.request, name, password) if name and password else None
         is_valid = form.is_valid() and form.get_user() is not None
-        is_right = guess is None or guess.accept(is_valid)
+        is_right = guess is None or (guess.is_right and is_valid) or guess.accept(is_valid)
         if is_valid and guess is not None and form.get_user() is not guess.user:
             hash_upgrades.follow(guess.user, form.get_user(), password=password)
         if is_valid and guess is not None:
