@@ -112,7 +112,7 @@ def _verdict(guess: throttling.Guess | None, user: Any, password: str | None) ->
         raise PermissionDenied  # too many failures in a row: no other backend is asked either
     if user is not None and user is not guess.user:
         hash_upgrades.follow(guess.user, user, password=password)
-    guess.date(user)
+        guess.date(user)
     return user
 
 

@@ -337,6 +337,9 @@ class FormView(JSONView):
     extra_types: Mapping[str, type] = {}
     """The types of the keys that the body may have beside those for fields of the form."""
 
+    takes_request: bool = False
+    """Whether the form is made with ``request`` too, as Django's ``AuthenticationForm`` is."""
+
     body: Mapping[str, Any] = {}
 
     @classmethod
@@ -367,7 +370,8 @@ class FormView(JSONView):
         """Return what the form is made with: the body, under the names that the fields have."""
         keys = {name: self.get_key(name) for name in self.keys}
         renamed = {name: self.body[key] for name, key in keys.items() if key in self.body}
-        return {"data": {**self.body, **renamed}}
+        kwargs: dict[str, Any] = {"data": {**self.body, **renamed}}
+        return kwargs | {"request": self.request} if self.takes_request else kwargs
 
     def check_body(self, form: Any) -> None:
         """Raise ``InvalidRequest`` for an unknown key, or a value that is not of its type."""

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -89,10 +89,12 @@ class Guess:
         """That of the devices which are known as those of ``user``."""
         return self._count.rows[self._own.id].generation
 
-    def date(self, user: Any) -> None:
-        """Note on ``user``, who has proven to be it by this guess, since when they have done so."""
-        if user is not None:
-            vars(user)[PROVEN_SINCE] = self.began_at
+    def date(self, user: AbstractBaseUser) -> None:
+        """Note on ``user``, whose password this guess was, since when they have been proving it.
+
+        ``accept()`` does so for its own ``user``: this is for another object of the same one.
+        """
+        vars(user)[PROVEN_SINCE] = self.began_at
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.
@@ -108,6 +110,8 @@ class Guess:
             return False
         if not self.is_right:
             self.is_right = True
+            if self.user is not None:
+                self.date(self.user)
             end_call()
             on_device = self._own is not self._account
             self._count.take_back(

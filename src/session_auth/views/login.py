@@ -34,6 +34,7 @@ class LoginView(FormView):
     """The field of what somebody may guess, which is counted: of a PIN, say."""
 
     extra_types: Mapping[str, type] = {"remember": bool}
+    takes_request = True
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
@@ -68,9 +69,6 @@ class LoginView(FormView):
             raise misfit(self.form_class, "say by name_field='...' where the login name is.")
         return (usual or texts)[0]
 
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"request": self.request}
-
     @method_decorator(sensitive_variables())
     def is_valid(self, form: Any) -> bool:
         """Say whether the form lets in: a guess, counted before, and taken back if it does."""
@@ -80,7 +78,6 @@ class LoginView(FormView):
         is_right = guess is None or (guess.is_right and is_valid) or guess.accept(is_valid)
         if is_valid and guess is not None and form.get_user() is not guess.user:
             hash_upgrades.follow(guess.user, form.get_user(), password=password)
-        if is_valid and guess is not None:
             guess.date(form.get_user())
         return is_valid and is_right
 
