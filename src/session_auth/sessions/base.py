@@ -44,6 +44,7 @@ from session_auth.sessions.values import (
     State,
     deadlines_of,
     read_methods,
+    seen,
     write_methods,
 )
 from session_auth.signals import EndReason
@@ -364,8 +365,8 @@ class BaseSessionStore(SessionBase):
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
         """Return the row that holds ``data``: the first, or the one that follows ``before``."""
-        now, text = timezone.now(), self.encode(data)
-        user_id = user_id_of(data)
+        now, text, user_id = timezone.now(), self.encode(data), user_id_of(data)
+        idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else self._proven_at or now
             method = self._method or str(data.get(BACKEND_KEY, "unknown"))
@@ -386,19 +387,16 @@ class BaseSessionStore(SessionBase):
             user_agent=before.user_agent if before else "",
             passive_seen_at=before.passive_seen_at if before else None,
         )
-        return self._seen(record, data, now)
+        return seen(
+            record, data, now, client=client, passive=self.passive, idle_seconds=idle_seconds
+        )
 
     def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
         """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
-        idle_seconds = self.get_session_cookie_age()
-        client = client_info(self.meta)
-        record = record._replace(ip=client.ip, user_agent=client.user_agent)
-        if self.passive:
-            record = record._replace(passive_seen_at=now)
-        else:
-            record = record._replace(last_seen_at=now)
-        ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
-        return record._replace(expires_at=ends.first)
+        idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
+        return seen(
+            record, data, now, client=client, passive=self.passive, idle_seconds=idle_seconds
+        )
 
     def _deadlines(self, data: Mapping[str, Any], record: Record, now: datetime) -> Deadlines:
         return deadlines_of(record, data, now, idle_seconds=self.get_session_cookie_age())

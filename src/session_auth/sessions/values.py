@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from session_auth.client_info import ClientInfo
 from session_auth.conf import get_conf
 
 EXPIRY_KEY = "_session_expiry"
@@ -156,6 +157,25 @@ def deadlines_of(
     return Deadlines(
         idle=last_seen_at + timedelta(seconds=expiry or idle_seconds), absolute=absolute
     )
+
+
+def seen(
+    record: Record,
+    data: Mapping[str, Any],
+    now: datetime,
+    *,
+    client: ClientInfo,
+    passive: bool,
+    idle_seconds: int,
+) -> Record:
+    """Return ``record`` as it is after a request of ``client``, with its end worked out anew."""
+    record = record._replace(ip=client.ip, user_agent=client.user_agent)
+    if passive:
+        record = record._replace(passive_seen_at=now)
+    else:
+        record = record._replace(last_seen_at=now)
+    ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
+    return record._replace(expires_at=ends.first)
 
 
 def read_methods(text: str) -> dict[str, datetime]:
