@@ -169,11 +169,8 @@ def seen(
     idle_seconds: int,
 ) -> Record:
     """Return ``record`` as it is after a request of ``client``, with its end worked out anew."""
-    record = record._replace(ip=client.ip, user_agent=client.user_agent)
-    if passive:
-        record = record._replace(passive_seen_at=now)
-    else:
-        record = record._replace(last_seen_at=now)
+    seen_at = {"passive_seen_at" if passive else "last_seen_at": now}
+    record = record._replace(ip=client.ip, user_agent=client.user_agent, **seen_at)
     ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
     return record._replace(expires_at=ends.first)
 
