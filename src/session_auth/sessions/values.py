@@ -169,8 +169,12 @@ def seen(
     idle_seconds: int,
 ) -> Record:
     """Return ``record`` as it is after a request of ``client``, with its end worked out anew."""
-    seen_at = {"passive_seen_at" if passive else "last_seen_at": now}
-    record = record._replace(ip=client.ip, user_agent=client.user_agent, **seen_at)
+    record = record._replace(
+        ip=client.ip,
+        user_agent=client.user_agent,
+        last_seen_at=record.last_seen_at if passive else now,
+        passive_seen_at=now if passive else record.passive_seen_at,
+    )
     ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
     return record._replace(expires_at=ends.first)
 
