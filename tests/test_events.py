@@ -198,7 +198,7 @@ def test_a_cookie_that_stands_twice_is_told(told: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "store"), [(AUTH + "login/", "guesses"), ("/api/private/", "sessions")]
+    ("path", "store"), [(AUTH + "login/", "users"), ("/api/private/", "sessions")]
 )
 def test_an_outage_is_told(outage: None, caplog: Any, path: str, store: str) -> None:
     here = ApiClient()

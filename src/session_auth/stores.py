@@ -163,6 +163,16 @@ class Boundary:
         """Go on as ``asks()`` does after ``error``: for a first call that nothing may slow down."""
         return self._go_on(_Retries(DEAD), error, call, *args, **kwargs)
 
+    def changes_again(
+        self,
+        error: Error,
+        call: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Go on as ``changes()`` does after ``error``, as ``asks_again()`` does for ``asks()``."""
+        return self._go_on(_Retries(frozenset({Fault.CUT})), error, call, *args, **kwargs)
+
     def unavailable(self, error: Error) -> StoreUnavailable:
         """Log ``error`` with its code; return what a client is told of it."""
         events.record(Event.STORE_UNAVAILABLE, store=self.name, code=code_of(error))

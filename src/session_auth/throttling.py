@@ -27,7 +27,7 @@ from typing import cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import Error
+from django.db import Error, router
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -41,8 +41,9 @@ from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
 from session_auth.guessing.counts import PROVEN_SINCE, Count, Limit
+from session_auth.stores import Boundary
 
-__all__ = ["Guess", "forget", "limit_requests", "reserve"]
+__all__ = ["Guess", "forget", "limit_requests", "reserve", "throw_out_devices", "unlock"]
 
 CEILING = 100
 """So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
@@ -57,6 +58,8 @@ GUESSES = "session_auth.guesses"
 
 _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
 """The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
+
+USERS = Boundary("users", alias=lambda: router.db_for_write(get_user_model()))
 
 _MARKS_KEY = secrets.token_bytes(32)
 
@@ -83,11 +86,6 @@ class Guess:
         limits = [self._account, _name_limit(name, "password"), _address_limit(request, "password")]
         self._own = self._account
         self._count = counts.count([limit for limit in limits if limit], account=_pk(user))
-
-    @property
-    def generation(self) -> str:
-        """That of the devices which are known as those of ``user``."""
-        return self._count.rows[self._own.id].generation
 
     def date(self, user: AbstractBaseUser) -> None:
         """Note on ``user``, whose password this guess was, since when they have been proving it.
@@ -184,7 +182,7 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
 
 def forget(user: AbstractBaseUser) -> None:
     """Let ``user`` start anew; addresses stay as they are, and devices are known as they were."""
-    unlock(user.get_username())
+    counts.forget(row_ids(user.get_username(), user))
 
 
 def unlock(name: str) -> bool:
@@ -195,9 +193,9 @@ def unlock(name: str) -> bool:
     return counts.forget(row_ids(name)) > 0
 
 
-def row_ids(name: str) -> list[str]:
+def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
     """Return the ids of the rows that ``unlock()`` deletes."""
-    user = _look_up(name)
+    user = user or _look_up(name)
     address = getattr(user, get_user_model().get_email_field_name(), "") if user else ""
     names = {name, user.get_username(), address} if user else {name}
     limits = [_account_limit(user, name)]
@@ -245,7 +243,8 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     right = [guess for guess in request.META.get(GUESSES, {}).values() if guess.is_right]
     theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user.pk]
     if theirs:
-        devices.remember(request, response, user.pk, theirs[0].generation)
+        [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
+        devices.remember(request, response, user.pk, generation)
 
 
 def end_call(**kwargs: object) -> None:
@@ -293,9 +292,9 @@ def find_by_email(address: str) -> AbstractBaseUser | None:
     return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
 
 
+@USERS.asks
 def _look_up(name: str) -> AbstractBaseUser | None:
-    with counts.store_errors():
-        return find_by_name(name) or find_by_email(name)
+    return find_by_name(name) or find_by_email(name)
 
 
 def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
@@ -306,11 +305,14 @@ def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
 def _find_user(name: str) -> AbstractBaseUser | None:
     """Return the user whom the name means to the backends of the site that count guesses."""
     finders = [getattr(backend, "find_user", None) for backend in get_backends()]
-    found = (find(name) for find in [find for find in finders if find] or [find_by_name])
-    try:
-        return next((user for user in found if user is not None), None)
-    except Error as exc:
-        raise counts.unavailable() from exc
+    for find in [find for find in finders if find] or [find_by_name]:
+        try:
+            user = find(name)
+        except Error as error:
+            user = USERS.asks_again(error, find, name)
+        if user is not None:
+            return cast("AbstractBaseUser", user)
+    return None
 
 
 def _count_on_device(

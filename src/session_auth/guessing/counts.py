@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import Error, connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
 
-from session_auth import events
-from session_auth.events import Event
-from session_auth.exceptions import StoreUnavailable, Throttled
+from session_auth.exceptions import Throttled
 from session_auth.models import DeviceGeneration, GuessCount
+from session_auth.stores import Boundary
 
 FIRST_DELAY_SECONDS = 30
 LAST_DELAY_SECONDS = 60 * 60
@@ -77,6 +75,14 @@ WHERE id IN ({ids}) AND next_at <= {now}
 """
 
 
+def _alias() -> str:
+    return router.db_for_write(GuessCount)
+
+
+STORE = Boundary("guesses", alias=_alias)
+"""What cannot be counted is no free guess, whatever the database says of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """So many failures a window are free; from then on each costs a delay, twice the last.
@@ -119,9 +125,8 @@ class Count:
         alias = _alias()
         if self._is_safe or connections[alias].in_atomic_block:
             return
-        with store_errors():
-            for limit in self._limits:
-                _count_all_or_none([limit], "", alias)
+        for limit in self._limits:
+            STORE.changes(_count_all_or_none)([limit], "", alias)
         self._is_safe = True
 
     def take_back(self, *, reset: str = "", pardon: str = "") -> None:
@@ -129,11 +134,17 @@ class Count:
 
         But the row ``reset`` starts anew. No failures in a row remain: there, and in ``pardon``.
         """
+        try:
+            self._take_back(reset, pardon)
+        except Error as error:
+            STORE.changes_again(error, self._take_back, reset, pardon)
+
+    def _take_back(self, reset: str, pardon: str) -> None:
         never = Value(0, output_field=BigIntegerField())
         mine = [
             When(id=row_id, next_at=row.next_at, then=never) for row_id, row in self.rows.items()
         ]
-        with store_errors(), transaction.atomic(using=_alias()):
+        with transaction.atomic(using=_alias()):
             rows = _rows([*self.rows, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
             if connections[_alias()].features.supports_update_conflicts_with_target:
                 in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
@@ -153,58 +164,65 @@ def count(limits: Collection[Limit], *, account: str = "") -> Count:
     What is returned tells the generation of the devices of ``account``, too.
     Raises ``Throttled`` if one of the limits is reached.
     """
-    alias = _alias()
-    with store_errors():
-        if rows := _count_all_or_none(limits, account, alias):
-            counted = Count(limits, rows)
-            transaction.on_commit(counted.set_safe, using=alias)
-            return counted
-        next_at = _next_at(limits)
-    raise Throttled(retry_after=max(1, next_at - _now()))
+    try:
+        return _count_or_refuse(limits, account)
+    except Error as error:
+        return STORE.changes_again(error, _count_or_refuse, limits, account)
 
 
+@STORE.asks
 def pardon(row_id: str) -> None:
     """Let no failures in a row remain; when the next guess is let in stays as it is."""
-    with store_errors():
-        _rows([row_id]).update(failures=0)
+    _rows([row_id]).update(failures=0)
 
 
+@STORE.asks
 def generation_of(user_id: str) -> str:
     """Return the generation of the devices that are known as the user's."""
     rows = DeviceGeneration.objects.using(_alias()).filter(user_id=user_id)
-    with store_errors():
-        return rows.values_list("generation", flat=True).first() or ""
+    return rows.values_list("generation", flat=True).first() or ""
 
 
+@STORE.asks
 def set_generation(row: DeviceGeneration) -> None:
     rows = DeviceGeneration.objects.using(_alias())
     has_target = connections[_alias()].features.supports_update_conflicts_with_target
-    with store_errors():
-        rows.bulk_create(
-            [row],
-            update_conflicts=True,
-            update_fields=["generation"],
-            unique_fields=["user_id"] if has_target else None,
-        )
+    rows.bulk_create(
+        [row],
+        update_conflicts=True,
+        update_fields=["generation"],
+        unique_fields=["user_id"] if has_target else None,
+    )
 
 
+@STORE.asks
 def forget(row_ids: Collection[str]) -> int:
     """Delete the rows with these ids, and return how many there were."""
-    with store_errors():
-        return _rows(row_ids).delete()[0]
+    return _rows(row_ids).delete()[0]
 
 
+@STORE.asks
 def prune(*, at_most: int = PRUNE_ROWS) -> int:
     """Delete some rows that expired, but for those in use right now; return how many."""
     alias = _alias()
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
-    with store_errors(), transaction.atomic(using=alias):
+    with transaction.atomic(using=alias):
         some = expired.order_by("expires_at").select_for_update(
             skip_locked=connections[alias].features.has_select_for_update_skip_locked
         )
         # Not as a subquery, which PostgreSQL may run again for each row: then more than some go.
         ids = list(some.values_list("id", flat=True)[:at_most])
         return expired.filter(id__in=ids).delete()[0] if ids else 0
+
+
+def _count_or_refuse(limits: Collection[Limit], account: str) -> Count:
+    alias = _alias()
+    rows = _count_all_or_none(limits, account, alias)
+    if rows is None:
+        raise Throttled(retry_after=max(1, _next_at(limits) - _now()))
+    counted = Count(limits, rows)
+    transaction.on_commit(counted.set_safe, using=alias)
+    return counted
 
 
 def _count_all_or_none(
@@ -295,24 +313,5 @@ def _rows(ids: Collection[str] | Iterator[str]) -> QuerySet[GuessCount]:
     return GuessCount.objects.using(_alias()).filter(id__in=list(ids))
 
 
-def _alias() -> str:
-    return router.db_for_write(GuessCount)
-
-
 def _now() -> int:
     return int(time.time())
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """What cannot be counted is no free guess, whatever the database says of it."""
-    try:
-        yield
-    except Error as exc:
-        raise unavailable() from exc
-
-
-def unavailable() -> StoreUnavailable:
-    """Log the error that is being handled, and return what to raise for it."""
-    events.record(Event.STORE_UNAVAILABLE, store="guesses")
-    return StoreUnavailable()

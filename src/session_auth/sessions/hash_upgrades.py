@@ -21,11 +21,16 @@ from django.views.decorators.debug import sensitive_variables
 from session_auth.conf import cached_settings, get_conf
 from session_auth.keys import digest
 from session_auth.models import HashUpgrade
+from session_auth.stores import Boundary
 
 MOST_UPGRADES = 10
 """So many, one after the other, are followed."""
 
 
+UPGRADES = Boundary("sessions", alias=lambda: router.db_for_write(HashUpgrade))
+
+
+@UPGRADES.asks
 def note(user: AbstractBaseUser, *, before: str) -> None:
     """Note that ``user.password`` is another hash of the password that matched ``before``."""
     old = copy.copy(user)
@@ -34,7 +39,7 @@ def note(user: AbstractBaseUser, *, before: str) -> None:
         get_conf().ABSOLUTE_TIMEOUT, timedelta(seconds=cached_settings.SESSION_COOKIE_AGE)
     )
     after, expires_at = next(_links(user)), timezone.now() + lifetime
-    alias = router.db_for_write(HashUpgrade)
+    alias = UPGRADES.alias()
     has_target = connections[alias].features.supports_update_conflicts_with_target
     HashUpgrade.objects.using(alias).bulk_create(
         [HashUpgrade(before=link, after=after, expires_at=expires_at) for link in _links(old)],
@@ -58,9 +63,10 @@ def follow(known: AbstractBaseUser | None, user: AbstractBaseUser, *, password: 
     known.password = user.password
 
 
+@UPGRADES.asks
 def is_upgraded(session_hash: str, user: Any) -> bool:
     """Say whether upgrades lead from the hash in a session to that of ``user``."""
-    rows = HashUpgrade.objects.using(router.db_for_write(HashUpgrade))
+    rows = HashUpgrade.objects.using(UPGRADES.alias())
     link, ends = _link(user, session_hash), set(_links(user))
     for _ in range(MOST_UPGRADES):
         after = rows.filter(before=link).values_list("after", flat=True).first()
@@ -70,9 +76,10 @@ def is_upgraded(session_hash: str, user: Any) -> bool:
     return False
 
 
+@UPGRADES.asks
 def forget_old(*, at_most: int) -> int:
     """Delete some rows that no session is old enough to need; return how many."""
-    rows = HashUpgrade.objects.using(router.db_for_write(HashUpgrade))
+    rows = HashUpgrade.objects.using(UPGRADES.alias())
     expired = rows.filter(expires_at__lte=timezone.now())
     ids = list(expired.values_list("pk", flat=True)[:at_most])
     return rows.filter(pk__in=ids).delete()[0] if ids else 0

@@ -121,6 +121,11 @@ def new_password_by_link(uid: str, token: str, password: str) -> None:
         raise BadRequest
     reset_password(form)
     throttling.forget(customer)
+    throttling.throw_out_devices(customer)
+
+
+def unlock(names: list[str]) -> list[str]:
+    return [name for name in names if throttling.unlock(name)]
 
 
 def is_right(request: HttpRequest, name: str, password: str) -> bool:
