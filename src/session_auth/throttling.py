@@ -252,7 +252,8 @@ def end_call(**kwargs: object) -> None:
 
     Without a request, nothing else says so; and the next call is another guess.
     """
-    _without_request.set({})
+    # Not set anew: a task of its own may run this, whose variables nobody else sees.
+    _guesses(None).clear()
 
 
 def normalized(name: str) -> str:
@@ -266,7 +267,7 @@ def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
     try:
         return _without_request.get()
     except LookupError:
-        end_call()
+        _without_request.set({})
         return _without_request.get()
 
 
