@@ -329,6 +329,22 @@ def refuse_to_count(execute: Any, sql: str, params: Any, many: bool, context: An
     return execute("SELECT no_such_column" if "guesscount" in sql else sql, params, many, context)
 
 
+def test_when_a_guess_cannot_be_taken_back_nobody_is_let_in(alice: User) -> None:
+    """As when the database becomes read-only while the password is checked."""
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "guesscount" in sql and "CASE" in sql:
+            sql = "SELECT no_such_column"
+        return execute(sql, params, many, context)
+
+    here = ApiClient()
+    with connection.execute_wrapper(refuse):
+        response = here.log_in()
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+    assert here.user() is None
+
+
 def test_the_clock_is_the_one_that_tests_freeze(clock: Any, alice: User) -> None:
     guess(ApiClient(), 1)
 
