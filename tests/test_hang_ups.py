@@ -301,11 +301,11 @@ def test_so_it_is_with_a_subclass_of_a_project(
 def test_a_store_that_is_down_by_then_is_logged(
     alice: User, atomic_requests: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(session: Any) -> None:
+    def fail(request: Any) -> None:
         seen.append("asked")
         raise StoreUnavailable
 
-    monkeypatch.setattr(BaseSessionStore, "confirm_end", fail)
+    monkeypatch.setattr("session_auth.sessions.ending.settle", fail)
 
     hang_up(signed_in(), "GET", "/held/logout-and-fail/")
 

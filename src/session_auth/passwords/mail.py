@@ -70,15 +70,12 @@ def post_links(form: Any, deliver: later.Deliver = later.wake) -> None:
 
 
 def send_links(form: Any) -> None:
-    """Send a link to each user whom the valid ``form`` finds, which takes its time.
+    """Send a link to each user whom ``form`` finds; nothing to nobody if it is not valid.
 
-    Raises what sending raises.
+    Which takes its time: ``post_links()`` has it done later. Raises what sending raises.
     """
-    form.save(
-        domain_override=urlsplit(get_conf().PASSWORD_RESET_URL or "").netloc,
-        subject_template_name="session_auth/password_reset_subject.txt",
-        email_template_name="session_auth/password_reset_email.txt",
-    )
+    if form.is_valid():
+        _save(form)
 
 
 def send_notice(
@@ -109,7 +106,15 @@ def _send_links(posted_at: datetime, *, form: str, fields: dict[str, Any]) -> No
         raise ImproperlyConfigured(f"There is no form {form} any more.")
     valid: Any = form_class()
     valid.cleaned_data = fields
-    send_links(valid)
+    _save(valid)
+
+
+def _save(form: Any) -> None:
+    form.save(
+        domain_override=urlsplit(get_conf().PASSWORD_RESET_URL or "").netloc,
+        subject_template_name="session_auth/password_reset_subject.txt",
+        email_template_name="session_auth/password_reset_email.txt",
+    )
 
 
 later.senders |= {NOTICE: send_notice, LINKS: _send_links}
