@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import django
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
@@ -94,6 +95,13 @@ def addressees() -> list[str]:
 
 
 # In a process that serves requests
+
+
+def test_without_the_setting_for_mailers_django_says_whether_it_is_a_test() -> None:
+    with override_settings():
+        del settings.MAILERS
+
+        assert later._is_in_memory()
 
 
 @with_links

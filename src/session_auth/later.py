@@ -21,6 +21,7 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.core import mail
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signals import request_started
 from django.db import connections, router, transaction
@@ -48,9 +49,6 @@ IN_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
 
 logger = logging.getLogger("session_auth")
 
-Deliver = Callable[[int], None]
-"""Has the mail with this number sent, soon."""
-
 
 senders: dict[str, Callable[..., None]] = {}
 """Who makes a mail of each kind, and sends it: called with when it was posted, and its details."""
@@ -71,19 +69,19 @@ def post(kind: str, *, earliest: timedelta = timedelta(0), **details: Any) -> in
     """
     now = timezone.now()
     details["language"] = translation.get_language()
-    mail = PendingMail(
+    row = PendingMail(
         kind=kind,
         details=json.dumps(details, cls=DjangoJSONEncoder),
         posted_at=now,
         due_at=now + earliest,
         claimed_until=now,
     )
-    MAILS.changes(mail.save)(using=_alias(), force_insert=True)
-    return int(mail.pk)
+    MAILS.changes(row.save)(using=_alias(), force_insert=True)
+    return int(row.pk)
 
 
-def hand_over(mail_id: int, deliver: Deliver, *, using: str) -> None:
-    """Call ``deliver`` once the transaction of the database ``using`` is committed.
+def hand_over(mail_id: int, deliver: Callable[[int], None], *, using: str) -> None:
+    """Have ``deliver`` called with the number, once the transaction of ``using`` is committed.
 
     If it fails, as where a queue cannot be reached, this process sends the mail itself.
     """
@@ -196,7 +194,7 @@ def _worker() -> Worker:
     return _the_worker
 
 
-def _deliver(mail_id: int, deliver: Deliver) -> None:
+def _deliver(mail_id: int, deliver: Callable[[int], None]) -> None:
     try:
         deliver(mail_id)
     except Exception:
@@ -262,7 +260,8 @@ def _mails() -> QuerySet[PendingMail]:
 
 
 def _is_in_memory() -> bool:
-    mailers = getattr(settings, "MAILERS", None) if django.VERSION >= (6, 1) else None
-    if mailers is None:
+    if django.VERSION < (6, 1):
         return bool(settings.EMAIL_BACKEND == IN_MEMORY)
-    return bool(mailers.get("default", {}).get("BACKEND") == IN_MEMORY)
+    if hasattr(settings, "MAILERS"):
+        return bool(settings.MAILERS.get("default", {}).get("BACKEND") == IN_MEMORY)
+    return hasattr(mail, "outbox")  # not the old setting, to read which is deprecated

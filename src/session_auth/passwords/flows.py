@@ -1,6 +1,6 @@
 """Changing and resetting passwords, without JSON and without status codes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ else:
 
 
 def change_password(
-    request: HttpRequest, form: NewPasswordForm, *, deliver: later.Deliver = later.wake
+    request: HttpRequest, form: NewPasswordForm, *, deliver: Callable[[int], None] = later.wake
 ) -> None:
     """Give the user who is logged in the password of the valid ``form``, and tell them by mail.
 
@@ -55,7 +55,7 @@ def reset_password(
     form: NewPasswordForm,
     *,
     request: HttpRequest | None = None,
-    deliver: later.Deliver = later.wake,
+    deliver: Callable[[int], None] = later.wake,
 ) -> None:
     """Give the user of a link the password of the valid ``form``; log nobody in, and tell by mail.
 
@@ -85,7 +85,7 @@ def _replaced_password(
     form: NewPasswordForm,
     *,
     stale_field: str,
-    deliver: later.Deliver,
+    deliver: Callable[[int], None],
 ) -> Iterator[AbstractBaseUser]:
     """Store the new password, and a mail that tells of it, in one transaction with the inside."""
     before = form.user.password

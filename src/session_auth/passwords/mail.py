@@ -1,6 +1,7 @@
 """The mails about passwords: a link to reset one, and the notice that one was changed."""
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from django.core.mail import send_mail
 from django.db import router
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from session_auth import later
@@ -51,11 +53,13 @@ def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | No
     )
 
 
-def post_links(form: Any, deliver: later.Deliver = later.wake) -> None:
+def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
     """Let a link be sent to each user whom the valid ``form`` finds.
 
     Writes one row, the same whether there is such a user. All else is done by another thread, a
-    little later: neither the answer nor the next request to the same worker tells by its time.
+    little later: neither the answer nor the next request to the same worker tells by its time. The
+    form is made anew then, by the name of its class, with what its ``cleaned_data`` has of text,
+    numbers, true and false. ``deliver`` has the mails sent, once all is committed.
     """
     form_class = type(form)
     path = f"{form_class.__module__}.{form_class.__qualname__}"
@@ -79,25 +83,36 @@ def send_links(form: Any) -> None:
 
 
 def send_notice(
-    changed_at: datetime, *, user_id: Any, to: str, ip: str = "", user_agent: str = ""
+    user_id: Any,
+    *,
+    ip: str,
+    user_agent: str,
+    to: str | None = None,
+    changed_at: datetime | None = None,
 ) -> None:
-    """Tell a user by mail that their password was changed, and from where.
+    """Tell a user by mail that their password was changed, and from where, if they have mail.
 
-    It quotes nothing that a stranger wrote: of the user agent, it names what we know by name. To a
-    user who has been deleted nothing is sent. Raises what sending raises.
+    It goes to the address ``to``, or else to the user's own. It quotes nothing that a stranger
+    wrote: of the user agent, it says what we have a name for. Nothing is sent to a user who has been
+    deleted. Raises what sending raises.
     """
     user = get_user_model()._base_manager.filter(pk=user_id).first()
-    if user is None:
+    address = to or getattr(user, get_user_model().get_email_field_name(), "")
+    if user is None or not address:
         return
     context = {
         "user": user,
-        "changed_at": changed_at,
+        "changed_at": changed_at or timezone.now(),
         "ip": ip,
         "device": known_name(user_agent),
     }
     subject = render_to_string("session_auth/password_changed_subject.txt", context)
     text = render_to_string("session_auth/password_changed_email.txt", context)
-    send_mail(subject.strip(), text, None, [to])
+    send_mail(subject.strip(), text, None, [address])
+
+
+def _send_notice(posted_at: datetime, *, user_id: str, **details: Any) -> None:
+    send_notice(user_id, changed_at=posted_at, **details)
 
 
 def _send_links(posted_at: datetime, *, form: str, fields: dict[str, Any]) -> None:
@@ -117,7 +132,8 @@ def _save(form: Any) -> None:
     )
 
 
-later.senders |= {NOTICE: send_notice, LINKS: _send_links}
+later.senders[NOTICE] = _send_notice
+later.senders[LINKS] = _send_links
 
 
 def _find_form(path: str) -> type[forms.Form] | None:
