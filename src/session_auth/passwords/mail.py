@@ -92,9 +92,9 @@ def send_notice(
 ) -> None:
     """Tell a user by mail that their password was changed, and from where, if they have mail.
 
-    It goes to the address ``to``, or else to the user's own. It quotes nothing that a stranger
-    wrote: of the user agent, it says what we have a name for. Nothing is sent to a user who has been
-    deleted. Raises what sending raises.
+    It goes to the address ``to``, or else to the user's own; not to a user who has been deleted. It
+    quotes nothing that a stranger wrote: of the user agent, it says what we have a name for. Raises
+    what sending raises.
     """
     user = get_user_model()._base_manager.filter(pk=user_id).first()
     address = to or getattr(user, get_user_model().get_email_field_name(), "")
