@@ -1,6 +1,8 @@
 """Mails are sent at least once, outside any request."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -240,6 +242,54 @@ def test_a_command_says_what_it_could_not_send(left: PendingMail, no_mail: None)
         call_command("send_mails", stdout=StringIO())
 
     assert PendingMail.objects.get().attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("owner", "is_free"),
+    [
+        ("{here} {dead}", True),
+        ("{here} {zombie}", True),
+        ("{here} {alive}", False),
+        ("elsewhere {dead}", False),
+        (" {dead}", False),
+    ],
+)
+def test_what_a_process_has_that_is_seen_to_be_dead_is_taken_over_at_once(
+    left: PendingMail, owner: str, is_free: bool
+) -> None:
+    assert later._claim(PendingMail.objects.all())
+    with running_nothing() as dead:
+        dead.wait()
+    with running_nothing() as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays
+        pids = {"dead": dead.pid, "zombie": zombie.pid, "alive": os.getpid()}
+        PendingMail.objects.update(claimed_by=owner.format(here=later._here(), **pids))
+
+        later._release_of_the_dead(PendingMail.objects.all())
+
+    assert (later._claim(PendingMail.objects.all()) is not None) is is_free
+
+
+def running_nothing() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-S", "-c", ""])
+
+
+def test_a_process_of_another_user_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+
+    assert not later._is_dead(f"{later._here()} 1")
+
+
+def test_a_new_process_does_not_wait_for_the_next_try(in_production: None, alice: User) -> None:
+    post_notice(None, alice)
+    PendingMail.objects.update(attempts=7, due_at=timezone.now() + timedelta(hours=1))
+
+    later._the_worker.wake()
+
+    wait_for(lambda: addressees() == ["alice@example.org"])
 
 
 def test_a_command_waits_for_the_mails_of_a_process_that_may_be_dead(

@@ -12,11 +12,13 @@ mail is.
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import django
@@ -33,7 +35,7 @@ from session_auth import stores
 from session_auth.models import PendingMail
 
 LEASE = timedelta(minutes=1)
-"""How long one process has a mail for itself; of one that was killed, others take it over then."""
+"""How long one process has a mail for itself, or until it is seen to be dead on this machine."""
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -130,6 +132,7 @@ def send_left() -> tuple[int, int]:
     for mail_id in list(_mails().order_by("pk").values_list("pk", flat=True)):
         rows = _mails().filter(pk=mail_id)
         while rows.exists():
+            _release_of_the_dead(rows)
             if mail := _claim(rows):
                 is_sent = _try_to_send(mail)
                 sent, failed = sent + is_sent, failed + (not is_sent)
@@ -147,6 +150,7 @@ class Worker:
         self._is_wanted = threading.Event()
         self._thread: threading.Thread | None = None
         self._faults = 0
+        self._is_new = True
 
     def wake(self) -> None:
         with self._lock:
@@ -170,6 +174,11 @@ class Worker:
     def _send_due(self) -> float | None:
         """Send what is due; return the seconds until more is, ``None`` if nothing is left."""
         try:
+            _release_of_the_dead(_mails())
+            waiting = _mails().filter(attempts__gt=0)
+            if self._is_new and waiting.exists():
+                waiting.update(due_at=timezone.now())  # a new process is a new chance
+            self._is_new = False
             while mail := _claim(_mails().filter(due_at__lte=timezone.now())):
                 _try_to_send(mail)
             pause = _seconds_until_due()
@@ -210,10 +219,40 @@ def _claim(mails: QuerySet[PendingMail]) -> PendingMail | None:
     while (mail := free.order_by("due_at", "pk").first()) is not None:
         # Each claim counts an attempt: who has seen an older count comes too late.
         seen = free.filter(pk=mail.pk, attempts=mail.attempts)
-        if seen.update(attempts=F("attempts") + 1, claimed_until=now + LEASE):
+        lease = {"claimed_until": now + LEASE, "claimed_by": f"{_here()} {os.getpid()}"}
+        if seen.update(attempts=F("attempts") + 1, **lease):
             mail.attempts += 1
             return mail
     return None
+
+
+def _release_of_the_dead(mails: QuerySet[PendingMail]) -> None:
+    """Let go what a process of this machine has claimed that is no more."""
+    now = timezone.now()
+    for row in mails.filter(claimed_until__gt=now):
+        if _is_dead(row.claimed_by):
+            mails.filter(pk=row.pk, attempts=row.attempts).update(claimed_until=now)
+
+
+def _here() -> str:
+    """Return a name for what numbers the processes here: a machine, or a container on it."""
+    numbering = Path("/proc/self/ns/pid")  # on Linux; elsewhere nobody is looked for
+    return f"{socket.gethostname()[:100]} {numbering.readlink()}" if numbering.is_symlink() else ""
+
+
+def _is_dead(process: str) -> bool:
+    """Say whether a process that had this name has surely gone, as far as this machine tells."""
+    where, _, pid = process.rpartition(" ")
+    if not where or where != _here():
+        return False
+    try:
+        os.kill(int(pid), 0)  # sends nothing
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is somebody else's, then
+        return False
+    return state == "Z"  # a zombie
 
 
 def _try_to_send(mail: PendingMail) -> bool:

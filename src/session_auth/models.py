@@ -169,6 +169,9 @@ class PendingMail(models.Model):
     claimed_until = models.DateTimeField()
     """Until then, one process has it for itself; in the past, if none has."""
 
+    claimed_by = models.CharField(max_length=150, blank=True)
+    """Which process that is, as far as another one on the same machine can look for it."""
+
     attempts = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:

@@ -30,13 +30,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.folder / "db.sqlite3"
 
 
-@pytest.fixture(scope="module")
-def module_site(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Site:
-    site = Site(tmp_path_factory.mktemp("site"))
-    shutil.copy(database, site.folder)
-    return site
-
-
 @pytest.fixture
 def site(tmp_path: Path, database: Path) -> Site:
     site = Site(tmp_path)

@@ -164,7 +164,7 @@ def note(here: Visitor, site: Site) -> Action:
     yield lambda: {"saved": [json.loads(data).get("a") for data in data_of(here, site)]}
 
 
-DONE = {"changed": True, "mails": 1, "event": True, "other ended": True}
+DONE: dict[str, object] = {"changed": True, "mails": 1, "event": True, "other ended": True}
 EXPECTED: dict[Callable[[Visitor, Site], Action], dict[str, object]] = {
     password_change: DONE,
     password_reset: {"mails": 1, "left": 0},

@@ -96,6 +96,7 @@ class Migration(migrations.Migration):
                 ("posted_at", models.DateTimeField()),
                 ("due_at", models.DateTimeField(db_index=True)),
                 ("claimed_until", models.DateTimeField()),
+                ("claimed_by", models.CharField(blank=True, max_length=150)),
                 ("attempts", models.PositiveIntegerField(default=0)),
             ],
         ),

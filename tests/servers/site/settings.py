@@ -1,4 +1,4 @@
-"""The project of ``tests.settings`` behind a real server; what varies comes from the environment."""
+"""The project of ``tests.settings`` behind a real server; the environment says what varies."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import django
 
 from tests.settings import *  # noqa: F403  # a variant of the same project
-from tests.settings import INSTALLED_APPS, MIDDLEWARE
+from tests.settings import INSTALLED_APPS, MAILERS, MIDDLEWARE
 
 FOLDER = Path(os.environ["SITE_FOLDER"])
 MAILS = FOLDER / "mail"
@@ -41,11 +41,11 @@ LOGGING = {
 }
 
 smtp_port = os.environ.get("SITE_SMTP_PORT")
-backend = "smtp" if smtp_port else "filebased"
-path = f"django.core.mail.backends.{backend}.EmailBackend"
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if smtp_port else 'filebased'}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT, EMAIL_FILE_PATH = "127.0.0.1", int(smtp_port or 25), MAILS
 if django.VERSION >= (6, 1):
-    options = {"host": "127.0.0.1", "port": int(smtp_port)} if smtp_port else {"file_path": MAILS}
-    MAILERS = {"default": {"BACKEND": path, "OPTIONS": options}}
-else:
-    EMAIL_BACKEND, EMAIL_FILE_PATH = path, MAILS
-    EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(smtp_port or 25)
+    options: dict[str, object] = {"file_path": MAILS}
+    if smtp_port:
+        options = {"host": EMAIL_HOST, "port": EMAIL_PORT}
+    MAILERS["default"] = {"BACKEND": EMAIL_BACKEND, "OPTIONS": options}
+    del EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_FILE_PATH
