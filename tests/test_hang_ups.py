@@ -91,11 +91,10 @@ async def patient(request: HttpRequest) -> HttpResponse:
     await request.session.aset("late", 1)
     gate.reached.set()
     try:
-        await asyncio.sleep(PATIENCE_SECONDS)
+        return await asyncio.sleep(PATIENCE_SECONDS, HttpResponse())
     except asyncio.CancelledError:
         seen.append("cleaned up")
         raise
-    raise AssertionError
 
 
 async def stubborn(request: HttpRequest) -> HttpResponse:
@@ -103,10 +102,9 @@ async def stubborn(request: HttpRequest) -> HttpResponse:
     await request.session.aset("kept", 1)
     gate.reached.set()
     try:
-        await asyncio.sleep(PATIENCE_SECONDS)
+        return await asyncio.sleep(PATIENCE_SECONDS, HttpResponse())
     except asyncio.CancelledError:
         return HttpResponse()
-    raise AssertionError
 
 
 urlpatterns = [

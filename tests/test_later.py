@@ -51,9 +51,8 @@ class ThreadsBackend(EmailBackend):
 
 
 def backend(path: str) -> Any:
-    if django.VERSION >= (6, 1):
-        return override_settings(MAILERS={"default": {"BACKEND": path}})
-    return override_settings(EMAIL_BACKEND=path)
+    new, old = {"MAILERS": {"default": {"BACKEND": path}}}, {"EMAIL_BACKEND": path}
+    return override_settings(**(new if django.VERSION >= (6, 1) else old))
 
 
 @pytest.fixture

@@ -299,8 +299,9 @@ def _mails() -> QuerySet[PendingMail]:
 
 
 def _is_in_memory() -> bool:
-    if django.VERSION < (6, 1):
-        return bool(settings.EMAIL_BACKEND == IN_MEMORY)
-    if hasattr(settings, "MAILERS"):
-        return bool(settings.MAILERS.get("default", {}).get("BACKEND") == IN_MEMORY)
-    return hasattr(mail, "outbox")  # not the old setting, to read which is deprecated
+    has_mailers = django.VERSION >= (6, 1)
+    if has_mailers and not hasattr(settings, "MAILERS"):
+        return hasattr(mail, "outbox")  # not by the old setting, to read which is deprecated
+    default = settings.MAILERS.get("default", {}) if has_mailers else {}
+    backend = default.get("BACKEND") if has_mailers else settings.EMAIL_BACKEND
+    return bool(backend == IN_MEMORY)

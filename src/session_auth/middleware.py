@@ -237,7 +237,7 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
 
 
 def _may_be_undone(request: HttpRequest) -> bool:
-    """Say whether a rolled back view has undone what must not be: wrong guesses, ends of sessions."""
+    """Say whether a rolled back view may have undone wrong guesses, or ends of sessions."""
     return ending.IN_DOUBT in request.__dict__ or (
         throttling.GUESSES in request.META
         and not all(guess.is_right for guess in request.META[throttling.GUESSES].values())

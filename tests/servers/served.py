@@ -20,6 +20,7 @@ from tests.api_client import AUTH, PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
+STOP_SECONDS = 10
 ASGI = ["uvicorn", "granian", "daphne", "hypercorn"]
 NGINX = """\
 daemon off;
@@ -138,11 +139,11 @@ def started(
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def free_port() -> int:

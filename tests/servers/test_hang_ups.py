@@ -20,12 +20,9 @@ from tests.api_client import AUTH, PASSWORD
 from tests.password_calls import NEW
 from tests.servers.served import ASGI, PATIENCE_SECONDS, Site, Visitor, running, wait_until
 
-ALL = os.environ.get("ALL_HANG_UPS") == "1"
-SERVERS = [("gthread", False), *((kind, False) for kind in ASGI), ("uvicorn", True)]
-if ALL:
-    SERVERS += [(kind, True) for kind in ("gthread", "granian", "daphne", "hypercorn")]
+BEHIND_NGINX = ["gthread", *ASGI] if os.environ.get("ALL_HANG_UPS") == "1" else ["uvicorn"]
+SERVERS = [(kind, False) for kind in ("gthread", *ASGI)] + [(kind, True) for kind in BEHIND_NGINX]
 
-Request = tuple[str, str, object]
 Action = Iterator[Any]
 """Yields the request whose client hangs up, then what returns what has become of it."""
 

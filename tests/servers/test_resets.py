@@ -24,16 +24,13 @@ class SlowMail(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
         is_data = False
-        for line in self.rfile:
-            word = line.strip().upper()
+        while (line := self.rfile.readline()) and (word := line.strip().upper()) != b"QUIT":
             if is_data and word != b".":
                 continue
-            if is_data:
-                time.sleep(LAG_SECONDS)
+            time.sleep(LAG_SECONDS * is_data)
             is_data = word == b"DATA"
             self.wfile.write(b"354 go\r\n" if is_data else b"250 ok\r\n")
-            if word == b"QUIT":
-                return
+        self.wfile.write(b"221 bye\r\n")
 
 
 class MailServer(socketserver.ThreadingTCPServer):
