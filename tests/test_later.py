@@ -328,6 +328,13 @@ def test_a_mail_belongs_to_who_claims_it_first(left: PendingMail, clock: Any) ->
     assert later._claim(mails) == left
 
 
+def test_a_mail_that_was_sent_already_is_sent_no_more(left: PendingMail) -> None:
+    later.wake(left.pk)
+    later.wake(left.pk)
+
+    assert addressees() == ["alice@example.org"]
+
+
 def test_who_comes_a_moment_too_late_gets_nothing(
     left: PendingMail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
