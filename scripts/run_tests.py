@@ -56,16 +56,17 @@ CHROMIUM = Tool(
     package="chromium",
     is_here=lambda: any(shutil.which(name) for name in CHROMIUM_NAMES),
 )
+NGINX = Tool(
+    name="nginx",
+    package="nginx-light",
+    is_here=lambda: shutil.which("nginx", path=PATH) is not None,
+)
 TOOLS = {
     "browser": [CHROMIUM],
     "production": [
         CHROMIUM,
         NPM,
-        Tool(
-            name="nginx",
-            package="nginx-light",
-            is_here=lambda: shutil.which("nginx", path=PATH) is not None,
-        ),
+        NGINX,
         Tool(
             name="openssl",
             package="openssl",
@@ -87,6 +88,7 @@ TOOLS = {
             is_here=lambda: shutil.which("Xvfb") is not None,
         ),
     ],
+    "servers": [NGINX],
     "mariadb": [
         Tool(
             name="MariaDB server",

@@ -32,6 +32,9 @@ LEFT_OUT = {
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
+    "servers": None
+    if importlib.util.find_spec("uvicorn")
+    else "uvicorn is not installed; see CONTRIBUTING.md",
 }
 
 # Modules about documents and measurements: no Python and no Django changes what they find. Those of

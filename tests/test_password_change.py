@@ -11,7 +11,7 @@ from django.core import mail
 from django.db.models.signals import post_save
 from django.test import override_settings
 
-from session_auth.models import Session
+from session_auth.models import PendingMail, Session
 from session_auth.passwords.forms import PasswordChangeForm
 from session_auth.views import PasswordChangeView
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
@@ -22,6 +22,7 @@ from tests.password_calls import (
     can_log_in,
     change,
 )
+from tests.test_user_agents import FIREFOX
 
 pytestmark = pytest.mark.django_db
 
@@ -175,7 +176,7 @@ def test_a_change_writes_no_other_column(alice: User) -> None:
 
 @override_settings(TIME_ZONE="UTC")
 def test_the_user_is_told_by_mail(clock: Any, alice: User) -> None:
-    here = signed_in(user_agent="Laptop")
+    here = signed_in(user_agent=FIREFOX)
 
     change(here)
 
@@ -183,8 +184,22 @@ def test_the_user_is_told_by_mail(clock: Any, alice: User) -> None:
     assert message.to == ["alice@example.org"]
     assert message.subject == "Your password was changed"
     assert "The password of alice was changed on 24 November 2026, 12:00 UTC" in message.body
-    assert "from 127.0.0.1 with Laptop" in message.body
+    assert "from 127.0.0.1 with Firefox on Windows." in message.body
     assert NEW not in message.body
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "your usual browser. Confirm it at https://evil.example/confirm",
+        "Confirm at evil-example bot/1.0",  # of which ua-parser makes a name
+        f"{FIREFOX} confirm at https://evil.example/confirm",
+    ],
+)
+def test_the_mail_quotes_nothing_that_a_stranger_wrote(alice: User, user_agent: str) -> None:
+    change(signed_in(user_agent=user_agent))
+
+    assert "onfirm" not in mail.outbox[0].message().as_string()
 
 
 def test_who_has_no_address_gets_no_mail(alice: User) -> None:
@@ -202,4 +217,5 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_stops_nothing(
 
     assert response.status_code == 200
     assert can_log_in(NEW)
-    assert "What was to be done after the answer failed." in caplog.messages
+    assert "A mail of the kind password_changed could not be sent." in caplog.messages
+    assert PendingMail.objects.get().kind == "password_changed"

@@ -82,7 +82,9 @@ def logout_and_fail(request: HttpRequest) -> HttpResponse:
 
 
 def guess_and_fail(request: HttpRequest) -> HttpResponse:
-    authenticate(request, username="alice", password=request.GET["password"])
+    authenticate(
+        request, username=request.GET.get("name", "alice"), password=request.GET["password"]
+    )
     raise RuntimeError("The view fails after the guess.")
 
 

@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
 from django.core.checks import Tags, register
+from django.core.signals import request_started
 from django.db.models.signals import post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
 
@@ -11,7 +12,8 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, since they import models, which this module is too early for.
-        from session_auth import caching, checks, csrf, events, throttling
+        from session_auth import caching, checks, csrf, events, later, throttling
+        from session_auth.passwords import mail  # noqa: F401 # which says how its mails are made
         from session_auth.sessions import users
 
         for model in users.models_of_users():
@@ -26,6 +28,7 @@ class SessionAuthConfig(AppConfig):
         user_login_failed.connect(events.record_failed_login)
         user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
+        request_started.connect(later.begin, dispatch_uid=later.__name__)
         caching.keep_pages_of_users_out()
         for check in checks.ALWAYS:
             register(check, Tags.security)

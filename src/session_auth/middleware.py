@@ -1,5 +1,7 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
+from asyncio import CancelledError
+from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from typing import Any
@@ -28,6 +30,7 @@ from session_auth.exceptions import (
     Throttled,
     UserChanged,
 )
+from session_auth.hang_ups import finish
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
@@ -112,16 +115,31 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Do what ``process_response`` does: in a thread if, and only if, it asks the store."""
         if _asks_store(request, response):
-            return await sync_to_async(self.process_response)(request, response)
+            return await finish(sync_to_async(self.process_response)(request, response))
         return self.process_response(request, response)
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        if _overrides(self, SessionMiddleware, "process_request", "process_response"):
-            return await super().__acall__(request)
-        refusal = self.process_request(request)
-        if refusal is not None:
-            return refusal
-        return await self.aprocess_response(request, await self.get_response(request))
+        """Answer, and finish what was begun, also if the client has hung up meanwhile.
+
+        An unsafe request goes on to its end, but for an async view, which Django cancels.
+        """
+        if request.method in csrf.SAFE_METHODS:
+            return await self._answer(request)  # no task of its own, which costs time
+        return await finish(self._answer(request), may_stop=partial(_has_async_view, request))
+
+    async def _answer(self, request: HttpRequest) -> Any:
+        try:
+            if _overrides(self, SessionMiddleware, "process_request", "process_response"):
+                return await super().__acall__(request)
+            refusal = self.process_request(request)
+            if refusal is not None:
+                return refusal
+            response = await self.get_response(request)
+        except CancelledError:
+            # The thread of a sync view goes on; this waits for it, since both have the same one.
+            await finish(sync_to_async(_make_good_alone)(request))
+            raise
+        return await self.aprocess_response(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what a view was refused, so that plain views need not catch it."""
@@ -140,10 +158,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
     ) -> Step:
         """Do what the store has to be asked for, and return which step it was."""
-        if _has_wrong_guesses(request):
-            throttling.make_good(request)
-        if ending.IN_DOUBT in request.__dict__:
-            ending.settle(request)
+        if _may_be_undone(request):
+            _make_good(request)
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # looks the key up: one that opens nothing leaves the session empty
         step = _next_step(request, response, session)
@@ -220,11 +236,26 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 
-def _has_wrong_guesses(request: HttpRequest) -> bool:
-    """Say whether wrong passwords were counted, which a rolled back view would make free."""
-    return throttling.GUESSES in request.META and not all(
-        guess.is_right for guess in request.META[throttling.GUESSES].values()
+def _may_be_undone(request: HttpRequest) -> bool:
+    """Say whether a rolled back view may have undone wrong guesses, or ends of sessions."""
+    return ending.IN_DOUBT in request.__dict__ or (
+        throttling.GUESSES in request.META
+        and not all(guess.is_right for guess in request.META[throttling.GUESSES].values())
     )
+
+
+def _make_good(request: HttpRequest) -> None:
+    """Do again what a rolled back view has undone."""
+    if throttling.GUESSES in request.META:
+        throttling.make_good(request)
+    if ending.IN_DOUBT in request.__dict__:
+        ending.settle(request)
+
+
+def _make_good_alone(request: HttpRequest) -> None:
+    """Do so where no answer is to be given any more."""
+    with suppress(StoreUnavailable):  # which is logged
+        _make_good(request)
 
 
 def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
@@ -232,8 +263,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     session = getattr(request, "session", None)
     return (
         not isinstance(session, BaseSessionStore)
-        or _has_wrong_guesses(request)
-        or ending.IN_DOUBT in request.__dict__
+        or _may_be_undone(request)
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )
@@ -281,6 +311,12 @@ def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
     return any(
         getattr(type(middleware), hook, None) is not getattr(ours, hook, None) for hook in hooks
     )
+
+
+def _has_async_view(request: HttpRequest) -> bool:
+    """Say whether the request has come to an async view: those may be cancelled, and clean up."""
+    match = request.resolver_match
+    return match is not None and iscoroutinefunction(match.func)
 
 
 def _is_passive(request: HttpRequest) -> bool:

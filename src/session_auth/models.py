@@ -1,4 +1,4 @@
-"""The tables: sessions, those that have ended, counts of guesses, and whose devices are known."""
+"""The tables: sessions and their ends, counts of guesses, known devices, and mails to be sent."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -152,3 +152,27 @@ class HashUpgrade(models.Model):
 
     def __str__(self) -> str:
         return self.before
+
+
+class PendingMail(models.Model):
+    """A mail that is to be sent: see ``later``. No secret is in it, and it is gone once sent."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=32)
+    details = models.TextField()
+    """JSON: what the mail is made from."""
+
+    posted_at = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+    """When to try, or to try again."""
+
+    claimed_until = models.DateTimeField()
+    """Until then, one process has it for itself; in the past, if none has."""
+
+    claimed_by = models.CharField(max_length=150, blank=True)
+    """Which process that is, as far as another one on the same machine can look for it."""
+
+    attempts = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

@@ -11,6 +11,60 @@ parse: Callable[[str], Any] | None = (
 )
 
 
+BROWSERS = frozenset(
+    {
+        "Brave",
+        "Chrome",
+        "Chrome Mobile",
+        "Chrome Mobile WebView",
+        "Chrome Mobile iOS",
+        "Chromium",
+        "DuckDuckGo Mobile",
+        "Edge",
+        "Edge Mobile",
+        "Firefox",
+        "Firefox Mobile",
+        "Firefox iOS",
+        "IE",
+        "Mobile Safari",
+        "Opera",
+        "Opera Mobile",
+        "Safari",
+        "Samsung Internet",
+        "Vivaldi",
+        "Yandex Browser",
+    }
+)
+SYSTEMS = frozenset(
+    {
+        "Android",
+        "Chrome OS",
+        "Debian",
+        "Fedora",
+        "FreeBSD",
+        "Linux",
+        "Mac OS X",
+        "Ubuntu",
+        "Windows",
+        "iOS",
+    }
+)
+
+
+def known_name(user_agent: str) -> str:
+    """Return a name such as "Firefox on Windows", of words that stand in this module; else "".
+
+    Of other user agents the library gives names that it has taken out of them: "Confirm at
+    evil.example bot", say.
+    """
+    if parse is None:
+        return ""
+    result = parse(user_agent)
+    parts = ((result.user_agent, BROWSERS), (result.os, SYSTEMS))
+    names = [part.family for part, words in parts if part is not None and part.family in words]
+    return " on ".join(names)
+
+
 def user_agent_name(user_agent: str) -> str:
     """Return a name such as "Firefox on Windows", or what there is of one.
 

@@ -88,6 +88,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PendingMail",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=32)),
+                ("details", models.TextField()),
+                ("posted_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField(db_index=True)),
+                ("claimed_until", models.DateTimeField()),
+                ("claimed_by", models.CharField(blank=True, max_length=150)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Session",
             fields=[
                 (

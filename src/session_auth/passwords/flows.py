@@ -1,33 +1,28 @@
 """Changing and resetting passwords, without JSON and without status codes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
-from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.db import router, transaction
 from django.http import HttpRequest
-from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.http import urlsafe_base64_decode
 
-from session_auth import csrf, events
-from session_auth.conf import get_conf
+from session_auth import csrf, events, later
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import PASSWORD
 from session_auth.passwords.hashes import replace_hash
+from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_sessions_of
 from session_auth.signals import EndReason
-from session_auth.user_agents import user_agent_name
 
 if TYPE_CHECKING:
     NewPasswordForm = SetPasswordForm[Any]
@@ -35,16 +30,19 @@ else:
     NewPasswordForm = SetPasswordForm  # which in Django 5.2 is not generic at run time
 
 
-def change_password(request: HttpRequest, form: NewPasswordForm) -> None:
-    """Give the user who is logged in the password of the valid ``form``.
+def change_password(
+    request: HttpRequest, form: NewPasswordForm, *, deliver: Callable[[int], None] = later.wake
+) -> None:
+    """Give the user who is logged in the password of the valid ``form``, and tell them by mail.
 
     Their other sessions end in the same transaction; this one goes on under a new key, with a new
     CSRF token. Raises ``InvalidRequest`` if the password was changed since the form looked at it,
     and ``SessionInterrupted`` if the session has ended since; then nothing has changed.
+    ``deliver`` has the mail sent, once all is committed.
     """
     session = session_of(request)
     REQUEST.set(request)  # whose session the receiver of the new password spares
-    with _replaced_password(form, stale_field="old_password") as user:
+    with _replaced_password(request, form, stale_field="old_password", deliver=deliver) as user:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.prove(PASSWORD)
         current = session.info.id if session.info else None
@@ -53,13 +51,19 @@ def change_password(request: HttpRequest, form: NewPasswordForm) -> None:
     events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
 
 
-def reset_password(form: NewPasswordForm) -> None:
-    """Give the user of a link the password of the valid ``form``; log nobody in.
+def reset_password(
+    form: NewPasswordForm,
+    *,
+    request: HttpRequest | None = None,
+    deliver: Callable[[int], None] = later.wake,
+) -> None:
+    """Give the user of a link the password of the valid ``form``; log nobody in, and tell by mail.
 
     All their sessions end in the same transaction. Raises ``InvalidRequest`` if the password was
     changed since the form looked at it, by this very link perhaps: then nothing has changed.
+    ``deliver`` has the mail sent, once all is committed; of ``request``, it tells the address.
     """
-    with _replaced_password(form, stale_field="token") as user:
+    with _replaced_password(request, form, stale_field="token", deliver=deliver) as user:
         end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
 
 
@@ -75,43 +79,23 @@ def user_of_link(
     return user if user.is_active and token_generator.check_token(user, token) else None
 
 
-def send_links(form: PasswordResetForm) -> None:
-    """Send a link to each user whom the form finds; nothing to nobody if it is not valid.
-
-    Which takes its time: call it after the answer. A mail that cannot be sent is logged.
-    """
-    if form.is_valid():
-        form.save(
-            domain_override=urlsplit(get_conf().PASSWORD_RESET_URL or "").netloc,
-            subject_template_name="session_auth/password_reset_subject.txt",
-            email_template_name="session_auth/password_reset_email.txt",
-        )
-
-
-def send_notice(user_id: Any, *, ip: str, user_agent: str) -> None:
-    """Tell a user by mail that their password was changed, and from where, if they have mail."""
-    user = get_user_model()._base_manager.get(pk=user_id)
-    address = getattr(user, user.get_email_field_name(), "")
-    if not address:
-        return
-    context = {
-        "user": user,
-        "changed_at": timezone.now(),
-        "ip": ip,
-        "device": user_agent_name(user_agent),
-    }
-    subject = render_to_string("session_auth/password_changed_subject.txt", context)
-    text = render_to_string("session_auth/password_changed_email.txt", context)
-    send_mail(subject.strip(), text, None, [address])
-
-
 @contextmanager
-def _replaced_password(form: NewPasswordForm, *, stale_field: str) -> Iterator[AbstractBaseUser]:
-    """Store the new password, in one transaction with what is done inside."""
+def _replaced_password(
+    request: HttpRequest | None,
+    form: NewPasswordForm,
+    *,
+    stale_field: str,
+    deliver: Callable[[int], None],
+) -> Iterator[AbstractBaseUser]:
+    """Store the new password, and a mail that tells of it, in one transaction with the inside."""
     before = form.user.password
     user = form.save(commit=False)
-    with transaction.atomic(using=router.db_for_write(get_user_model())):
+    alias = router.db_for_write(get_user_model())
+    with transaction.atomic(using=alias):
         if not replace_hash(user, before=before):
             raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
         user.save(update_fields=["password"])  # for receivers, and validators that keep a history
         yield user
+        mail_id = post_notice(request, user)
+    if mail_id is not None:
+        later.hand_over(mail_id, deliver, using=alias)

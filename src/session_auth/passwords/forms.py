@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib.auth import forms
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
 
 from session_auth.conf import get_conf
 from session_auth.passwords.hashes import check_password
@@ -23,7 +25,8 @@ class PasswordChangeForm(forms.PasswordChangeForm):
 class PasswordResetForm(forms.PasswordResetForm):
     """Django's, with links to ``SESSION_AUTH_PASSWORD_RESET_URL``: never to the Host of a request.
 
-    The templates find the link as ``url``.
+    The templates find the link as ``url``. A mail that cannot be sent raises, so that it is tried
+    again; Django's logs it.
     """
 
     def send_mail(
@@ -31,11 +34,18 @@ class PasswordResetForm(forms.PasswordResetForm):
         subject_template_name: str,
         email_template_name: str,
         context: dict[str, Any],
-        *args: Any,
-        **kwargs: Any,
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
     ) -> None:
         url = get_conf().PASSWORD_RESET_URL or ""
         for name in ("uid", "token"):
             url = url.replace(f"{{{name}}}", context[name])
         context = context | {"url": url}
-        super().send_mail(subject_template_name, email_template_name, context, *args, **kwargs)
+        subject = "".join(render_to_string(subject_template_name, context).splitlines())
+        text = render_to_string(email_template_name, context)
+        message = EmailMultiAlternatives(subject, text, from_email, [to_email])
+        if html_email_template_name is not None:
+            html = render_to_string(html_email_template_name, context)
+            message.attach_alternative(html, "text/html")
+        message.send()

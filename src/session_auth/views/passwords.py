@@ -1,9 +1,6 @@
 """New passwords: for the old one, or for a link."""
 
-import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -15,18 +12,26 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import events, flows, passwords, throttling
-from session_auth.client_info import client_info
+from session_auth import events, flows, later, passwords, throttling
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import FormView, check_fields, json_response
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm
 
-logger = logging.getLogger("session_auth")
+
+class MailingView(FormView):
+    """What has a mail sent, once the reason for it is committed."""
+
+    def deliver(self, mail_id: int) -> None:
+        """Have the mail sent, which is written down already: by a thread of this process.
+
+        Override it to use a queue, whose task calls ``passwords.send_mail(mail_id)``.
+        """
+        later.wake(mail_id)
 
 
-class NewPasswordView(FormView):
+class NewPasswordView(MailingView):
     """What gives a user a new password, and tells them so by mail.
 
     ``form_class`` is made with ``user`` and ``data``, as Django's ``SetPasswordForm`` is. Where it
@@ -44,15 +49,6 @@ class NewPasswordView(FormView):
         if len(self.body.get("new_password", "").encode()) > throttling.MAX_PASSWORD_BYTES:
             longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
             raise InvalidRequest(fields={"new_password": [longest]})
-
-    def notify(self, response: HttpResponse, user: AbstractBaseUser) -> None:
-        """Have ``deliver()`` called after the answer."""
-        client = client_info(self.request.META)
-        after(response, partial(self.deliver, user.pk, **asdict(client)))
-
-    def deliver(self, user_id: Any, *, ip: str, user_agent: str) -> None:
-        """Tell the user by mail; called after the answer. Override it to use a queue."""
-        passwords.send_notice(user_id, ip=ip, user_agent=user_agent)
 
 
 class PasswordChangeView(NewPasswordView):
@@ -83,13 +79,11 @@ class PasswordChangeView(NewPasswordView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Change the password, end all other sessions, and tell the user."""
-        passwords.change_password(self.request, form)
-        response = self.user_response(form.user)
-        self.notify(response, form.user)
-        return response
+        passwords.change_password(self.request, form, deliver=self.deliver)
+        return self.user_response(form.user)
 
 
-class PasswordResetView(FormView):
+class PasswordResetView(MailingView):
     """``POST password/reset/``: a link by mail; the same answer whether there is such a user.
 
     ``form_class`` finds the users and sends the links, as Django's ``PasswordResetForm`` does.
@@ -104,25 +98,21 @@ class PasswordResetView(FormView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Count the request, and have ``deliver()`` called after the answer."""
+        """Count the request, and have the form send its mails later.
+
+        What the form's ``save()`` needs is taken from its ``cleaned_data``: text, numbers, true or
+        false.
+        """
         throttling.limit_requests(
             self.request, purpose="password_reset", name=form.cleaned_data["email"]
         )
         events.record(Event.PASSWORD_RESET_REQUESTED, self.request)
-        response = json_response(
+        # Who has an account is looked up later and elsewhere: no time tells.
+        passwords.post_links(form, self.deliver)
+        return json_response(
             {"message": "If there is an account with this address, a link is on its way."},
             status=202,
         )
-        # Who has an account is looked up after the answer: its time tells nothing.
-        after(response, partial(self.deliver, form))
-        return response
-
-    def deliver(self, form: Any) -> None:
-        """Look the users up and send them links; called after the answer.
-
-        Override it to use a queue, which can make the form anew from ``form.data``.
-        """
-        passwords.send_links(form)
 
 
 class PasswordResetConfirmView(NewPasswordView):
@@ -149,24 +139,8 @@ class PasswordResetConfirmView(NewPasswordView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Set the password, end all sessions, and tell the user."""
-        passwords.reset_password(form)
+        passwords.reset_password(form, request=self.request, deliver=self.deliver)
         events.record(Event.PASSWORD_RESET, self.request, user_id=form.user.pk)
         response = json_response({"message": "Password changed"})
         throttling.welcome(self.request, response, form.user)
-        self.notify(response, form.user)
         return response
-
-
-def after(response: HttpResponse, call: Callable[[], None]) -> None:
-    """Let ``call`` be called once ``response`` has been sent; what it raises is logged."""
-    close = response.close
-
-    def call_and_close() -> None:
-        try:
-            call()
-        except Exception:
-            logger.exception("What was to be done after the answer failed.")
-        finally:
-            close()
-
-    response.close = call_and_close  # type: ignore[method-assign]  # documented: servers call it at the end

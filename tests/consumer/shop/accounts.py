@@ -1,7 +1,5 @@
 """Endpoints of the project: the package's own with other forms, and some from its parts."""
 
-from typing import Any
-
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
@@ -32,8 +30,10 @@ from session_auth.passwords import (
     PasswordChangeForm,
     PasswordResetForm,
     change_password,
+    post_links,
     reset_password,
     send_links,
+    send_mail,
     send_notice,
     user_of_link,
 )
@@ -48,18 +48,37 @@ class LoginView(views.LoginView):
     form_class = CardForm
 
 
+queue: list[int] = []
+
+
 class QueuedPasswordResetView(views.PasswordResetView):
     form_class = PasswordResetForm
 
-    def deliver(self, form: PasswordResetForm) -> None:
-        send_links(form)
+    def deliver(self, mail_id: int) -> None:
+        queue.append(mail_id)
 
 
 class QueuedPasswordChangeView(views.PasswordChangeView):
     form_class = PasswordChangeForm
 
-    def deliver(self, user_id: Any, *, ip: str, user_agent: str) -> None:
-        send_notice(user_id, ip=ip, user_agent=user_agent)
+    def deliver(self, mail_id: int) -> None:
+        queue.append(mail_id)
+
+
+def work_the_queue() -> None:
+    while queue:
+        send_mail(queue.pop())
+
+
+def invite(email: str) -> None:
+    form = PasswordResetForm({"email": email})
+    if form.is_valid():
+        post_links(form, queue.append)
+
+
+def invite_now(customer: Customer) -> None:
+    send_links(PasswordResetForm({"email": customer.email}))
+    send_notice(customer.pk, ip="", user_agent="")
 
 
 class ClosingForm(forms.Form):
@@ -109,7 +128,7 @@ async def sign_in_by_passkey(request: HttpRequest) -> HttpResponse:
 def new_password(request: HttpRequest, form: PasswordChangeForm) -> None:
     if not form.is_valid():
         raise InvalidRequest(fields=form.errors)
-    change_password(request, form)
+    change_password(request, form, deliver=queue.append)
 
 
 def new_password_by_link(uid: str, token: str, password: str) -> None:

@@ -3,12 +3,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from session_auth import later
 from session_auth.sessions import prune_sessions
 from session_auth.sessions.pruning import PRUNE_ROWS
 
 
 class Command(BaseCommand):
-    help = "Delete sessions that have expired, in batches that hold no lock for long."
+    help = (
+        "Delete sessions that have expired, in batches that hold no lock for long, and send the "
+        "mails that are left."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -17,3 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"Deleted {prune_sessions(batch=options['batch'])} expired sessions.")
+        sent, failed = later.send_left()
+        if sent or failed:
+            self.stdout.write(f"Sent {sent} mails that were left; {failed} could not be sent.")

@@ -1,0 +1,148 @@
+"""The mails about passwords: a link to reset one, and the notice that one was changed."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import send_mail
+from django.db import router
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from session_auth import later
+from session_auth.client_info import client_info
+from session_auth.conf import get_conf
+from session_auth.models import PendingMail
+from session_auth.user_agents import known_name
+
+NOTICE = "password_changed"
+LINKS = "password_reset"
+
+LONGEST_PAUSE_SECONDS = 0.5
+"""Within so many seconds, at no foreseeable time, a mail with a link is made and sent."""
+
+OTHER_DATABASE_PAUSE = timedelta(minutes=1)
+"""How long a notice waits whose row cannot be in the transaction that changes the password."""
+
+
+def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | None:
+    """Let a user be told that their password was changed, and from where, if they have mail.
+
+    Call it in the transaction of the change, and ``later.hand_over()`` with what it returns.
+    """
+    address = getattr(user, user.get_email_field_name(), "")
+    if not address:
+        return None
+    client = client_info({} if request is None else request.META)
+    is_apart = router.db_for_write(PendingMail) != router.db_for_write(get_user_model())
+    return later.post(
+        NOTICE,
+        earliest=OTHER_DATABASE_PAUSE if is_apart else timedelta(0),
+        user_id=str(user.pk),
+        to=address,  # as it is now: whoever has changed the password may change the address next
+        ip=client.ip,
+        user_agent=client.user_agent,
+    )
+
+
+def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
+    """Let a link be sent to each user whom the valid ``form`` finds.
+
+    Writes one row, the same whether there is such a user. All else is done by another thread, a
+    little later: neither the answer nor the next request to the same worker tells by its time. The
+    form is made anew then, by the name of its class, with what its ``cleaned_data`` has of text,
+    numbers, true and false. ``deliver`` has the mails sent, once all is committed.
+    """
+    form_class = type(form)
+    path = f"{form_class.__module__}.{form_class.__qualname__}"
+    if _find_form(path) is not form_class:
+        raise ImproperlyConfigured(
+            f"Define {path} at the top level of a module: its mails are sent by its name."
+        )
+    plain = {name: v for name, v in form.cleaned_data.items() if _is_plain(v)}
+    pause = timedelta(seconds=random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 # no secret
+    mail_id = later.post(LINKS, earliest=pause, form=path, fields=plain)
+    later.hand_over(mail_id, deliver, using=router.db_for_write(PendingMail))
+
+
+def send_links(form: Any) -> None:
+    """Send a link to each user whom ``form`` finds; nothing to nobody if it is not valid.
+
+    Which takes its time: ``post_links()`` has it done later. Raises what sending raises.
+    """
+    if form.is_valid():
+        _save(form)
+
+
+def send_notice(
+    user_id: Any,
+    *,
+    ip: str,
+    user_agent: str,
+    to: str | None = None,
+    changed_at: datetime | None = None,
+) -> None:
+    """Tell a user by mail that their password was changed, and from where, if they have mail.
+
+    It goes to the address ``to``, or else to the user's own; not to a user who has been deleted. It
+    quotes nothing that a stranger wrote: of the user agent, it says what we have a name for. Raises
+    what sending raises.
+    """
+    user = get_user_model()._base_manager.filter(pk=user_id).first()
+    address = to or getattr(user, get_user_model().get_email_field_name(), "")
+    if user is None or not address:
+        return
+    context = {
+        "user": user,
+        "changed_at": changed_at or timezone.now(),
+        "ip": ip,
+        "device": known_name(user_agent),
+    }
+    subject = render_to_string("session_auth/password_changed_subject.txt", context)
+    text = render_to_string("session_auth/password_changed_email.txt", context)
+    send_mail(subject.strip(), text, None, [address])
+
+
+def _send_notice(posted_at: datetime, *, user_id: str, **details: Any) -> None:
+    send_notice(user_id, changed_at=posted_at, **details)
+
+
+def _send_links(posted_at: datetime, *, form: str, fields: dict[str, Any]) -> None:
+    form_class = _find_form(form)
+    if form_class is None:
+        raise ImproperlyConfigured(f"There is no form {form} any more.")
+    valid: Any = form_class()
+    valid.cleaned_data = fields
+    _save(valid)
+
+
+def _save(form: Any) -> None:
+    form.save(
+        domain_override=urlsplit(get_conf().PASSWORD_RESET_URL or "").netloc,
+        subject_template_name="session_auth/password_reset_subject.txt",
+        email_template_name="session_auth/password_reset_email.txt",
+    )
+
+
+later.senders[NOTICE] = _send_notice
+later.senders[LINKS] = _send_links
+
+
+def _find_form(path: str) -> type[forms.Form] | None:
+    try:
+        found = import_string(path)
+    except ImportError:
+        return None
+    return found if isinstance(found, type) and issubclass(found, forms.Form) else None
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
