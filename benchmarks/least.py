@@ -120,7 +120,7 @@ class KeptSession(Nothing):
     def process_request(self, request: HttpRequest) -> None:
         header = request.META["HTTP_COOKIE"]
         if not header.isascii() or not header.isprintable() or header.count("sessionid=") > 1:
-            raise SystemExit("A cookie stands twice in the request.")
+            raise SystemExit("The request has a cookie twice.")
         request.session = Kept(request.COOKIES["sessionid"])  # type: ignore[assignment]  # looks like one
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:

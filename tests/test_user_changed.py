@@ -19,7 +19,7 @@ from tests.test_async import DJANGOS, AsyncApiClient, SyncApiClient, hops
 pytestmark = pytest.mark.django_db
 
 REFUSAL = {
-    "error": "Somebody else has logged in, in another tab perhaps. Look again before you go on.",
+    "error": "Somebody else has logged in, perhaps in another tab. Reload before you go on.",
     "code": "user_changed",
 }
 OURS = "session_auth.middleware.AuthenticationMiddleware"

@@ -62,7 +62,7 @@ class SessionAdmin(ReadOnlyAdmin):
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("id", "ip", f"user__{get_user_model().USERNAME_FIELD}")
 
-    # "Delete" is what the admin calls it; the end is announced as any other.
+    # The admin says "delete": we end the session, with its event and its signal.
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return how many sessions would end: to list each would take megabytes."""
