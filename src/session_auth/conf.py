@@ -130,7 +130,7 @@ class Conf:
     """How long a login, or a proof of the password, counts as recent."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
-    """Whose X-Forwarded-For is believed: addresses, ``"unix"``, the network of the nearest."""
+    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""
 
     USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.

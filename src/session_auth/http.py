@@ -338,7 +338,7 @@ class FormView(JSONView):
     """More keys that the body may have, which no field of the form declares, with their types."""
 
     takes_request: bool = False
-    """Whether the form is made with ``request`` too, as Django's ``AuthenticationForm`` is."""
+    """``True`` if the form also takes ``request``, as Django's ``AuthenticationForm`` does."""
 
     body: Mapping[str, Any] = {}
 

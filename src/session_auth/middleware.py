@@ -223,7 +223,7 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
 
 
 def _has_wrong_guesses(request: HttpRequest) -> bool:
-    """Say whether wrong passwords were counted, which a rolled back view would make free."""
+    """Say whether wrong passwords were counted: the view may have rolled the counts back."""
     return throttling.GUESSES in request.META and not all(
         guess.is_right for guess in request.META[throttling.GUESSES].values()
     )
@@ -354,9 +354,9 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The user of a request, looked up when somebody asks.
+    """The user of a request, looked up when it is first used.
 
-    Django's, without the seven calls that its ``__init__`` takes to set two attributes.
+    Django's ``__init__`` takes seven calls to set two attributes; this one takes one.
     """
 
     _wrapped = empty

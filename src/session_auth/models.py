@@ -146,9 +146,11 @@ class DeviceGeneration(models.Model):
 
 
 class HashUpgrade(models.Model):
-    """That one session hash follows another, since the same password has got a new hash."""
+    """The same password has got a new hash: sessions with the hash ``before`` go on.
 
-    # Digests of user and hash: whoever reads the table learns none of either.
+    ``before`` and ``after`` are digests of the user and the hash: the table tells neither.
+    """
+
     before = DigestField(max_length=43, primary_key=True)
     after = DigestField(max_length=43)
     expires_at = models.DateTimeField(db_index=True)

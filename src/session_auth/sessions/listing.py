@@ -89,7 +89,7 @@ def end_sessions(
     """
     if user.pk is None:
         return 0
-    vars(user).pop(counts.PROVEN_SINCE, None)  # whoever logs the user in after this begins anew
+    vars(user).pop(counts.PROVEN_SINCE, None)  # or a later login with this object would be void
     return end_sessions_of(user.pk, but=but, reason=reason)
 
 
@@ -108,8 +108,8 @@ def end_sessions_of_users(
 ) -> int:
     """End all sessions of the users in a queryset, as ``end_sessions()`` does; return how many.
 
-    For what ``QuerySet.update()``, ``bulk_update()`` and plain SQL have changed, of which Django
-    tells nobody: call it after the change.
+    Call it after users were changed by ``QuerySet.update()``, ``bulk_update()`` or plain SQL, for
+    which Django sends no signal.
     """
     ids = users.values_list("pk", flat=True).iterator(chunk_size=1000)
     return sum(end_sessions_of(user_id, reason=reason) for user_id in ids)

@@ -161,7 +161,7 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
 def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     """Say whether the session has a hash of the user's password, under any secret key in use.
 
-    The latest, or one that an upgrade has replaced.
+    It may be the latest hash, or an older one of the same password that was upgraded.
     """
     if not hasattr(user, "get_session_auth_hash"):
         return True
@@ -211,7 +211,7 @@ def models_of_users() -> list[type[Model]]:
 
 
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in`` in place of Django's receiver, which knows no 503."""
+    """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
     try:
         django_models.update_last_login(user=user, **kwargs)
     except Error as error:

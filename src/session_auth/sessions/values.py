@@ -171,7 +171,7 @@ def seen(
     passive: bool,
     idle_seconds: int,
 ) -> Record:
-    """Return ``record`` as it is after a request of ``client``, with its end worked out anew."""
+    """Return ``record`` as it is after a request of ``client``, with a new ``expires_at``."""
     record = record._replace(
         ip=client.ip,
         user_agent=client.user_agent,
