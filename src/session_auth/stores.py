@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 12
 PATIENCE_SECONDS = 2.0
-"""How long a call is tried again after conflicts, from its start."""
+"""For how long a call that meets conflicts is tried again."""
 
 FIRST_PAUSE_SECONDS = 0.004
 

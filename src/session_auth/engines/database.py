@@ -72,7 +72,7 @@ class DatabaseRows(JoinedLookup):
         with transaction.atomic(using=_alias()):
             # An UPDATE locks the row on every database; SQLite has no SELECT FOR UPDATE.
             _live(session_id).update(version=F("version"))
-            # A SELECT without a lock may show, on MySQL, the row as it was when the transaction began.
+            # On MySQL, a SELECT without a lock may show the row as the transaction found it.
             record = _first(_live(session_id).select_for_update())
             if record is None:
                 return None

@@ -210,10 +210,7 @@ def _lookup(connection: Any, statement: Statement) -> Lookup:
 
 
 def _to_convert(columns: Sequence[Any], connection: Any) -> Columns:
-    """Return the columns that have converters; no others are looked at for a new connection.
-
-    Under ASGI, each request has a new one.
-    """
+    """Return the columns that have converters: only these need a look for each new connection."""
     return [each for each in enumerate(columns) if _converters([each], connection)]
 
 
