@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says of the tests, and what says where each of them runs."""
+"""What CONTRIBUTING.md says of modules, layers and tests is what is there."""
 
 import configparser
 import re

@@ -1,4 +1,4 @@
-"""What asks for a recent login, and how to prove one's password again."""
+"""Calls that need a recent login, and how users prove their password again."""
 
 from datetime import timedelta
 from typing import Any
