@@ -3,7 +3,7 @@
 
     npm --prefix benchmarks/node install && python benchmarks/better_auth.py [--json FILE]
 
-Another language and another machine for it, so the times compare in their size only.
+It is another language on another runtime, so only the magnitudes of the times compare.
 """
 
 import json

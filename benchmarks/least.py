@@ -4,9 +4,9 @@ Twice. *The least* is three middleware that do nothing; one statement, made befo
 Django's cursor; a user by ``Model.from_db``; and the comparison of the session's hash with the
 user's. There is no time limit, no CSRF check and no session to write to: it is a bound.
 
-*The least, kept* does beyond that what such a request is promised, each thing in the shortest way
-that we know, for these benchmarks alone: settings, columns and names stand in the code, nothing can
-be configured, replaced, saved or fail, and where anything is to be done, it gives up.
+*The least, kept* also keeps all promises for such a request, each in the shortest way that we know.
+It is for these benchmarks alone: settings, columns and names are fixed in the code, nothing can be
+configured, replaced or saved, and if there is anything to do, it gives up.
 """
 
 import json
@@ -120,7 +120,7 @@ class KeptSession(Nothing):
     def process_request(self, request: HttpRequest) -> None:
         header = request.META["HTTP_COOKIE"]
         if not header.isascii() or not header.isprintable() or header.count("sessionid=") > 1:
-            raise SystemExit("A cookie stands twice in the request.")
+            raise SystemExit("The request has a cookie twice.")
         request.session = Kept(request.COOKIES["sessionid"])  # type: ignore[assignment]  # looks like one
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -167,7 +167,7 @@ async def kept_async(request: HttpRequest) -> User:
 
 
 def kept(request: HttpRequest) -> User:
-    """Return the user of a session that is not over, with what else is asked of the row."""
+    """Return the user of a session that has not ended, after all checks of the row."""
     session: Any = request.session
     with connection.cursor() as cursor:
         cursor.execute(kept_statement(), {"id": digest(session.key)})

@@ -4,9 +4,9 @@
     python benchmarks/prune.py [--expired 1000000] [--json FILE]
     python scripts/with_database.py postgresql python benchmarks/prune.py
 
-One process prunes, as the command does; another one logs a user in, again and again, through the
-whole stack, beside the pruning and as often without it, since on a shared machine the longest of
-many is long by itself. The password hash is a quick one, so that the store is most of what is
+One process prunes, as the command does. Another one logs a user in, again and again, through the
+whole stack: during the pruning, and as often without it, since on a shared machine the longest time
+of many is long by itself. The password hash is a quick one, so that the store is most of what is
 measured.
 """
 

@@ -1,4 +1,4 @@
-"""Ratios of what was measured in turns: worked out round by round, so that they outlive noise."""
+"""Ratios of measurements that took turns. They are computed in each round, so noise cancels out."""
 
 import statistics
 from collections.abc import Mapping, Sequence

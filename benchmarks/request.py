@@ -4,8 +4,9 @@
     python benchmarks/request.py [--asgi] [--rounds N] [--json FILE]
     python scripts/with_database.py postgresql python benchmarks/request.py
 
-The subjects take turns, in an order that is drawn anew in each round, so that what else the machine
-does meets all of them; read the ratios, since absolute times mean nothing on a shared machine.
+The subjects take turns, in an order that is drawn anew in each round, so that other
+work of the machine slows all of them down. Read the ratios: absolute times mean nothing on a shared
+machine.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ def _add(numbers: range, *, start: datetime, sessions_a_user: int) -> None:
 
 
 def throw_away() -> None:
-    """Leave no file behind; a PostgreSQL server goes with its command."""
+    """Delete the file of SQLite; a PostgreSQL server ends with its command."""
     connections.close_all()
     if connection.vendor == "sqlite":
         Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)

@@ -4,7 +4,7 @@
     python benchmarks/servers.py [--rounds N] [--seconds N] [--json FILE]
 
 Each server runs once for each subject, and wrk calls them in turns, over connections that are kept;
-whoever is not called is idle.
+a server that is not called is idle.
 The CPU time is that of the server's processes, from the kernel.
 """
 

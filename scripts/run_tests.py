@@ -3,10 +3,10 @@
 
     python scripts/run_tests.py [ENVIRONMENT ...]
 
-``make test`` calls this. Names of tox environments restrict it to those. How long each took is left
-in ``.cache/times.json``, for ``scripts/write_times.py``.
-With ``REQUIRE_ALL=1`` in the environment a missing tool is an error; a missing Python never is, as
-long as one of those that are supported is here.
+``make test`` calls this. Names of tox environments restrict it to those. It writes how long each
+took into ``.cache/times.json``, for ``scripts/write_times.py``.
+With ``REQUIRE_ALL=1`` in the environment, a missing tool is an error. A missing Python is not, as
+long as one of the supported ones is here.
 """
 
 import json
@@ -95,7 +95,7 @@ TOOLS = {
             package="mariadb-server",
             is_here=lambda: DATABASES["mariadb"].find_programs() is not None,
         ),
-        # Its Python driver comes as source alone.
+        # Its Python driver has to be compiled.
         Tool(
             name="MariaDB client library",
             package="libmariadb-dev pkg-config",
@@ -207,7 +207,7 @@ class Result:
 def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, Result]:
     """Run tox environments side by side."""
     TOX_REPORT.unlink(missing_ok=True)
-    # One more than there are processors: tests in a browser wait for most of their time.
+    # One more than there are processors: tests in a browser mostly wait.
     at_once = (os.cpu_count() or 1) + 1
     command = tox("run-parallel", f"--parallel={at_once}", "--parallel-no-spinner")
     command += ["--no-list-dependencies", f"--result-json={TOX_REPORT}", "-e"]
@@ -259,7 +259,7 @@ def main() -> int:
     to_run = [name for name in environments if name not in skipped and name != COVERAGE]
     results = run(to_run, pythons=pythons, arguments=[])
     if COVERAGE in environments:
-        # Code for a browser or a database that is not here has not run: then the gate only informs.
+        # Without a browser or a database, its code has not run: then the gate only informs.
         gate = ["--fail-under=0"] if missing_tools else []
         results |= run([COVERAGE], pythons=pythons, arguments=gate)
 

@@ -37,7 +37,7 @@ IPHONE = (
 
 @contextmanager
 def signed_in(browser: Browser, origin: str, agent: str = MAC, **options: Any) -> Iterator[Demo]:
-    """Sign in on a device of its own, and sign out again at the end."""
+    """Sign in with a browser profile of its own, and sign out again at the end."""
     context = browser.new_context(
         user_agent=agent, locale="en-GB", timezone_id="Europe/London", **options
     )

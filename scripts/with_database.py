@@ -69,7 +69,7 @@ def accepts_connections(file: Path) -> bool:
 
 
 def postgresql_is_ready(folder: Path) -> bool:
-    """Look where ``pg_ctl`` looks: the socket is there before the server is."""
+    """Look where ``pg_ctl`` looks: the socket exists before the server is ready."""
     file = folder / "data" / "postmaster.pid"
     return file.exists() and file.read_text().rstrip().endswith("ready")
 
@@ -179,7 +179,7 @@ def running_server(folder: Path, *, database: Database, programs: list[str]) -> 
         }
         if subprocess.run([prepare, *database.prepare(folder)], check=False, **options).returncode:
             sys.exit(f"{prepare} failed:\n{log.read_text()}")
-        # In a session of its own, so that Ctrl-C is for the command.
+        # In a process session of its own, so that Ctrl-C reaches the command alone.
         server = subprocess.Popen(
             [serve, *database.serve(folder)], start_new_session=True, **options
         )
@@ -191,7 +191,7 @@ def running_server(folder: Path, *, database: Database, programs: list[str]) -> 
             time.sleep(0.05)
         yield
     finally:
-        # Impatient callers signal twice; the server must not outlive this.
+        # A second signal, as by Ctrl-C twice, must not keep this from stopping the server.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         server.send_signal(database.stop)

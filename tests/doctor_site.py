@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class Answers(QuietWSGIRequestHandler):
-    disable_nagle_algorithm = True  # which would wait 40 ms between headers and body
+    disable_nagle_algorithm = True  # or it waits 40 ms between headers and body
 
 
 def as_it_is(environ: WSGIEnvironment, status: str, headers: HeaderList) -> tuple[str, HeaderList]:

@@ -36,7 +36,7 @@ from session_auth.flows import log_in, require_login, require_recent_login
 from session_auth.http import JSONView, json_response, read_json
 
 WAIT = 7
-"""The seconds after which the throttles of both frameworks let somebody in."""
+"""The seconds after which the throttles of both frameworks let callers in again."""
 
 
 def sign_in(request: HttpRequest, username: str, password: str) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def raise_it(request: HttpRequest, name: str) -> None:
 
 @api.get("page/", auth=None)
 def page(request: HttpRequest, number: int) -> None:
-    """Never called with what is no number."""
+    """Never called with a value that is not a number."""
 
 
 @async_api.get("articles/")

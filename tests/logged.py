@@ -1,4 +1,4 @@
-"""What was logged, and what must not have been: the secrets that tests use and the server gives."""
+"""The log of a test, and the secrets of clients and server, which must not be in it."""
 
 import logging
 

@@ -6,7 +6,7 @@ from django.db import connection
 
 @contextmanager
 def unreachable_database() -> Iterator[None]:
-    """Make the database one that cannot be reached, for tests outside of a transaction."""
+    """Point Django at a database that cannot be reached, for tests outside of a transaction."""
     connection.close()
     name = connection.settings_dict["NAME"]
     connection.settings_dict["NAME"] = "no/such/database"

@@ -43,7 +43,7 @@ MIDDLEWARE = [
 SESSION_ENGINE = "session_auth.engines.database"
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
-# All events, for each test to look for secrets in them.
+# All events are logged, so that each test can look for secrets in them.
 LOGGING = {"version": 1, "loggers": {"session_auth.security": {"level": "INFO"}}}
 
 TEMPLATES = [
@@ -92,7 +92,7 @@ def mariadb() -> dict[str, Any]:
     }
 
 
-# For its dates the admin asks MariaDB to convert times, for which it lacks the tables here.
+# The admin asks MariaDB to convert times, for which the tests' server has no tables of time zones.
 TIME_ZONE = "UTC"
 
 KINDS = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb}

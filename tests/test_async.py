@@ -1,4 +1,4 @@
-"""Sync and async are equals: the same behaviour, and no thread but for what may block."""
+"""Sync and async are equals: the same behaviour, and a thread only for calls that may block."""
 
 import asyncio
 import json
@@ -335,7 +335,7 @@ async def hops(
 
 
 DJANGOS = 2
-"""The handler's own: for the signal at the start of a request, and at its end."""
+"""The threads of Django's handler: for the signals at the start and the end of a request."""
 
 
 @pytest.mark.django_db(transaction=True)

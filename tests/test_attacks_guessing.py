@@ -56,7 +56,7 @@ def seen(response: Any) -> tuple[int, bytes, dict[str, str], str]:
 
 
 def test_accounts_of_all_kinds_answer_with_the_same_bytes(kinds: None) -> None:
-    """A50, ASVS 6.3.8: the right password of an inactive account, too, and when throttled."""
+    """A50, ASVS 6.3.8: also for the right password of an inactive account, and when throttled."""
     answers = {kind: [seen(ApiClient().log_in(kind, "wrong"))] for kind in KINDS}
     for kind in KINDS:
         password = PASSWORD if kind == "inactive" else "wrong"
@@ -68,7 +68,7 @@ def test_accounts_of_all_kinds_answer_with_the_same_bytes(kinds: None) -> None:
 
 
 def test_spellings_of_a_name_answer_alike_whether_there_is_an_account(kinds: None) -> None:
-    """A50, A56: else five failures for "known" would leave five for "Known", but not elsewhere."""
+    """A50, A56: otherwise, "Known" would have five more guesses if there is an account "known"."""
 
     def statuses(name: str) -> list[int]:
         spellings = [name, name.upper(), f" {name} ", name.title()]
@@ -196,7 +196,7 @@ def test_of_200_guesses_at_once_five_reach_the_hasher_in_the_admin(
 
     if connection.features.has_select_for_update:
         assert sorted(statuses) == [200] * 5 + [429] * 195
-    # SQLite gives up where two transactions have read and now want to write: no free guess then.
+    # SQLite refuses one of two transactions that read first and then write: that guess is not free.
     assert set(statuses) <= {200, 429, 503}
     assert 0 < len(hashed) <= 5
 
@@ -248,7 +248,7 @@ def test_the_spellings_of_a_name_share_their_guesses(spellings: list[str], alice
 
 
 def test_letters_that_only_look_alike_are_other_names(alice: User) -> None:
-    """A90: a Cyrillic a, a dotless i, which for MariaDB are an i: then they name her account."""
+    """A90: a Cyrillic a, and a dotless i, which MariaDB takes for an i: then it is her account."""
     guess(ApiClient(), 5)
     dotless = "al\u0131ce"
     is_her_name = User.objects.filter(username=dotless).exists()
@@ -303,12 +303,12 @@ def test_ones_own_logins_give_no_guesses_at_an_account(alice: User, bob: User) -
 def test_a_collection_of_device_cookies_ends_where_the_user_ends_the_other_sessions(
     alice: User,
 ) -> None:
-    """A58: who knew the password has not saved up guesses at the next one."""
+    """A58: somebody who knew the old password has saved up no guesses at the new one."""
     here = signed_in()
     cookies = [device_cookie(signed_in()) for _ in range(3)]
     here.call("DELETE", AUTH + "sessions/")
     change(here)
-    ApiClient().log_in(password=NEW)  # elsewhere, which makes no other browser known
+    ApiClient().log_in(password=NEW)  # in another browser: that makes no others known
 
     thief = ApiClient()
     statuses = []
@@ -334,7 +334,7 @@ def test_random_names_are_cleared_as_fast_as_they_come(clock: Any) -> None:
 
 @pytest.mark.parametrize("call", ["reauthenticate", "change"])
 def test_a_stolen_session_gives_no_free_guesses(alice: User, call: str) -> None:
-    """A96: at the endpoints that take the password of who is logged in."""
+    """A96: at the endpoints that take the password of the logged-in user."""
     here = signed_in()
     thief = ApiClient()
     thief.cookies["sessionid"] = here.session_key()

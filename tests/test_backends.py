@@ -1,4 +1,4 @@
-"""Whoever calls authenticate(): the admin, an async view, the code of a project."""
+"""Calls of authenticate() from anywhere: the admin, an async view, the code of a project."""
 
 import asyncio
 import contextvars
@@ -32,14 +32,14 @@ OURS = "session_auth.backends.ModelBackend"
 
 
 class Tokens(BaseBackend):
-    """Knows people by something that nobody guesses."""
+    """Finds users by something that nobody can guess."""
 
     def authenticate(self, request: Any, token: str | None = None, **credentials: Any) -> Any:
         return User.objects.filter(email=token).first()
 
 
 class Directory(BaseBackend):
-    """Another place for passwords, LDAP say."""
+    """Checks passwords elsewhere, as LDAP does."""
 
     def authenticate(
         self, request: Any, username: str = "", password: str = "", **credentials: Any
@@ -120,7 +120,7 @@ def test_a_guess_counts_once_at_an_endpoint_and_in_the_backend(alice: User) -> N
 
 
 class TwicePasswords(AuthenticationForm):
-    """Tries what was typed, and what was meant if caps lock was on."""
+    """Tries the password as it was typed, and with the case that it has without caps lock."""
 
     def clean(self) -> dict[str, Any]:
         name, typed = self.cleaned_data["username"], self.cleaned_data["password"]
@@ -182,7 +182,7 @@ def test_without_a_request_two_backends_that_count_are_asked_for_one_guess(alice
 
 
 def test_without_a_request_a_guess_is_one_in_a_new_thread_too(alice: User) -> None:
-    context = contextvars.Context()  # in which nobody has guessed before
+    context = contextvars.Context()  # a new one, without guesses
 
     assert context.run(authenticate, username="alice", password="wrong") is None
 
@@ -201,7 +201,7 @@ def test_a_login_after_a_wrong_guess_in_the_same_request_makes_the_device_known(
 
 
 def test_a_backend_that_is_asked_directly_counts_each_password(alice: User) -> None:
-    """Nothing ends such a call: the same password is no new guess, another one is."""
+    """No signal ends such a call: the same password is no new guess, another one is."""
     backend, request = ModelBackend(), RequestFactory().post("/")
 
     assert [backend.authenticate(None, "alice", f"wrong-{n // 2}") for n in range(6)] == [None] * 6
@@ -211,7 +211,7 @@ def test_a_backend_that_is_asked_directly_counts_each_password(alice: User) -> N
 
 
 def test_parallel_guesses_in_one_request_are_counted_each(alice: User, bob: User) -> None:
-    """As by the aliases of GraphQL: other passwords, and other accounts."""
+    """For example by aliases in GraphQL: with other passwords, and at other accounts."""
     request = RequestFactory().post("/")
 
     async def call() -> list[Any]:

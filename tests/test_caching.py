@@ -74,7 +74,7 @@ def template_for_all(request: HttpRequest) -> TemplateResponse:
 
 
 def cart(request: HttpRequest) -> HttpResponse:
-    """A page of a visitor's session, which is written by it."""
+    """A page that writes to a visitor's session."""
     made.append(request.path)
     return HttpResponse(request.session.setdefault("cart", request.GET.get("item", "empty")))
 
@@ -150,7 +150,7 @@ def text(response: Any) -> str:
 
 
 def anew(browser: Client) -> Client:
-    """Return the same browser at the middleware of now: a client keeps what it has begun with."""
+    """Return the same browser with the middleware of now: a test client keeps its first ones."""
     client = Client()
     client.cookies = browser.cookies
     return client
@@ -232,7 +232,7 @@ def test_a_page_of_a_visitors_session_is_served_to_nobody_else(name: str) -> Non
 
 
 def test_a_page_with_a_token_is_served_to_nobody_else(here: ApiClient) -> None:
-    """Though the token follows from the cookies, so that no session is asked for it."""
+    """Also if the token is computed from the cookies, and no session is loaded for it."""
     tokens = [text(browser.get("/form/")) for browser in (here, Client())]
 
     assert len(made) == 2
@@ -313,7 +313,7 @@ def test_a_cache_of_the_site_goes_on_storing_what_visitors_see(here: ApiClient) 
     assert made == ["/plain/user/", "/plain/public/"]
 
 
-# What caches elsewhere are told
+# What the answer says to caches elsewhere
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_new_user_has_nothing_to_end(ends: list[Any], django_assert_num_querie
 def test_a_password_that_somebody_else_sets_ends_all_of_them(
     alice: User, bob: User, ends: list[Any]
 ) -> None:
-    """Of a request of bob's, bob's session is no reason to spare one."""
+    """bob's session in the request is no reason to keep a session of alice's."""
     signed_in()
     bobs = signed_in("bob")
 
@@ -109,7 +109,7 @@ def test_an_inactive_user_keeps_sessions_where_a_backend_lets_them_in(ends: list
     assert (here.user() is not None, ends) == (True, [])
 
 
-# A replica that is behind: what it says of a user ends nothing that the primary knows better.
+# A replica that is behind: no session ends because of what it says of a user.
 
 reading_from_replica = override_settings(
     DATABASE_ROUTERS=["tests.test_changed_users.ReadsUsersFromReplica"]
@@ -118,7 +118,7 @@ reading_from_replica = override_settings(
 
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch) -> dict[int, User | None]:
-    """What the replica has of each user; where it says nothing it is up to date."""
+    """What the replica has of a user; for others, it is up to date."""
     behind: dict[int, User | None] = {}
     get_user = ModelBackend.get_user
 

@@ -226,7 +226,7 @@ def test_cookies_are_same_site(which: str, value: object, expected: list[str]) -
 
 
 def test_a_setting_of_the_wrong_type_is_told_of_once() -> None:
-    """One wrong setting is told of once, not by each rule that reads another."""
+    """One wrong setting is reported once, not by each rule that reads another setting."""
     assert ids(SESSION_AUTH_IDLE_TIMEOUT=30, SESSION_AUTH_LAST_SEEN_INTERVAL=60) == [
         "session_auth.E006"
     ]

@@ -120,7 +120,7 @@ def test_a_backend_that_does_something_else_under_async_is_found(
         messages = found()
 
     assert messages == [("session_auth.W005", message) for found_id, message in messages]
-    assert [message.split("() does not")[0] for found_id, message in messages] == [
+    assert [message.split("() is not")[0] for found_id, message in messages] == [
         f"{backend}.{method}" for method in methods
     ]
 
@@ -128,11 +128,11 @@ def test_a_backend_that_does_something_else_under_async_is_found(
 def test_what_is_called_instead_is_named() -> None:
     with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.Legacy"}):
         [(_, message)] = found()
-    assert message.endswith(f"aauthenticate() is called, which is that of {DJANGOS}.")
+    assert message.endswith(f"Django calls aauthenticate() there, which is that of {DJANGOS}.")
 
     with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.OfItsOwn"}):
         [(_, message)] = found()
-    assert message.endswith("aauthenticate() is called, which it has not.")
+    assert message.endswith("Django calls aauthenticate() there, which is missing.")
 
 
 numbers = count()

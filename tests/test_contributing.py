@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says of the tests, and what says where each of them runs."""
+"""What CONTRIBUTING.md says of modules, layers and tests is what is there."""
 
 import configparser
 import re
@@ -11,6 +11,8 @@ from session_auth.doctor import login, probe, wire
 from tests.conftest import FROM_OUTSIDE, ONCE
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+PACKAGE = ROOT / "src" / "session_auth"
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +23,47 @@ def tox() -> configparser.RawConfigParser:
 
 
 def test_the_table_of_times_has_each_environment(tox: configparser.RawConfigParser) -> None:
-    [table] = re.findall(
-        r"<!-- make times -->\n(.*?)<!-- end -->", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
-    )
+    [table] = re.findall(r"<!-- make times -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)
     listed = tox["tox"]["env_list"].split()
 
     told = re.findall(r"^\| `([\w-]+)` \| \d* \| \d+ \|$", table, re.MULTILINE)
     assert [name for name in listed if name not in told and "django" not in name] == []
     assert [name for name in told if name not in listed] == []
+
+
+def test_the_table_of_modules_names_each_once() -> None:
+    rows = re.findall(r"^\| (`src/session_auth/.*?) \| (.*) \|$", PAGE, re.MULTILINE)
+    shown = [
+        name for paths, _ in rows for name in re.findall(r"`(?:src/session_auth/)?([^`]+)`", paths)
+    ]
+    own = {path.name + "/" * path.is_dir() for path in PACKAGE.iterdir() if path.name[:2] != "__"}
+
+    assert sorted(shown) == sorted(own - {"py.typed"})
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("checks", "contrib", "doctor", "engines", "guessing"),
+        *("passwords", "sessions", "templatetags"),
+    ],
+)
+def test_its_row_names_each_module_of_a_package_once(folder: str) -> None:
+    [holds] = re.findall(rf"^\| `[^|]*\b{folder}/`[^|]* \| (.*) \|$", PAGE, re.MULTILINE)
+    shown = re.findall(r"`(\w+\.py)`", holds)
+    own = {path.name for path in (PACKAGE / folder).glob("[!_]*.py")}
+
+    elsewhere = {path.name for path in PACKAGE.glob("*.py")} - own
+    assert sorted(name for name in shown if name not in elsewhere) == sorted(own)
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [shown] = re.findall(r"^## Layers\n.*?```\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+
+    assert shown.splitlines() == [
+        layer.replace(" | ", ", ") for layer in linter["contracts"][0]["layers"]
+    ]
 
 
 def test_each_module_that_runs_in_fewer_places_exists() -> None:

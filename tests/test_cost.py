@@ -1,4 +1,4 @@
-"""What may not become dearer, without a clock: statements, rows, threads, bytes and calls."""
+"""Requests must not get dearer: statements, rows, threads, bytes and calls, without a clock."""
 
 import sys
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ GUESS, GUESS_WRITES = (
     (1, 1) if connection.features.supports_update_conflicts_with_target else (4, 2)
 )
 
-# On MariaDB, who ends several sessions locks the user before them.
+# On MariaDB, a request that ends several sessions locks the user before them.
 LOCK = 1 if connection.vendor == "mysql" else 0
 
 

@@ -1,4 +1,4 @@
-"""The rows that count guesses, in whichever SQL this database has for them, against a model."""
+"""The rows that count guesses, in the SQL for this database, compared with a model."""
 
 import time
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LIMITS = {
 
 @dataclass
 class Modelled:
-    """What a row should be: so many failures, those of the window, and the times of three ends."""
+    """What a row should be: failures in a row, failures in the window, and three times."""
 
     failures: int = 0
     in_window: int = 0
@@ -78,7 +78,7 @@ def test_any_guesses_are_counted_as_the_model_counts_them(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_refused_leave_no_row_and_hold_nobody_up() -> None:
-    """Each adds the row of a name that nobody has guessed at, and takes it back at once."""
+    """Each request adds the row of a name that is new, and takes the failure back at once."""
     count("one")
 
     def refused(number: int) -> list[bool]:
@@ -93,7 +93,7 @@ def test_the_refused_leave_no_row_and_hold_nobody_up() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("attempt", range(5))
 def test_of_many_at_once_the_free_get_through_whatever_else_they_count_for(attempt: int) -> None:
-    """Whoever is refused by the second row takes the first one back, and others wait for it."""
+    """A request that the second row refuses rolls the first one back, while others wait for it."""
     calls = [partial(is_refused, "two", name) for name in ["Two", "one"]]
 
     refusals = at_once(*calls * 10)

@@ -1,4 +1,4 @@
-"""What a browser says of where a request comes from: Fetch metadata and Origin."""
+"""What a browser says about the page that sent a request: Fetch metadata and Origin."""
 
 from typing import Any
 

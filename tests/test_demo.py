@@ -66,7 +66,7 @@ QUICK = {"DJANGO_SETTINGS_MODULE": "tests.browser.settings_quick"}
 
 @pytest.fixture(scope="module")
 def with_users(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's database, with its users and another password than they should have."""
+    """The demo's database, whose users have another password than the demo gives them."""
     folder = tmp_path_factory.mktemp("demo")
     manage("migrate", folder=folder, **QUICK)
     manage("create_demo_users", folder=folder, DEMO_PASSWORD="first", **QUICK)

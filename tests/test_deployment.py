@@ -1,4 +1,4 @@
-"""What docs/deployment.md says and no browser is needed for; tests/browser runs the rest of it."""
+"""What docs/deployment.md says, where no browser is needed; tests/browser runs the rest of it."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the README says is compared with what the code does."""
+"""Compare what the README says with what the code does."""
 
 import re
 from dataclasses import fields

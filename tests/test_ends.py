@@ -71,7 +71,7 @@ def test_a_timeout_is_told_at_the_next_request(
 
 
 class OvertakenRows(DatabaseRows):
-    """Between its look at the row and its end, another request finds the session alive."""
+    """After one request has found the session timed out, another one finds it alive and uses it."""
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         found = super().read_with_user(session_id)

@@ -33,7 +33,7 @@ REQUIRED = ["This field is required."]
 
 
 class EveryForm(forms.Form):
-    """A field of each type, one that no body may set, and one that comes and one that goes."""
+    """Has a field of each type, one that no body may set, and one each that comes and goes."""
 
     agree = forms.BooleanField(required=False)
     day = forms.DateField(required=False)
@@ -77,7 +77,7 @@ class TenantForm(AuthenticationForm):
 
 
 class EmailForm(forms.Form):
-    """Owes Django's form nothing; also finds a user before it has checked the password."""
+    """Not a subclass of Django's form; it knows the user before it has checked the password."""
 
     email = forms.EmailField()
     password = forms.CharField()
@@ -99,7 +99,7 @@ class EmailForm(forms.Form):
 
 
 class PinForm(forms.Form):
-    """Takes a number, and as PIN the name of a user; says of no PIN that it is wrong."""
+    """Takes a number, and the name of a user as PIN; it never says that a PIN is wrong."""
 
     number = forms.UUIDField()
     pin = forms.CharField(strip=True)
@@ -300,7 +300,7 @@ def test_a_code_of_the_form_comes_with_its_sentence(browser: ApiClient, alice: U
 
 @override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"])
 def test_a_guess_is_right_only_if_the_whole_form_is(browser: ApiClient, alice: User) -> None:
-    """Else who knows the password could try codes for ever."""
+    """Otherwise, somebody who knows the password could try codes for ever."""
     wrong = ALICE | {"tenant": "x", "otp": "wrong"}
 
     statuses = [browser.call("POST", "/tenant/", wrong).status_code for _ in range(6)]

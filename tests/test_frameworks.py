@@ -166,7 +166,7 @@ def test_who_has_not_logged_in_lately_is_asked_to(
     assert_refused(
         here.get(path),
         403,
-        "Prove your password again: the last time is too long ago.",
+        "Enter your password again: the last time was too long ago.",
         "reauthentication_required",
     )
     assert Client().get(path).json()["code"] == "not_authenticated"

@@ -69,7 +69,7 @@ BACKENDS = [
         (backend, how)
         for backend in BACKENDS
         for how in ["reauthenticate", "log in elsewhere", "log in here", "the admin"]
-        # Whom Django's own backend lets in by another door, we have not seen.
+        # Our code does not see a login that Django's own backend lets in elsewhere.
         if (backend, how) != (BACKENDS[1], "the admin")
     ],
 )
@@ -159,7 +159,7 @@ def test_no_chain_leads_past_a_new_password(two: tuple[ApiClient, ApiClient]) ->
 
 
 class Changed(BaseBackend):
-    """A backend that finds the password right which the user has just changed to."""
+    """A backend that accepts the password to which the user has just changed."""
 
     def authenticate(self, request: Any, username: str = "", password: str = "") -> Any:  # type: ignore[override]  # its own credentials
         user = User.objects.get(username=username)

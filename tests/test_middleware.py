@@ -1,4 +1,4 @@
-"""The three middleware: what they do where Django's own would do otherwise."""
+"""The three middleware: what they do differently from Django's own."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -184,7 +184,7 @@ def test_an_error_that_is_not_ours_is_djangos(browser: ApiClient) -> None:
     assert browser.get("/api/nothing-here/").status_code == 404
 
 
-# A store that cannot be asked
+# A store that cannot be reached
 
 
 @pytest.mark.parametrize("path", [AUTH + "user/", "/api/private/", "/api/note/"])

@@ -1,4 +1,4 @@
-"""Calls that do not count as activity: they make no session last longer, and hide nobody."""
+"""Calls that do not count as activity: they prolong no session, and hide no thief."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

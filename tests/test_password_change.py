@@ -116,7 +116,7 @@ def test_a_password_is_taken_as_it_is(alice: User) -> None:
 
 
 def test_a_change_that_another_has_overtaken_is_refused(alice: User, ends: list[Any]) -> None:
-    """A68: the other one happens between the check of the old password and the write."""
+    """A68: another change comes between the check of the old password and the write."""
     here, there = signed_in(), signed_in()
     theirs = make_password("theirs")
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 
 ROWS = 5_000
 IS_MYSQL = connection.vendor == "mysql"
-# MySQL says how an index is used; "index" would be a scan of all that is in one, and a row that is
-# looked up by its key and not there, or not any more, is a "const table".
+# MySQL says how an index is used: "index" is a scan of the whole index. For a row that is looked up
+# by its key and does not exist, MySQL speaks of a "const table".
 BY_INDEX = ("'ref'", "'range'", "'const'", "const tables") if IS_MYSQL else ("INDEX", "Index")
 
 
@@ -40,14 +40,14 @@ def crowd() -> User:
     )
     UserStamp.objects.bulk_create(UserStamp(user=user, ended_before=now) for user in users)
     UserStamp.objects.update(ended_before=now - timedelta(days=1))
-    if not IS_MYSQL:  # where that would commit, and is done unasked
+    if not IS_MYSQL:  # MySQL does it by itself, and the statement would commit
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     return users[7]
 
 
 def plans_of(queries: CaptureQueriesContext) -> list[str]:
-    """Return how the database goes about each statement that reads, changes or deletes rows."""
+    """Return the plan of the database for each statement that reads, changes or deletes rows."""
     explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
     statements = [
         query["sql"]

@@ -1,4 +1,4 @@
-"""What asks for a recent login, and how to prove one's password again."""
+"""Calls that need a recent login, and how users prove their password again."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def test_ending_sessions_asks_for_a_recent_login(
 
     assert response.status_code == 403
     assert response.json() == {
-        "error": "Prove your password again: the last time is too long ago.",
+        "error": "Enter your password again: the last time was too long ago.",
         "code": "reauthentication_required",
     }
     assert Session.objects.count() == 2

@@ -164,11 +164,11 @@ def test_the_key_is_not_the_id(alice: User) -> None:
     response = here.call("DELETE", f"{AUTH}sessions/{phone.session_key()}/")
 
     assert response.status_code == 404
-    logged.secrets.discard(phone.session_key())  # which this client has put into a path
+    logged.secrets.discard(phone.session_key())  # this client has put it into a path
 
 
 def test_an_id_in_other_case_is_another_id(alice: User) -> None:
-    """Which it would not be for MySQL and MariaDB, if the columns did not say so."""
+    """In MySQL and MariaDB, "a" and "A" would be equal if the columns did not say otherwise."""
     here, phone = signed_in(), signed_in()
     twin = id_of(phone).swapcase()
 

@@ -1,4 +1,4 @@
-"""What ends all sessions of a user ends also those that are not there yet."""
+"""To end all sessions of a user ends also those that are not stored yet."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +31,7 @@ adopting = override_settings(SESSION_AUTH_ADOPT_FROM=djangos_engine.__name__)
 
 
 def row_that_comes_late(browser: ApiClient) -> Callable[[], object]:
-    """Return what puts the row of a login into the table that was in flight meanwhile."""
+    """Return a function that stores the session of a login which is in progress."""
     columns = Session.objects.values().get(pk=id_of(browser))
     Session.objects.filter(pk=id_of(browser)).delete()
     return lambda: Session.objects.bulk_create([Session(**columns)])

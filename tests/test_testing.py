@@ -46,7 +46,7 @@ BACKENDS = [
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "testing.md").read_text()
 
 for snippet in re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE):
-    if "live_server" not in snippet:  # which tests/browser runs
+    if "live_server" not in snippet:  # tests/browser runs that one
         exec(snippet, globals())  # noqa: S102 # our own docs
 
 

@@ -69,7 +69,7 @@ def test_the_right_password_gets_in_as_soon_as_the_delay_is_over(
 def test_a_success_gives_its_own_guess_back_and_no_others(
     browser: ApiClient, alice: User, clock: Any
 ) -> None:
-    """Else the answers to a stranger would tell that somebody has logged in."""
+    """Otherwise, the answers to a stranger would tell that somebody has logged in."""
     guess(browser, 4)
     browser.log_in()
 
@@ -242,7 +242,9 @@ def test_a_request_that_made_a_guess_keeps_nothing_that_was_typed(alice: User) -
 
     throttling.reserve(here, "alice", "my secret").accept(True)
 
-    kept = pickle.dumps({"guesses": here.META[throttling.GUESSES]})  # with all that they refer to
+    kept = pickle.dumps(
+        {"guesses": here.META[throttling.GUESSES]}
+    )  # with all objects that they refer to
     assert b"alice" in kept
     assert b"my secret" not in kept
 

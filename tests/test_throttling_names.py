@@ -1,4 +1,4 @@
-"""Which account a name is: by e-mail, by any case, and where two names differ by case alone."""
+"""Which account a name belongs to: e-mail addresses, any case, and names that differ in case."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_an_address_of_two_users_is_counted_as_a_name(alice: User, bob: User) ->
     AUTHENTICATION_BACKENDS=["session_auth.backends.ModelBackend", f"{__name__}.EmailOrName"]
 )
 def test_of_two_backends_the_one_that_takes_addresses_lets_in_by_address(alice: User) -> None:
-    """It may have rules of its own, which ours does not know."""
+    """The other backend may find users by rules that ours does not know."""
     here = ApiClient()
     assert here.log_in("alice@example.org").status_code == 200
 
@@ -98,7 +98,7 @@ def test_a_site_that_does_not_tell_names_apart_lets_in_by_any(alice: User) -> No
     assert ApiClient().log_in("ALICE").status_code == 200
 
 
-# To MariaDB, as Django sets it up, two names that differ by case alone are one.
+# For MariaDB, as Django sets it up, two names are equal if only their case differs.
 TWIN = "Alicia" if connection.vendor == "mysql" else "Alice"
 
 

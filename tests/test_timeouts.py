@@ -1,4 +1,4 @@
-"""When a session ends by itself, and what makes it last."""
+"""When a session ends by itself, and what prolongs it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""A tab that shows another user than the one who is logged in by now (attack A87)."""
+"""A tab that still shows one user, while another has logged in (attack A87)."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ from tests.test_async import DJANGOS, AsyncApiClient, SyncApiClient, hops
 pytestmark = pytest.mark.django_db
 
 REFUSAL = {
-    "error": "Somebody else has logged in, in another tab perhaps. Look again before you go on.",
+    "error": "Somebody else has logged in, perhaps in another tab. Reload before you go on.",
     "code": "user_changed",
 }
 OURS = "session_auth.middleware.AuthenticationMiddleware"
@@ -120,7 +120,7 @@ def test_a_new_key_or_a_new_session_of_the_same_user_is_no_other_user(
 
 
 def test_nobody_is_not_somebody_else(alice: User, handler: Any) -> None:
-    """What 401 and 200 say then is for the view to decide: a logout has nothing left to do."""
+    """Then the view decides whether that is 401 or 200: a logout has nothing left to do."""
     browser = signed_in()
     headers = shown(browser)
     browser.log_out()

@@ -96,7 +96,7 @@ describe("expiry", () => {
     for (const { client } of tabs) assert.equal(client.getSnapshot().expiring, null);
   });
 
-  it("is not told when another device has been active meanwhile", async () => {
+  it("is not told when another tab has been active meanwhile", async () => {
     const { seen } = await openReadyTab();
     await passTime({ minutes: 20 });
     site.session.seenAt = site.now();

@@ -1,6 +1,6 @@
-"""Sessions in the admin: who is logged in from where, and an end to it. No key is ever shown.
+"""Sessions in the admin: who is logged in from where. Staff can end them, and never see a key.
 
-And counts of guesses, to unlock an account.
+Staff can also unlock an account by deleting its counts of guesses.
 """
 
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ class SessionAdmin(ReadOnlyAdmin):
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("id", "ip", f"user__{get_user_model().USERNAME_FIELD}")
 
-    # "Delete" is what the admin calls it; the end is announced as any other.
+    # The admin says "delete": we end the session, with its event and its signal.
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return how many sessions would end: to list each would take megabytes."""
@@ -94,7 +94,7 @@ class EndedSessionAdmin(ReadOnlyAdmin):
 class GuessCountAdmin(ReadOnlyAdmin):
     """To unlock an account: search for its name, and delete what was counted.
 
-    The rows tell no names; a search works out which ones they are.
+    The rows hold no names: a search computes the ids of the rows for a name.
     """
 
     list_display = ("short_id", "failures", "next_guess_at")

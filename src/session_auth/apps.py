@@ -11,7 +11,7 @@ class SessionAuthConfig(AppConfig):
     verbose_name = _("Session authentication")
 
     def ready(self) -> None:
-        # Here, since they import models, which this module is too early for.
+        # Not at the top: they import models, which are not loaded yet when this module is.
         from session_auth import caching, checks, csrf, events, later, throttling
         from session_auth.passwords import mail  # noqa: F401 # which says how its mails are made
         from session_auth.sessions import users

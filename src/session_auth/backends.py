@@ -1,4 +1,4 @@
-"""Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, whoever calls ``authenticate()``."""
+"""Backends for ``AUTHENTICATION_BACKENDS`` that count guesses, at each ``authenticate()``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -20,11 +20,11 @@ __all__ = ["ModelBackend", "ThrottleMixin"]
 
 
 class ThrottleMixin(django_backends.BaseBackend):
-    """Counts each guess before the backend it is mixed into looks at the password.
+    """Counts each guess before the backend with this mixin looks at the password.
 
-    For a backend whose ``authenticate()`` takes ``username`` and ``password``; put it first among
-    the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429; without a request
-    there is nobody to answer, and ``authenticate()`` returns ``None``.
+    It is for a backend whose ``authenticate()`` takes ``username`` and ``password``; put it first
+    among the bases. Raises ``Throttled``, which ``SessionMiddleware`` answers with 429. Without a
+    request, ``authenticate()`` returns ``None`` instead.
     """
 
     @sensitive_variables("password")
@@ -57,20 +57,20 @@ class ThrottleMixin(django_backends.BaseBackend):
         return await _in_thread(lambda: _verdict(guess, user, password))
 
     def account_name(self, username: str | None, credentials: Mapping[str, Any]) -> str | None:
-        """Return the name whose guesses count; ``None`` if there is none, so nothing to guess.
+        """Return the name for which guesses are counted; without one (``None``), none are.
 
-        To be overridden where the name comes in another credential than Django's ``ModelBackend``
-        takes it from.
+        Override it if the name comes in another credential than that of ``ModelBackend``.
         """
         if username is not None:
             return username
         return credentials.get(get_user_model().USERNAME_FIELD)
 
     def find_user(self, name: str) -> AbstractBaseUser | None:
-        """Return the user whom ``name`` means to this backend, by name or by e-mail.
+        """Return the user whom this backend finds by ``name``: a login name or an e-mail address.
 
-        So both have one count, and a device that is known. To be overridden where a backend knows
-        people by something else; it must not tell by its queries whether there is such a user.
+        So guesses by name and by e-mail have one count, and the same known devices. Override it if
+        the backend finds users by something else. It should make the same queries whether there is
+        such a user or not: their time would tell.
         """
         by_name, by_email = throttling.find_by_name(name), throttling.find_by_email(name)
         return by_name or by_email
@@ -91,15 +91,15 @@ class ThrottleMixin(django_backends.BaseBackend):
         except InvalidCredentials as exc:
             raise PermissionDenied from exc  # so that no other backend is asked
         except Throttled as exc:
-            if request is None:  # so nobody can be answered 429: authenticate() returns None
+            if request is None:  # there is no answer to be 429: authenticate() returns None
                 raise PermissionDenied from exc
             raise
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Call it in a thread. A closure holds the password: arguments would stand in error reports.
+    """Call ``call``, a closure that holds the password, in a thread.
 
-    The frames between, which are those of asgiref, show all that they hand on.
+    If the password were an argument, error reports would show it in the frames of asgiref.
     """
     return await sync_to_async(sensitive_variables()(call))()
 
@@ -117,7 +117,7 @@ def _verdict(guess: throttling.Guess | None, user: Any, password: str | None) ->
 
 
 class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
-    """Django's, for its place in ``AUTHENTICATION_BACKENDS``, but for two things.
+    """Django's backend with two differences; put it in the same place.
 
     Guesses are counted. An upgrade of a hash never undoes a change made at the same time.
     """

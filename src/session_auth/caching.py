@@ -1,6 +1,6 @@
-"""Pages that name their user stay out of caches that others are served from.
+"""Keep pages that name their user out of the caches from which others are served.
 
-This is the one module that changes something of Django's.
+This is the one module that replaces a method of Django's.
 """
 
 from django.http import HttpRequest
@@ -15,11 +15,11 @@ _djangos_verdict = UpdateCacheMiddleware._should_update_cache  # type: ignore[at
 
 
 def keep_pages_of_users_out() -> None:
-    """Let ``cache_page`` and Django's cache middleware store no answer that is somebody's own.
+    """Keep ``cache_page`` and Django's cache middleware from storing an answer for one user.
 
-    The decorator stores an answer before the middleware can give it ``Vary: Cookie``: what alice
-    has asked for would be served to whoever asks next. Django has no hook for that; this method is
-    what it asks, on every version, with whatever request a framework has made of its own.
+    ``cache_page`` stores an answer before our middleware can add ``Vary: Cookie``: the page of
+    alice would be served to the next visitor. Django has no hook for that. But each version of it
+    calls this method before it stores an answer, also with the request object of a framework.
     """
     UpdateCacheMiddleware._should_update_cache = _should_update_cache  # type: ignore[attr-defined]  # not in the stubs
 
@@ -32,11 +32,11 @@ def _should_update_cache(
 
 
 def _is_somebodys(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Say whether the answer may be right for this browser alone.
+    """Say whether the answer may be meant for this browser alone.
 
-    It may if somebody asked for the session or a CSRF token. Where no session was found, the answer
-    is for all who send the same cookies, if ``Vary`` says so: as Django's middleware has it, which
-    goes on storing what visitors see.
+    It may if the view used the session or a CSRF token. An exception: if the session is empty and
+    the answer has ``Vary: Cookie``, it is for all visitors with the same cookies. Django's
+    middleware stores such pages, and goes on to do so.
     """
     session = getattr(request, "session", None)
     if not isinstance(session, BaseSessionStore):

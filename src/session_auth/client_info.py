@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientInfo:
-    """An address, "" if there is none (a Unix socket), and the start of the user agent."""
+    """The address ("" behind a Unix socket), and the first 300 characters of the user agent."""
 
     ip: str
     user_agent: str
@@ -26,11 +26,12 @@ class ClientInfo:
 def client_info(meta: Mapping[str, Any]) -> ClientInfo:
     """Return who sent the request with this ``META``.
 
-    The address is that of the peer, since headers such as X-Forwarded-For are the client's to
-    invent. If the peer is one of ``SESSION_AUTH_TRUSTED_PROXIES``, it is the right-most address of
-    X-Forwarded-For that is none of them: what stands left of that is the client's again. A network
-    is trusted in the peer alone, since clients may live in it, too: one of several hops between has
-    to be named by its address.
+    The address is that of the peer: a client can write what it likes into X-Forwarded-For. If the
+    peer is one of ``SESSION_AUTH_TRUSTED_PROXIES``, the address is the right-most one in
+    X-Forwarded-For that is not a trusted proxy. What stands left of that may be invented.
+
+    A network in the setting is trusted for the peer only, since clients may have addresses in it,
+    too. Where several proxies follow each other, the setting has to name the others one by one.
     """
     address = _address(meta)
     return ClientInfo(
@@ -41,10 +42,10 @@ def client_info(meta: Mapping[str, Any]) -> ClientInfo:
 
 
 def client_network(ip: str) -> str | None:
-    """Return what one client can call from: the address, of IPv6 the first 64 bits.
+    """Return what one client can call from: an IPv4 address, or the 64-bit network of an IPv6 one.
 
-    ``None`` if clients cannot be told apart: there is no address, or it is none of the public
-    internet and no proxies are known. Then it is most likely a proxy that stands for everybody.
+    ``None`` if clients cannot be told apart: there is no address, or it is a private one and no
+    proxies are set. Then it is most likely the address of a proxy, which everybody has.
     """
     if not ip:
         return None
@@ -68,7 +69,7 @@ def _address(meta: Mapping[str, Any]) -> Address | None:
         return peer
     client = peer
     for hop in _hops(meta.get("HTTP_X_FORWARDED_FOR", "")):
-        # What is no address tells nothing: then the last that a proxy told is the best there is.
+        # Not an address, but "unknown", say: the last address that a proxy told has to do.
         if hop is None:
             break
         client = hop
@@ -78,7 +79,7 @@ def _address(meta: Mapping[str, Any]) -> Address | None:
 
 
 def _hops(forwarded_for: str) -> Iterator[Address | None]:
-    """Yield what the proxies wrote, the nearest first."""
+    """Yield the addresses in X-Forwarded-For, what the nearest proxy wrote first."""
     return (_parse(_without_port(hop.strip())) for hop in reversed(forwarded_for.split(",")))
 
 

@@ -24,7 +24,7 @@ RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
 
 class Rule(NamedTuple):
-    """What the value of a setting must be: in words, and as a question."""
+    """What the value of a setting must be: in words, and as a test."""
 
     wanted: str
     accepts: Callable[[Any], bool]
@@ -39,7 +39,7 @@ def _is_string(value: object) -> bool:
 
 
 def _is_shown(value: object) -> bool:
-    """Say whether a name is none of a secret, as far as names tell."""
+    """Say whether ``value`` is a name, and not one that a secret would have."""
     return isinstance(value, str) and not SECRET_NAME.fullmatch(value)
 
 
@@ -68,8 +68,8 @@ NETWORKS = Rule(
     partial(_is_sequence, of=_is_proxy),
 )
 SHOWN = Rule(
-    "a list or tuple of names, none of which is that of a secret as 'password' is, or the dotted "
-    "path of a function",
+    "a list or tuple of names, without that of a secret such as 'password', or the dotted path of "
+    "a function",
     lambda value: _is_path(value) or _is_sequence(value, of=_is_shown),
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
@@ -84,10 +84,10 @@ URL_OF_LINKS = Rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conf:
-    """What a project may set, by the name of the field with ``SESSION_AUTH_`` before it.
+    """What a project may set: the field ``CSRF`` is the setting ``SESSION_AUTH_CSRF``.
 
-    A value must follow the rule of its field, or be the default. Another one is an error of
-    ``manage.py check``, and ``ImproperlyConfigured`` where it is used.
+    A value must follow the rule of its field, or be the default. For any other, ``manage.py check``
+    reports an error, and what uses the setting raises ``ImproperlyConfigured``.
     """
 
     ABSOLUTE_TIMEOUT: Annotated[timedelta, TIME] = timedelta(days=30)
@@ -112,30 +112,30 @@ class Conf:
     """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
 
     KEEP_AT_LOGIN: Annotated[Sequence[str], STRINGS] = ()
-    """Keys of ``request.session`` that a visitor keeps at login, a cart say; others are dropped."""
+    """Keys of ``request.session`` that a visitor keeps at login, such as a cart; no others are."""
 
     KEEP_ENDED: Annotated[timedelta | None, TIME] = None
     """How long a record is kept of each session that has ended; ``None`` keeps none."""
 
     LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
-    """How long activity goes unrecorded after it was recorded: one write in this time at most."""
+    """How often activity is recorded: once in this time at most."""
 
     MAX_SESSIONS: Annotated[int | None, COUNT] = None
-    """How many sessions a user may have; the oldest make way for new ones. ``None``: any number."""
+    """How many sessions a user may have; a login ends the oldest above that. ``None``: no limit."""
 
     PASSWORD_RESET_URL: Annotated[str | None, URL_OF_LINKS] = None
     """The front end's page for a new password, with ``{uid}`` and ``{token}`` in its URL."""
 
     RECENT_LOGIN: Annotated[timedelta, TIME] = timedelta(minutes=15)
-    """How long after it a login, or a proof of the password, counts as recent."""
+    """How long a login, or a proof of the password, counts as recent."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
-    """Whose X-Forwarded-For is believed: addresses, ``"unix"``, the network of the nearest."""
+    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""
 
     USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.
 
-    Or the dotted path of a function that takes the user and returns it as a dict.
+    Or the dotted path of a function that takes the user and returns a dict.
     """
 
 
@@ -145,7 +145,7 @@ RULES: Mapping[str, Rule] = {
 
 
 class _CachedSettings:
-    """Django's settings, each read once, since reading one takes ``settings`` two calls."""
+    """Django's settings, each read once: reading one of ``settings`` takes two calls each time."""
 
     def __getattr__(self, name: str) -> Any:
         value = vars(self)[name] = getattr(settings, name)
@@ -159,7 +159,7 @@ cached_settings = _CachedSettings()
 def get_conf() -> Conf:
     """Return the settings in force.
 
-    Raises ``ImproperlyConfigured`` for one that breaks its rule, and says what is wanted.
+    Raises ``ImproperlyConfigured`` for one that breaks its rule; the message says what is wanted.
     """
     given = {}
     for field in fields(Conf):

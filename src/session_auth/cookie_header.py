@@ -1,12 +1,12 @@
-"""The raw Cookie header: whether there is but one cookie that can be meant."""
+"""The raw Cookie header: does it have one of our cookies twice?"""
 
 
 def is_ambiguous(header: str, *names: str) -> bool:
-    """Say whether one of the cookies ``names`` stands twice in ``header``, or with a near name.
+    """Say whether ``header`` has one of the cookies ``names`` twice, as Django reads names.
 
-    Of two, Django takes the last, and it strips from names the spaces of all alphabets and control
-    characters. So ``"\\u2000__Host-sessionid"``, which a subdomain may plant, would stand for the
-    cookie that none can.
+    Django strips spaces of all alphabets and control characters from a name, and of two cookies
+    with the same name it takes the last. So a subdomain, which cannot plant ``__Host-sessionid``,
+    could plant ``"\\u2000__Host-sessionid"``, and Django would take that.
     """
     seen = set()
     for cookie in header.split(";"):

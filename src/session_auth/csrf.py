@@ -30,10 +30,10 @@ logger = logging.getLogger("django.security.csrf")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
 HERE = frozenset({"same-origin", "none"})
-"""The values of ``Sec-Fetch-Site`` for our own pages, and for what a person typed."""
+"""The values of ``Sec-Fetch-Site`` for our own pages, and for an address that a person typed."""
 
 DESTINATIONS = frozenset({"", "document", "empty"})
-"""What an answer in JSON is fetched for: by a script, or to be looked at by a person."""
+"""The values of ``Sec-Fetch-Dest`` for a script, and for a person who opens the address."""
 
 TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
 """What Django puts into the ``META`` of a request whose answer may hold a token."""
@@ -43,15 +43,15 @@ REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
 
 
 class CsrfChecks(django_csrf.CsrfViewMiddleware):
-    """Django's checks, and two more: of Fetch metadata, and of the session that a token is for.
+    """Django's checks, and two more: of Fetch metadata, and that the token is for this session.
 
-    The tokens of a user follow from the key of their session. The CSRF cookie is then only how
-    scripts get at them: one that a subdomain has planted, or that is from before the login or from
-    another session, does not pass. For everybody else it is checked as in Django, and for nobody is
-    anything stored.
+    The secret behind a user's tokens is computed from the key of their session. The CSRF cookie
+    only tells it to scripts: a cookie that a subdomain has planted, or that is from another session
+    or from before the login, does not pass. For visitors, the cookie is checked as in Django.
+    Nothing is stored for anybody.
 
-    Private methods of Django are overridden here, which has no others for this; Django's own tests
-    run against them, on every version.
+    This overrides private methods of Django, which has no public ones for it. Django's own tests
+    run against it, on every version.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
@@ -85,7 +85,7 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         return refusal
 
     def foreign_site(self, request: HttpRequest) -> str | None:
-        """Return what ``Sec-Fetch-Site`` says of a caller that is neither ours nor trusted."""
+        """Return ``Sec-Fetch-Site`` if a page that is neither ours nor trusted sent the request."""
         site = str(request.META.get("HTTP_SEC_FETCH_SITE", "none"))
         if site in HERE or self._is_trusted(request.META.get("HTTP_ORIGIN", "")):
             return None
@@ -117,10 +117,10 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         return secret
 
     def _secret(self, request: HttpRequest) -> str:
-        """Return what the tokens of the answer follow from; no request is checked against it.
+        """Return the secret behind the tokens in the answer; no request is checked against it.
 
-        Where the store is down, it is what it is for a visitor, so that the page can be served: at
-        worst, it is a token that will be refused.
+        If the store is down, it is a visitor's secret, so that the page can be served. At worst,
+        the token is refused later.
         """
         secret = None
         with suppress(StoreUnavailable):
@@ -144,13 +144,13 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
 
 
 class _Check(CsrfChecks):
-    """The checks without a response: what they refuse, they give a reason for.
+    """The same checks, but a refusal is its reason and not a response.
 
     Django REST framework relies on ``_reject`` in the same way.
     """
 
     def __init__(self) -> None:
-        super().__init__(HttpResponse)  # for which any callable would do: it is never called
+        super().__init__(HttpResponse)  # any callable will do: it is never called
 
     def reason_to_refuse(self, request: HttpRequest) -> str | None:
         return cast("str | None", self.process_view(request, HttpResponse, (), {}))
@@ -162,9 +162,10 @@ class _Check(CsrfChecks):
 def verify(request: HttpRequest) -> None:
     """Make the whole CSRF check, whether ``CsrfViewMiddleware`` is installed or not.
 
-    For views that the middleware exempts, and for code that stands in for it. A request with a safe
-    method (RFC 9110, 9.2.1) passes. Any other must pass by its Fetch metadata, its origin and its
-    token, as docs/csrf.md says, whoever sends it; else the refusal is logged.
+    It is for views that the middleware exempts, and for code that replaces the middleware. A
+    request with a safe method (RFC 9110, 9.2.1) passes. Any other request must pass the checks of
+    Fetch metadata, origin and token in docs/csrf.md, also if nobody is logged in. A refusal is
+    logged.
 
     Raises ``CsrfFailed``, with a message that says what to do.
     """
@@ -180,9 +181,9 @@ def verify(request: HttpRequest) -> None:
 
 
 def verify_read(request: HttpRequest) -> None:
-    """Refuse a request, safe as it may be, that another site has made a browser send.
+    """Refuse a request with a safe method, such as GET, if another site made a browser send it.
 
-    For it could learn from the size or the effect of an answer who is logged in (XS-Leaks).
+    From the size or the effect of the answer, that site could learn who is logged in (XS-Leaks).
     Raises ``CsrfFailed``.
     """
     destination = request.META.get("HTTP_SEC_FETCH_DEST", "")
@@ -202,10 +203,10 @@ def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Send a user the CSRF cookie of their session if their browser has, or is to get, another.
+    """Send the CSRF cookie of the user's session if the browser has another one, or would get one.
 
-    As after a renewal of the key, when a session was taken over from Django's engine, or when a
-    subdomain has planted one. The session must have been loaded or saved.
+    For example, the session has a new key, it was taken over from Django's engine, or a subdomain
+    has planted a cookie. The session must have been loaded or saved.
     """
     name = cached_settings.CSRF_COOKIE_NAME
     sent = response.cookies[name].value if name in response.cookies else request.COOKIES.get(name)
@@ -218,7 +219,7 @@ def correct_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def follow_session(request: HttpRequest) -> None:
-    """Let tokens be those of the user's session as it is now, under a new key."""
+    """Let the tokens of the answer belong to the new key of the user's session."""
     if settings.CSRF_USE_SESSIONS:
         django_csrf.rotate_token(request)
     else:
@@ -226,16 +227,16 @@ def follow_session(request: HttpRequest) -> None:
 
 
 def follow_login(*, request: HttpRequest, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: the tokens of this very answer are for the new session."""
+    """Receive ``user_logged_in``: tokens in this very answer are for the new session."""
     session: Any = getattr(request, "session", {})
     if USER_ID_KEY in session and not settings.CSRF_USE_SESSIONS:
         if session.session_key is None:
-            session.cycle_key()  # which gives it one before it is saved
+            session.cycle_key()  # gives it a key already before it is saved
         follow_session(request)
 
 
 def follow_logout(*, request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_out``: no token that the user has seen is any use for the next."""
+    """Receive ``user_logged_out``: the next user of the browser gets another token."""
     if user is not None and not settings.CSRF_USE_SESSIONS:
         django_csrf.rotate_token(request)
 
@@ -246,7 +247,7 @@ def failure(reason: str) -> CsrfFailed:
 
 
 def log(request: HttpRequest, reason: str) -> None:
-    """Log a refusal, also where and as Django does."""
+    """Log a refusal, in our log and as Django does in its own."""
     events.record(Event.CSRF_FAILED, request, reason=reason)
     logger.warning(
         "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
@@ -285,7 +286,7 @@ def _advice(reason: str) -> str:
 
 
 def _is_same_origin(request: HttpRequest) -> bool:
-    """Say whether a browser vouches for it that the request is from a page of this origin."""
+    """Say whether the headers show that a page of this origin sent the request."""
     if "HTTP_SEC_FETCH_SITE" in request.META:
         return bool(request.META["HTTP_SEC_FETCH_SITE"] == "same-origin")
     if "HTTP_ORIGIN" not in request.META:
@@ -306,9 +307,9 @@ def _use(request: HttpRequest, secret: str) -> None:
 
 
 def _own_secret(request: HttpRequest) -> str | None:
-    """Return the CSRF cookie if it follows from the session cookie; then nothing is looked up.
+    """Return the CSRF cookie if it belongs to the session cookie; this asks no store.
 
-    Whatever the session is, a user's, a visitor's or none any more, this is the secret to check.
+    Then it is the secret to check, also if the session is a visitor's or has ended.
     """
     secret = request.COOKIES.get(cached_settings.CSRF_COOKIE_NAME)
     session_key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
@@ -318,17 +319,17 @@ def _own_secret(request: HttpRequest) -> str | None:
 
 
 def _is_of_same_key(request: HttpRequest, secret: str) -> bool:
-    """Say whether ``process_request()`` found ``secret`` right, and the key is still the same."""
+    """Say whether ``secret`` passed in ``process_request()``, and the key is still the same."""
     session_key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
     found = request.META.get("CSRF_COOKIE")
     return type(found) is str and found == secret and request.session.session_key == session_key
 
 
 def _secret_of_user(request: HttpRequest) -> str | None:
-    """Return what the tokens of a user follow from; ``None`` if nobody is logged in.
+    """Return the secret behind the tokens of a user; ``None`` if nobody is logged in.
 
-    ``None``, too, in an event loop where the session is not loaded: the worst that comes of it is a
-    token that will be refused.
+    In an event loop, it is also ``None`` if the session is not loaded yet. At worst, the token in
+    the answer is refused later.
     """
     session: Any = getattr(request, "session", {})
     try:

@@ -1,4 +1,4 @@
-"""Doors for API views: JSON instead of a redirect to a login page."""
+"""Decorators for API views: they refuse with JSON, not with a redirect to a login page."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -40,15 +40,15 @@ Answer = TypeVar("Answer")
 class AuthenticatedHttpRequest(HttpRequest, Generic[User]):
     """The type of a request behind ``login_required``: a user is logged in.
 
-    For annotations alone, since no request is an instance of it::
+    It is for annotations only, since no request is an instance of it::
 
         @login_required
         def profile(request: AuthenticatedHttpRequest[User]) -> JsonResponse:
             return JsonResponse({"email": request.user.email})
 
-    For mypy with the plugin of django-stubs, which knows the user model of the project, its name in
-    the brackets may be left out. With a plain ``HttpRequest``, ``request.user`` may still be an
-    ``AnonymousUser`` for type checkers: no decorator changes what an annotation says.
+    With mypy and the plugin of django-stubs, ``[User]`` may be left out: the plugin knows the user
+    model of the project. In a view that takes a plain ``HttpRequest``, ``request.user`` may still
+    be an ``AnonymousUser`` for type checkers, since a decorator cannot change an annotation.
     """
 
     user: User  # type: ignore[assignment]  # narrower than for other requests, which is the point
@@ -58,7 +58,7 @@ class AuthenticatedHttpRequest(HttpRequest, Generic[User]):
 def login_required(
     view: Callable[Concatenate[Request, Arguments], Answer],
 ) -> Callable[Concatenate[HttpRequest, Arguments], Answer]:
-    """Let users in who are logged in; answer others 401 in JSON, never a redirect.
+    """Let in users who are logged in; answer others with 401 in JSON, never with a redirect.
 
     The code is ``not_authenticated``, or ``session_ended`` if the cookie opens no session any more.
     The answer has the challenge ``WWW-Authenticate: Session``.
@@ -88,12 +88,12 @@ def recent_login_required(
 def recent_login_required(
     view: Callable[..., Any] | None = None, *, max_age: timedelta | None = None
 ) -> Callable[..., Any]:
-    """Let users in who have proven who they are recently (ASVS 7.5.1).
+    """Let in users who have proven who they are recently (ASVS 7.5.1).
 
-    That is: by a login or a proof of the password no longer ago than ``max_age``, which is
-    ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Other users get 403
-    ``reauthentication_required``, and whoever is not logged in is answered as by
-    ``login_required``. For the same kinds of views, with or without arguments.
+    Their last login, or proof of the password, must be at most ``max_age`` ago; if that is not
+    given, it is ``SESSION_AUTH_RECENT_LOGIN``. Other users get 403 ``reauthentication_required``.
+    Callers who are not logged in get the answer of ``login_required``. It decorates the same kinds
+    of views, and may be written with or without parentheses.
     """
     door = partial(require_recent_login, max_age=max_age)
     return partial(_behind, door) if view is None else _behind(door, view)
@@ -118,10 +118,10 @@ class LoginRequiredMixin:
 
 
 def passive(view: View_) -> View_:
-    """Let calls of ``view`` not count as activity: they make the session last no longer.
+    """Let calls of ``view`` not count as activity: they do not prolong the session.
 
-    For what a page asks for by itself, such as the number of unread messages. For sync and async
-    function views.
+    It is for what a page asks for by itself, such as the number of unread messages. It decorates
+    sync and async function views.
     """
 
     @wraps(view)
@@ -133,12 +133,12 @@ def passive(view: View_) -> View_:
 
 
 def _behind(door: Callable[[HttpRequest], object], view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let ``view`` be called if ``door`` raises nothing."""
+    """Return a view that calls ``view`` if ``door`` raises nothing, and else refuses with JSON."""
     if iscoroutinefunction(view):
 
         @wraps(view)
         async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            await request.auser()  # looks session and user up, for the door to find
+            await request.auser()  # loads session and user, which the door then has without a query
             try:
                 door(request)
             except SessionAuthError as error:

@@ -1,6 +1,7 @@
-"""What happens at the door, in one log: ``session_auth.security``. docs/logging.md has the fields.
+"""The log of logins, refusals and ends: ``session_auth.security``. docs/logging.md has the fields.
 
-Never in it: a key, a token, a password, or a name that was typed, which may be a password.
+It never has a key, a token, a password, or a name that was typed: that may be a password, typed
+into the wrong field.
 """
 
 import json
@@ -22,7 +23,7 @@ VALUE_CHARACTERS = 300
 
 
 class Event(StrEnum):
-    """What is told, each at the level that its comment says."""
+    """What is logged, each at the level in the comment above it."""
 
     # INFO
     LOGIN = "login"
@@ -61,11 +62,11 @@ LEVELS = {
 
 
 def record(event: Event, request: HttpRequest | None = None, **fields: object) -> None:
-    """Log ``event`` with ``fields`` and, of ``request``, its method, path and address.
+    """Log ``event`` with ``fields``, and with the method, path and address of ``request``.
 
-    All are attributes of the record, for a formatter that writes JSON, and stand in its message as
-    ``name=value``. Each is on one line, whatever a client sent, and no longer than 300 characters.
-    A store that fails is logged with the exception that is being handled.
+    All of them are attributes of the record, for a formatter that writes JSON, and in its message
+    as ``name=value``. A value has no line breaks, whatever a client sent, and at most 300
+    characters. An event at the level ERROR has the exception that is being handled.
     """
     level = LEVELS.get(event, logging.INFO)
     if not logger.isEnabledFor(level):
@@ -88,14 +89,14 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
 
 
 def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) -> None:
-    """Receive ``user_logged_in``, whoever logged the user in."""
+    """Receive ``user_logged_in``, from our views and from any other code."""
     key = getattr(getattr(request, "session", None), "session_key", None)
     session_id = digest(key) if key else None
     record(Event.LOGIN, request, user_id=user.pk, session_id=session_id)
 
 
 def record_failed_login(*, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Receive ``user_login_failed``, whoever called ``authenticate()``."""
+    """Receive ``user_login_failed``, after any call of ``authenticate()``."""
     record(Event.LOGIN_FAILED, request)
 
 

@@ -29,8 +29,8 @@ __all__ = [
 class SessionAuthError(Exception):
     """The root of all refusals; a project may derive its own.
 
-    ``status`` is the HTTP status, ``code`` a slug that stays the same in every release and in every
-    language, ``message`` a sentence for people, and ``headers`` go out with the answer. An instance
+    ``status`` is the HTTP status. ``code`` is a slug that stays the same in every release and every
+    language. ``message`` is a sentence for people. ``headers`` are added to the answer. An instance
     may have a message of its own: ``NotFound("There is no such article.")``.
     """
 
@@ -48,7 +48,7 @@ class SessionAuthError(Exception):
 class MalformedJSON(SessionAuthError):
     """The body is not one JSON object that every parser reads alike (RFC 8259; RFC 7493, I-JSON).
 
-    Or it did not arrive whole.
+    It is also raised if the body did not arrive completely.
     """
 
     status = 400
@@ -83,7 +83,7 @@ class InvalidRequest(SessionAuthError):
 
 
 class Unauthorized(SessionAuthError):
-    """The root of the 401s: catch it for whatever keeps a caller out until they log in.
+    """The root of the refusals with 401: the caller has to log in.
 
     A 401 must carry a challenge (RFC 9110, 15.5.2); browsers open no dialog for the scheme
     ``Session``.
@@ -128,12 +128,12 @@ class CsrfFailed(SessionAuthError):
 class ReauthenticationRequired(SessionAuthError):
     """The user is logged in, but their last proof of the password is too long ago for this call.
 
-    A client asks for the password, calls ``reauthenticate/`` and tries again.
+    A client should ask for the password, call ``reauthenticate/``, and send the call again.
     """
 
     status = 403
     code = "reauthentication_required"
-    message = "Prove your password again: the last time is too long ago."
+    message = "Enter your password again: the last time was too long ago."
 
 
 class NotFound(SessionAuthError):
@@ -158,13 +158,13 @@ class MethodNotAllowed(SessionAuthError):
 class UserChanged(SessionAuthError):
     """The header ``Session-User`` of the request names another user than the session.
 
-    So it comes from a page that shows somebody who is no longer logged in: see
+    So the request comes from a page that still shows the user who was logged in before: see
     ``session_auth.middleware.AuthenticationMiddleware``.
     """
 
     status = 409
     code = "user_changed"
-    message = "Somebody else has logged in, in another tab perhaps. Look again before you go on."
+    message = "Somebody else has logged in, perhaps in another tab. Reload before you go on."
 
 
 class PayloadTooLarge(SessionAuthError):
@@ -200,9 +200,9 @@ class Throttled(SessionAuthError):
 
 
 class StoreUnavailable(SessionAuthError):
-    """The store of the sessions cannot be asked, so nobody can say who is calling.
+    """The store of the sessions cannot be reached, so nobody can say who is calling.
 
-    That is never the same as "nobody is logged in". ``Retry-After`` is 5 seconds.
+    The caller is not taken for an anonymous visitor. ``Retry-After`` is 5 seconds.
     """
 
     status = 503

@@ -43,14 +43,14 @@ def log_in(
 ) -> None:
     """Give ``user``, whose credentials have been checked, a new session.
 
-    Nothing of the visitor's session lives on: neither its key (session fixation) nor its data (but
-    for ``SESSION_AUTH_KEEP_AT_LOGIN``) nor its CSRF token, also when the same user logs in again.
-    It ends in the step that stores the new one, which is after the view; if anything fails before
-    that, the visitor still has it and nobody is logged in.
+    Nothing of the visitor's session lives on, even when the same user logs in again: not its key
+    (session fixation), not its CSRF token, and of its data only ``SESSION_AUTH_KEEP_AT_LOGIN``. It
+    ends in the same step in which the new session is stored, after the view. If anything fails
+    before that, the visitor keeps the old session and nobody is logged in.
 
     ``remember`` says whether the cookie outlives the browser; ``None`` leaves that to
-    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` is how they proved who they are: the list of
-    their sessions tells them.
+    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` names how the user has proven who they are; the
+    list of their sessions shows it.
     """
     with _put_back_on_failure(request):
         session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, method=method)
@@ -76,7 +76,7 @@ async def alog_in(
 def reauthenticate(request: HttpRequest, *, password: str) -> None:
     """Let the user who is logged in prove their password again.
 
-    The session goes on under a new key, with a new CSRF token; its absolute end moves.
+    The session goes on under a new key, with a new CSRF token; its absolute timeout starts anew.
     Raises ``InvalidCredentials``, ``NotAuthenticated`` if nobody is logged in, ``Throttled``, and
     ``SessionInterrupted`` if the session has ended meanwhile.
     """
@@ -117,7 +117,7 @@ async def alog_out(request: HttpRequest) -> None:
 
 
 def _let_auser_be(request: HttpRequest, user: Any) -> None:
-    """Let ``request.auser()`` know what ``request.user`` knows, as Django's ``alogin()`` does."""
+    """Let ``request.auser()`` return ``user``, as Django's ``alogin()`` does."""
 
     async def auser() -> Any:
         return user

@@ -71,20 +71,20 @@ FIELD_TYPES: Mapping[type[forms.Field], type] = {
     forms.Field: str,
 }
 
-TOLD_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
-"""What has an event of its own, which says more."""
+LOGGED_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
+"""Refusals with an event of their own, which says more than ``refused``."""
 
 Response = TypeVar("Response", bound=HttpResponse)
 View_ = TypeVar("View_", bound=Callable[..., Any])
 
 
 def json_response(data: Mapping[str, Any], *, status: int = 200) -> JsonResponse:
-    """Return ``data`` as JSON that no cache keeps and no other site reads."""
+    """Return ``data`` as JSON, with headers that keep it from caches and from other sites."""
     return guarded(JsonResponse(data, encoder=DjangoJSONEncoder, status=status))
 
 
 def no_content() -> HttpResponse:
-    """Return an answer that says all with its status, 204."""
+    """Return an answer with the status 204 and no body."""
     response = guarded(HttpResponse(status=204))
     del response.headers["Content-Type"]
     return response
@@ -99,7 +99,7 @@ def error_response(error: SessionAuthError) -> JsonResponse:
 
 
 def error_body(error: SessionAuthError) -> dict[str, Any]:
-    """Return what the JSON says that tells a client of ``error``."""
+    """Return the body, for JSON, of the answer that tells a client of ``error``."""
     body: dict[str, Any] = {"error": error.message, "code": error.code}
     if isinstance(error, InvalidRequest) and error.fields:
         body["fields"] = error.fields
@@ -138,7 +138,7 @@ def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any
 
     ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int``,
     ``float`` (which takes integers too: JavaScript writes 1.0 as 1) or ``list``, of strings. A key
-    may be absent. Where no keys are asked for, the body may be absent too.
+    may be absent. If ``fields`` is empty, the body may be absent too.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``MalformedJSON`` or ``InvalidRequest``.
     """
@@ -150,7 +150,7 @@ def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any
 
 
 def read_object(request: HttpRequest) -> dict[str, Any]:
-    """Return the body of ``request``: one JSON object, whose keys are for ``check_fields()``.
+    """Return the body of ``request``: one JSON object. ``check_fields()`` has to check its keys.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge`` or ``MalformedJSON``.
     """
@@ -202,7 +202,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        raise ValueError("A key stands twice: parsers differ on which one counts.")
+        raise ValueError("A key is there twice: parsers differ on which one counts.")
     return data
 
 
@@ -241,7 +241,7 @@ def _has_type(value: object, wanted: type) -> bool:
 
 
 def _is_unicode(text: str) -> bool:
-    """Say whether ``text`` has no lone surrogate, which no database and no hasher can encode."""
+    """Say whether ``text`` can be encoded: a lone surrogate cannot, in databases and hashers."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -250,9 +250,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
-    """Return what a client sees of ``user``, at every endpoint: ``SESSION_AUTH_USER_FIELDS`` says.
+    """Return what clients see of ``user``, at every endpoint.
 
-    That names the fields, or the function of the project that is called in place of this one.
+    ``SESSION_AUTH_USER_FIELDS`` lists the fields, or names a function to call instead of this one.
     """
     names = get_conf().USER_FIELDS
     if isinstance(names, str):
@@ -271,8 +271,8 @@ def refuses_with_json(view: View_) -> View_:
 class JSONView(View):
     """A view that takes JSON, answers JSON, and turns each ``SessionAuthError`` into a response.
 
-    It makes the CSRF check itself: so it is made where ``CsrfViewMiddleware`` was left out, and
-    its refusal is JSON whichever middleware is installed.
+    It makes the CSRF check itself. So the check is made even if ``CsrfViewMiddleware`` is missing,
+    and a refusal is JSON, whichever middleware is installed.
     """
 
     # Not in the transaction of ATOMIC_REQUESTS: a session that has ended must stay so, whatever
@@ -284,7 +284,7 @@ class JSONView(View):
         try:
             response = self._answer(request, *args, **kwargs)
         except SessionAuthError as error:
-            if not isinstance(error, TOLD_ELSEWHERE):
+            if not isinstance(error, LOGGED_ELSEWHERE):
                 events.record(Event.REFUSED, request, status=error.status, code=error.code)
             response = error_response(error)
         csrf.set_cookie(request, response)
@@ -296,7 +296,7 @@ class JSONView(View):
         return response
 
     def describe_user(self, user: AbstractBaseUser) -> dict[str, Any]:
-        """Return what the client sees of ``user``; to be overridden where one view shows more."""
+        """Return what the client sees of ``user``; override it to show more in one view."""
         return describe_user(user)
 
     def user_response(self, user: AbstractBaseUser) -> JsonResponse:
@@ -323,8 +323,8 @@ class JSONView(View):
 class FormView(JSONView):
     """Django's ``FormView`` in JSON: the body of a POST is what the form declares.
 
-    ``post()`` calls the methods that stand below it, in this order: override the step that is to be
-    otherwise. ``self.body`` is what the client has sent.
+    ``post()`` calls the methods below it, in their order: override the one that you want to change.
+    ``self.body`` is what the client has sent.
     """
 
     form_class: type[forms.Form] = forms.Form
@@ -332,13 +332,13 @@ class FormView(JSONView):
     """The fields of the form that the view cannot do without."""
 
     keys: Mapping[str, Sequence[str]] = {}
-    """The keys in the body for a field of the form, where there are others than its name."""
+    """The keys of the body that stand for a field of the form; without an entry, its name does."""
 
     extra_types: Mapping[str, type] = {}
-    """The types of the keys that the body may have beside those for fields of the form."""
+    """More keys that the body may have, which no field of the form declares, with their types."""
 
     takes_request: bool = False
-    """Whether the form is made with ``request`` too, as Django's ``AuthenticationForm`` is."""
+    """``True`` if the form also takes ``request``, as Django's ``AuthenticationForm`` does."""
 
     body: Mapping[str, Any] = {}
 
@@ -363,11 +363,11 @@ class FormView(JSONView):
         return self.get_form_class()(**self.get_form_kwargs())
 
     def get_form_class(self) -> type[forms.Form]:
-        """Return ``form_class``, or another form for this very request."""
+        """Return ``form_class``; override it to take another form for some requests."""
         return self.form_class
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return what the form is made with: the body, under the names that the fields have."""
+        """Return the arguments for the form: the body as ``data``, by the names of the fields."""
         keys = {name: self.get_key(name) for name in self.keys}
         renamed = {name: self.body[key] for name, key in keys.items() if key in self.body}
         kwargs: dict[str, Any] = {"data": {**self.body, **renamed}}
@@ -406,10 +406,11 @@ class FormView(JSONView):
         raise self.get_refusal(form)
 
     def get_refusal(self, form: Any) -> SessionAuthError:
-        """Return what the client is told of the errors: ``fields``, or a code of the form's own.
+        """Return the refusal that tells the client of the errors.
 
-        ``ValidationError("Verify your address first.", code="email_not_verified")`` of ``clean()``
-        is the ``error`` and the ``code`` of the answer.
+        The errors of fields are its ``fields``. If ``clean()`` of the form raises
+        ``ValidationError("Verify your address first.", code="email_not_verified")``, these are the
+        ``error`` and the ``code`` of the answer.
         """
         fields: dict[str, list[str]] = {}
         for name, texts in form.errors.items():

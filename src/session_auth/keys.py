@@ -15,7 +15,7 @@ CSRF_LABEL = b"session_auth.csrf"
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}", re.ASCII)
-"""Our keys, and Django's, of 165 bits, which sessions keep that were taken over."""
+"""Our keys, and Django's (165 bits), which a session keeps when it is taken over."""
 
 
 def new_session_key() -> str:
@@ -29,7 +29,7 @@ def is_session_key(value: str | None) -> TypeGuard[str]:
 
 
 def is_session_id(value: str) -> bool:
-    """Say whether ``value`` has the form of a session id; what has not is nobody's."""
+    """Say whether ``value`` has the form of a session id; nothing else can be one."""
     return ID_PATTERN.fullmatch(value) is not None
 
 
@@ -48,7 +48,7 @@ def digest(session_key: str) -> str:
 def csrf_secret(session_key: str) -> str:
     """Return the secret behind the CSRF tokens of a session: 32 hexadecimal digits, 128 bits.
 
-    It follows from the key and the key does not follow from it, so it needs no place in a store.
-    Its label keeps it from having anything to do with the id, which a thief of the store knows.
+    It is computed from the key, so no store has to keep it; nobody can compute the key from it.
+    Thanks to the label, nobody can compute it from the id, which a thief of the store knows.
     """
     return hashlib.sha256(CSRF_LABEL + session_key.encode()).hexdigest()[:32]

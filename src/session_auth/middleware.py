@@ -41,7 +41,7 @@ from session_auth.sessions.values import State
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
 AMBIGUOUS = (
-    "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
+    "The request has the session cookie or the CSRF cookie twice. Clear the cookies of this site; "
     "if that does not help, look for what sets the second one: a subdomain, or another path."
 )
 INTERRUPTED = (
@@ -51,10 +51,10 @@ INTERRUPTED = (
 
 
 EXPECTED_USER = "HTTP_SESSION_USER"
-"""Where the header is in which a client names whom it shows, by their ``user_reference()``."""
+"""The header in which a client says which user it shows, by their ``user_reference()``."""
 
 WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
-"""The directives of ``Cache-Control`` by which a view has said it already (RFC 9111, 5.2.2)."""
+"""Directives of ``Cache-Control``: a view that sets one has decided itself (RFC 9111, 5.2.2)."""
 
 
 class Step(Enum):
@@ -67,22 +67,24 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for five things.
+    """Django's middleware with six differences.
 
-    A request in which the session or the CSRF cookie stands twice is refused with 400, since a
-    subdomain may have planted one of the two.
+    A request that has the session cookie or the CSRF cookie twice is refused with 400, since a
+    subdomain may have planted one of them.
 
-    A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
-    a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
+    A cookie that opens no session stays in the browser. Django deletes it, and a late answer may
+    then delete the new cookie of a login. With ``SESSION_SAVE_EVERY_REQUEST``, Django even stores a
+    new session for it.
 
-    To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
+    If a session ends while an API answers a request of it, the answer is 401 ``session_ended``.
 
-    A store that cannot be asked is 503: never "anonymous".
+    If the store cannot be reached, the answer is 503; the caller is not taken for anonymous.
 
-    Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
-    and code.
+    Any other exception of ``session_auth.exceptions`` that a view raises becomes an answer with its
+    status and code.
 
-    What names a user, or holds a CSRF token, goes out ``private`` (see ``caching``).
+    An answer that names a user, or holds a CSRF token, is ``Cache-Control: private`` (see
+    ``caching``).
     """
 
     get_response: Any  # sync, or async under ASGI
@@ -142,11 +144,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         return await self.aprocess_response(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer what a view was refused, so that plain views need not catch it."""
+        """Turn a refusal that a view raises into its answer, so that no view need catch it."""
         if isinstance(exception, StoreUnavailable | Throttled):
             return refusal_response(request, exception)
         if isinstance(exception, Error) and USERS.is_down():
-            # As where the transaction of ATOMIC_REQUESTS cannot even begin.
+            # For example, the transaction of ATOMIC_REQUESTS could not begin.
             return refusal_response(request, USERS.unavailable(exception))
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
@@ -157,11 +159,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def _settle(
         self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
     ) -> Step:
-        """Do what the store has to be asked for, and return which step it was."""
+        """Do all that needs the store, and return the step that was done with the session."""
         if _may_be_undone(request):
             _make_good(request)
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
-            session.keys()  # looks the key up: one that opens nothing leaves the session empty
+            session.keys()  # loads it: after that, a key that opens nothing is an empty session
         step = _next_step(request, response, session)
         if step is Step.SAVE:
             session.save()
@@ -224,7 +226,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
 
 def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessionStore) -> Step:
-    """Return what is to be done with the session; ask no store for it."""
+    """Return what is to be done with the session, without asking the store."""
     if session.is_empty():
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         is_over = session.state is State.FLUSHED and has_cookie
@@ -259,7 +261,7 @@ def _make_good_alone(request: HttpRequest) -> None:
 
 
 def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
-    """Say whether the response hook has anything to ask of the store."""
+    """Say whether ``process_response`` will need the store."""
     session = getattr(request, "session", None)
     return (
         not isinstance(session, BaseSessionStore)
@@ -270,7 +272,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _keep_private(response: HttpResponse) -> None:
-    """Let no cache but the browser's keep ``response``, unless its view has said who may."""
+    """Keep ``response`` out of shared caches, unless its view has said who may store it."""
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "private"
         return
@@ -280,10 +282,10 @@ def _keep_private(response: HttpResponse) -> None:
 
 
 def _cookie_age(session: BaseSessionStore) -> int:
-    """Return the seconds after which no activity keeps the session alive.
+    """Return the seconds until the absolute timeout of the session.
 
-    The cookie may live that long: the server alone enforces the idle timeout, so that activity
-    needs no new cookie.
+    The cookie lives that long, and the server alone enforces the idle timeout: so activity needs no
+    new cookie.
     """
     ends = session.deadlines()
     if ends is None:
@@ -293,7 +295,7 @@ def _cookie_age(session: BaseSessionStore) -> int:
 
 
 def _is_plain(header: str, names: tuple[str, str]) -> bool:
-    """Say whether no cookie of ours can stand twice, without a look at each: nearly always."""
+    """Say whether ``header`` surely has no cookie of ours twice: a fast test."""
     return (
         header.isascii()
         and header.isprintable()
@@ -306,7 +308,7 @@ def _is_plain(header: str, names: tuple[str, str]) -> bool:
 def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
     """Say whether a project's subclass has hooks of its own.
 
-    Those run in a thread each, as in Django: they may ask a database.
+    Each of those runs in a thread, as in Django: it may ask a database.
     """
     return any(
         getattr(type(middleware), hook, None) is not getattr(ours, hook, None) for hook in hooks
@@ -320,7 +322,7 @@ def _has_async_view(request: HttpRequest) -> bool:
 
 
 def _is_passive(request: HttpRequest) -> bool:
-    """Say whether the client calls without its user: a poll that says so, or a prefetch."""
+    """Say whether the user has not caused the call: it is a poll that says so, or a prefetch."""
     headers = request.META
     return headers.get("HTTP_SESSION_ACTIVITY") == "passive" or headers.get(
         "HTTP_SEC_PURPOSE", ""
@@ -328,15 +330,15 @@ def _is_passive(request: HttpRequest) -> bool:
 
 
 class CsrfViewMiddleware(csrf.CsrfChecks):
-    """Django's, but for three things; docs/csrf.md has them in full.
+    """Django's middleware with three differences; docs/csrf.md explains them.
 
     An unsafe request that another site has made a browser send is refused by its Fetch metadata
     (``Sec-Fetch-Site``), before Django's checks of origin and token.
 
-    The token of a user is bound to their session: one from another session, from before the login,
-    or planted by a subdomain does not pass.
+    The token of a user is bound to their session: a token from another session, from before the
+    login, or planted by a subdomain does not pass.
 
-    An API is refused in JSON, 403 ``csrf_failed``, whatever ``CSRF_FAILURE_VIEW`` is.
+    An API refuses with JSON, 403 ``csrf_failed``, whatever ``CSRF_FAILURE_VIEW`` is.
     """
 
     get_response: Any
@@ -345,7 +347,7 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         super().__init__(get_response)
         if self.async_mode:
             self._sync_process_view = self.process_view
-            # A method that is no coroutine function gets a thread from Django.
+            # Django would call a method that is no coroutine function in a thread.
             self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
@@ -357,10 +359,10 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         return self.process_response(request, await self.get_response(request))
 
     async def aprocess_view(self, request: HttpRequest, *view: Any) -> Any:
-        """Do what ``process_view`` does, with a thread only for what may block.
+        """Do what ``process_view`` does, in a thread only if it may block.
 
-        An unsafe request has its session looked up, may have its form read, and be refused with a
-        page of the project's.
+        It may block for an unsafe request: it looks the session up, may read a form, and may call
+        the project's view for refusals.
         """
         if request.method not in csrf.SAFE_METHODS or _overrides(
             self, CsrfViewMiddleware, "process_view"
@@ -373,7 +375,7 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             return self._accept(request)  # type: ignore[attr-defined]  # not in the stubs
         try:
             return super().process_view(request, *view)
-        except StoreUnavailable as error:  # which process_exception() is told of by views alone
+        except StoreUnavailable as error:  # process_exception() sees exceptions of views only
             return refusal_response(request, error)
 
     def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
@@ -388,9 +390,9 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The user of a request, looked up when somebody asks.
+    """The user of a request, looked up when it is first used.
 
-    Django's, without the seven calls that its ``__init__`` takes to set two attributes.
+    Django's ``__init__`` takes seven calls to set two attributes; this one takes one.
     """
 
     _wrapped = empty
@@ -400,14 +402,14 @@ class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the st
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's, but for three things.
+    """Django's middleware with three differences.
 
     ``request.user`` and ``request.auser()`` share one lookup.
 
-    The session of a user who was deactivated or deleted ends, with all their others.
+    If a user was deactivated or deleted, all their sessions end.
 
-    A request whose header ``Session-User`` tells of another user than the session's is 409
-    ``user_changed``: it comes from a tab that shows somebody who is logged in no longer.
+    A request whose header ``Session-User`` names another user than the session is refused with 409
+    ``user_changed``: it comes from a tab that still shows the user who was logged in before.
     """
 
     get_response: Any
@@ -417,7 +419,7 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):
-            super().process_request(request)  # which says what to do
+            super().process_request(request)  # raises an error that says what to do
         request.user = LazyUser(request)  # type: ignore[assignment]  # a user, once used
         request.auser = partial(auser_of, request)
 
@@ -429,9 +431,9 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
 
 
 def _unless_user_changed(get_response: Any) -> Any:
-    """Let ``get_response`` be called unless the client takes the user for somebody else.
+    """Return ``get_response`` behind a check that the client shows the user who is logged in.
 
-    Around what comes next, where no ``process_request`` of a project can leave it out.
+    The check is not in ``process_request``, since a project may override that without calling it.
     """
     if iscoroutinefunction(get_response):
 
@@ -457,9 +459,9 @@ def _unless_user_changed(get_response: Any) -> Any:
 
 
 def _check_user(request: HttpRequest, user: Any) -> None:
-    """Raise ``UserChanged`` if the client takes ``user`` for somebody else.
+    """Raise ``UserChanged`` if the client shows another user than ``user``.
 
-    Nobody is not somebody else: the view says what that means.
+    If nobody is logged in, the view decides what that means.
     """
     if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
         raise UserChanged

@@ -1,4 +1,4 @@
-"""The tables: sessions and their ends, counts of guesses, known devices, and mails to be sent."""
+"""The tables: sessions and ended ones, stamps of users, guesses, known devices, and mails to send."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ else:
 
 
 class DigestField(_CharField):
-    """Base64url, in which case counts.
+    """Text in base64url, where "a" and "A" differ.
 
-    For MySQL and MariaDB, "a" and "A" are the same unless a column says otherwise.
+    In MySQL and MariaDB, they are equal unless a column says otherwise.
     """
 
     def db_parameters(self, connection: Any) -> Any:
@@ -34,7 +34,7 @@ class Session(models.Model):
         null=True,
         blank=True,
         db_constraint=False,
-        on_delete=models.DO_NOTHING,  # a receiver ends them, in whatever database they are
+        on_delete=models.DO_NOTHING,  # a receiver ends them, even in another database
         related_name="+",
     )
     data = models.TextField(_("data"))
@@ -47,7 +47,7 @@ class Session(models.Model):
 
     ip = models.CharField(_("address"), max_length=45, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
-    # Apart from last_seen_at, from which the idle timeout runs.
+    # Not in last_seen_at: the idle timeout runs from there.
     passive_seen_at = models.DateTimeField(_("passively seen at"), null=True, blank=True)
 
     class Meta:
@@ -59,7 +59,7 @@ class Session(models.Model):
 
 
 class UserStamp(models.Model):
-    """Until when what a user has proven is void: all of their sessions were ended then."""
+    """When all sessions of a user were ended: whatever they have proven before is void."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -80,7 +80,7 @@ class UserStamp(models.Model):
 
 
 class EndedSession(models.Model):
-    """What is left of a user's session, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
+    """The record of a session that has ended, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
 
     session_id = DigestField(_("session id"), max_length=43, primary_key=True)
     # No foreign key: the record outlives its user.
@@ -102,7 +102,7 @@ class EndedSession(models.Model):
 
 
 class GuessCount(models.Model):
-    """How often passwords were guessed, by what: an account, a device, an address.
+    """How many guesses were made at an account or a name, on a device, or from an address.
 
     Times are seconds since the epoch, so that every database can do the arithmetic.
     """
@@ -110,10 +110,10 @@ class GuessCount(models.Model):
     # An HMAC of what it counts: whoever reads the table learns no name and no address.
     id = DigestField(max_length=43, primary_key=True)
     failures = models.PositiveIntegerField()
-    """In a row: since the last success, however long ago."""
+    """How many were wrong in a row, since the last right password."""
 
     excess = models.IntegerField()
-    """Failures in the window beyond those that are free; below zero, some still are."""
+    """How many were wrong in the window, minus those that are free: below zero, some are left."""
 
     next_at = models.BigIntegerField()
     """When the next guess is allowed."""
@@ -122,7 +122,7 @@ class GuessCount(models.Model):
     """When ``excess`` starts anew."""
 
     expires_at = models.BigIntegerField(db_index=True)
-    """When nothing depends on the row any more."""
+    """When the row may be deleted."""
 
     class Meta:
         verbose_name = _("count of guesses")
@@ -133,7 +133,10 @@ class GuessCount(models.Model):
 
 
 class DeviceGeneration(models.Model):
-    """Which of a user's devices are known: those of this generation; the first has no row."""
+    """The generation of a user's known devices: those of an older one are known no longer.
+
+    Users who have never thrown their devices out have no row.
+    """
 
     user_id = models.CharField(max_length=255, primary_key=True)  # of any user model
     generation = models.CharField(max_length=8)
@@ -143,9 +146,11 @@ class DeviceGeneration(models.Model):
 
 
 class HashUpgrade(models.Model):
-    """That one session hash follows another, since the same password has got a new hash."""
+    """The same password has got a new hash: sessions with the hash ``before`` go on.
 
-    # Digests of user and hash: whoever reads the table learns none of either.
+    ``before`` and ``after`` are digests of the user and the hash: the table tells neither.
+    """
+
     before = DigestField(max_length=43, primary_key=True)
     after = DigestField(max_length=43)
     expires_at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""Signals that Django lacks. A receiver that raises is logged, and stops nothing."""
+"""Signals that Django lacks. If a receiver raises, that is logged and stops nothing else."""
 
 from enum import StrEnum
 
@@ -42,7 +42,7 @@ class EndReason(StrEnum):
 
 
 session_ended = Signal()
-"""Sent once for each session of a user that has ended, after it has.
+"""Sent once for each session of a user, after it has ended.
 
 Arguments: ``session_id`` (``str``, never the key), ``user_id`` (the primary key of the user) and
 ``reason`` (``EndReason``). The sender is ``None``. Both ids are ``None`` where everybody's sessions
@@ -51,11 +51,11 @@ have ended at once (``end_all_sessions()``).
 
 
 csrf_token_needed = Signal()
-"""Sent for each unsafe request that got in by its CSRF token alone.
+"""Sent for each unsafe request that passed the CSRF check by its token alone.
 
-Its headers do not say that it is from a page of this origin: no ``Sec-Fetch-Site: same-origin``,
-and no ``Origin`` that equals the host. With ``SESSION_AUTH_CSRF = "headers"`` such a request still
-needs its token; all others do without.
+No header of such a request says that it is from a page of this origin: it has neither
+``Sec-Fetch-Site: same-origin`` nor an ``Origin`` that equals the host. With
+``SESSION_AUTH_CSRF = "headers"`` it still needs a token; other requests need none.
 
 Argument: ``request`` (``HttpRequest``). The sender is ``None``.
 """

@@ -1,7 +1,7 @@
-"""The one boundary to the databases: what went wrong, whether to ask again, and else 503.
+"""The one boundary to the databases: it finds out what went wrong, and asks again or raises 503.
 
-What a driver raises is told apart by SQLSTATE or by the vendor's code, not by the class of the
-exception: a read-only PostgreSQL, for example, raises ``InternalError``.
+It goes by SQLSTATE or by the vendor's code, not by the class of the exception: a read-only
+PostgreSQL, for example, raises ``InternalError``.
 """
 
 import random
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 12
 PATIENCE_SECONDS = 2.0
-"""So long after the first of several conflicts nothing is tried again."""
+"""For how long a call that meets conflicts is tried again."""
 
 FIRST_PAUSE_SECONDS = 0.004
 
@@ -38,13 +38,13 @@ class Fault(Enum):
     """The connection was dead, or the server closed it: nothing was done."""
 
     LOST = auto()
-    """The connection broke while the answer was awaited: nobody knows whether it was done."""
+    """The connection broke before the answer came: nobody knows whether the work was done."""
 
     CONFLICT = auto()
-    """Another transaction was in the way: a serialization failure, a deadlock, a lock time-out."""
+    """Another transaction was in the way: a serialization failure, a deadlock, a lock timeout."""
 
     NO_WRITES = auto()
-    """The server reads and does not write: it is read-only, or its disk or memory is full."""
+    """The server cannot write: it is read-only, or its disk or memory is full."""
 
     OTHER = auto()
 
@@ -86,11 +86,11 @@ SQLITE_CODES = {
 
 
 DEAD = frozenset({Fault.CUT, Fault.LOST})
-"""The connection has broken, whether something was done or not."""
+"""The connection has broken; the work may have been done or not."""
 
 
 def fault_of(error: Error, connection: Any) -> Fault:
-    """Return what went wrong, of an error that Django has raised for ``connection``."""
+    """Return what went wrong, for an error that Django has raised for ``connection``."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     if state is not None:
@@ -119,8 +119,7 @@ def code_of(error: Error) -> str:
 def in_transaction(alias: str) -> bool:
     """Say whether a rollback can still undo what is done now.
 
-    The transactions in which ``TestCase`` wraps each test do not count: to the code under test they
-    are not there.
+    The transactions that ``TestCase`` puts around each test do not count.
     """
     return any(
         not getattr(block, "_from_testcase", False) for block in connections[alias].atomic_blocks
@@ -128,7 +127,7 @@ def in_transaction(alias: str) -> bool:
 
 
 class Boundary:
-    """All that is asked of one store goes through here.
+    """Each call of one store goes through here.
 
     ``name`` is what the log calls the store, and ``alias`` returns the database that it is in.
     """
@@ -140,14 +139,14 @@ class Boundary:
     def asks(self, call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """Wrap a call that may be made twice: it reads, or doing it again changes nothing.
 
-        It is made once more on a fresh connection if its own was dead, and a few times if others
-        were in the way. Not within a transaction, of which it is but a part.
-        Raises ``StoreUnavailable``.
+        It is made once more on a new connection if its own was dead, and a few times if other
+        transactions were in the way. Inside a transaction it is not made again: all of that would
+        have to be. Raises ``StoreUnavailable``.
         """
         return self._wrap(call, again=DEAD)
 
     def changes(self, call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """Wrap a call that must not be made twice: it is made again if it has surely done nothing.
+        """Wrap a call that must not be done twice: it is made again only if it has done nothing.
 
         Raises ``StoreUnavailable`` as ``asks()`` does, and lets an ``IntegrityError`` through.
         """
@@ -160,7 +159,7 @@ class Boundary:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Go on as ``asks()`` does after ``error``: for a first call that nothing may slow down."""
+        """Go on as ``asks()`` does after ``error``, for a first call that had to be fast."""
         return self._go_on(_Retries(DEAD), error, call, *args, **kwargs)
 
     def changes_again(
@@ -179,7 +178,7 @@ class Boundary:
         return StoreUnavailable()
 
     def is_down(self) -> bool:
-        """Say whether there is no connection to the store: what failed just now failed for that."""
+        """Say whether there is no connection: then an error just now came from that."""
         connection: Any = connections[self.alias()]
         return connection.connection is None or bool(
             getattr(connection.connection, "closed", False)
@@ -218,7 +217,7 @@ class Boundary:
 
 
 class _Retries:
-    """How often one call was made, and whether it is worth another try."""
+    """Counts the tries of one call, and says whether another one is worth it."""
 
     def __init__(self, again: frozenset[Fault]) -> None:
         self.again = again
@@ -227,7 +226,7 @@ class _Retries:
         self.ends_at = time.monotonic() + PATIENCE_SECONDS
 
     def prepare_next(self, error: Error, connection: Any) -> bool:
-        """Say whether to try again; wait before, or have a fresh connection opened."""
+        """Say whether to try again; before that, wait or close a broken connection."""
         if connection.in_atomic_block:
             return False
         fault = fault_of(error, connection)
@@ -240,14 +239,14 @@ class _Retries:
         self.conflicts += 1
         if self.conflicts >= ATTEMPTS or time.monotonic() > self.ends_at:
             return False
-        # Jitter, so that those who met do not meet again.
+        # A random pause, so that two calls that met do not meet again.
         longest = FIRST_PAUSE_SECONDS * 2 ** min(self.conflicts, 5)
         time.sleep(random.uniform(0, longest))  # noqa: S311 # no secret
         return True
 
 
 def _reconnect(connection: Any) -> None:
-    """Have the next statement sent over a connection that is alive."""
+    """Let the next statement open a new connection, or take one that is alive."""
     connection.close()
     if pool := getattr(connection, "pool", None):
-        pool.check()  # what cut one of its connections has most likely cut them all
+        pool.check()  # most likely, the other connections of the pool are dead, too

@@ -1,6 +1,6 @@
 """For the tests of a project that uses this package: logins without a form, and a clock.
 
-It needs Django alone, no pytest. Nothing here answers a request: importing it opens nothing.
+It needs Django alone, no pytest. It has no endpoint: importing it opens no way in.
 docs/testing.md shows it with Django's ``TestCase``, pytest-django and Playwright.
 """
 
@@ -92,7 +92,7 @@ def add_session(request: HttpRequest) -> None:
     """
     vars(request).pop("_cached_user", None)  # where Django keeps the user that it has looked up
     for middleware in (SessionMiddleware, AuthenticationMiddleware):
-        middleware(HttpResponse).process_request(request)  # which calls nothing that follows
+        middleware(HttpResponse).process_request(request)  # never calls the view
 
 
 class Clock:
@@ -124,10 +124,10 @@ class frozen_clock(TestContextDecorator):  # noqa: N801 # used as override_setti
     too; and a decorator of ``TestCase`` classes, whose tests have the clock as ``self.clock``.
 
     Django's ``timezone.now()``, ``time.time()`` and the time of links for a new password stand
-    still, and so all that this package does by time: ends of sessions, recent logins, and counts
+    still. So does all that this package does by time: ends of sessions, recent logins, and counts
     of guesses. ``datetime.now()`` goes on, and so do the clocks of databases and browsers.
 
-    It holds for all threads of the process, that of a live server included.
+    The clock stands still for all threads of the process, also for that of a live server.
     """
 
     def __init__(self, at: datetime | None = None) -> None:
@@ -143,8 +143,8 @@ class frozen_clock(TestContextDecorator):  # noqa: N801 # used as override_setti
         def now(tz: tzinfo | None = None) -> datetime:
             return datetime.fromtimestamp(clock.time(), tz)
 
-        # Not the function now() itself: who has imported it, as fields have for their default,
-        # would go on with the one that they have.
+        # now() itself stays: code that has imported the function, such as the default of a field,
+        # would not see another one.
         with ExitStack() as patches:
             frozen = type("datetime", (datetime,), {"now": staticmethod(now)})
             patches.enter_context(patch.object(timezone, "datetime", frozen))
@@ -159,10 +159,10 @@ class frozen_clock(TestContextDecorator):  # noqa: N801 # used as override_setti
 
 
 def clock() -> Iterator[Clock]:
-    """Let time stand still during a test of pytest: the function of a fixture.
+    """Let time stand still during a test: a function to make a fixture of pytest with.
 
-    A line of ``conftest.py`` makes it one, ``clock = pytest.fixture(session_auth.testing.clock)``;
-    the test is given the ``Clock``.
+    Write ``clock = pytest.fixture(session_auth.testing.clock)`` in ``conftest.py``; the fixture is
+    the ``Clock``.
     """
     with frozen_clock() as clock:
         yield clock

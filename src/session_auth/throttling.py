@@ -1,18 +1,19 @@
 """Guesses at passwords are counted before they are checked, and refused when they are too many.
 
-Before a password is checked, ``reserve()`` counts a failure; what turns out right is taken back::
+Before a password is checked, ``reserve()`` counts a failure; a right one is taken back after it::
 
     guess = throttling.reserve(request, user, password)
     if not guess.accept(user.check_password(password)):
         raise InvalidCredentials
 
-This is the one door: our endpoints, our backends and code of a project's own come through it. The
-guesses of a request stand in one dictionary, by name and password (of which it has a mark that
-only this process can make): whoever asks for one that is there gets it, and nothing is counted.
+This is the one door: our endpoints, our backends and a project's own code come through it. A
+request keeps its guesses in one dictionary, by name and password. If code asks for a guess that is
+there already, it gets that one, and nothing is counted. Instead of the password, the dictionary has
+a mark of it, which only this process can make.
 
-Counted are the account, the name as it was typed and the address, or instead of them the device,
-where the user has logged in before (``guessing.devices``): so nobody can lock a user out from afar.
-docs/throttling.md says what the limits are and why.
+A guess is counted for the account, for the name as it was typed, and for the address. On a device
+where the user has logged in before (``guessing.devices``), it is counted for the device alone: so
+nobody can lock a user out from afar. docs/throttling.md says what the limits are and why.
 """
 
 import base64
@@ -46,7 +47,7 @@ from session_auth.stores import Boundary
 __all__ = ["Guess", "forget", "limit_requests", "reserve", "throw_out_devices", "unlock"]
 
 CEILING = 100
-"""So many failures in a row an account takes; then no password is right (NIST SP 800-63B-4)."""
+"""How many failures in a row an account takes. Then no password is right (NIST SP 800-63B-4)."""
 
 ACCOUNT_WINDOW = timedelta(days=1)
 ADDRESS_WINDOW = timedelta(hours=1)
@@ -54,7 +55,7 @@ FAILURES_KEPT = timedelta(days=365)
 MAX_PASSWORD_BYTES = 4096
 
 GUESSES = "session_auth.guesses"
-"""Where ``request.META`` has the guesses of a request: every framework hands it through."""
+"""The key of ``request.META`` for the guesses of a request: each framework passes ``META`` on."""
 
 _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
 """The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
@@ -67,8 +68,8 @@ _MARKS_KEY = secrets.token_bytes(32)
 class Guess:
     """One password at one account, counted as wrong until ``accept()`` says otherwise.
 
-    ``user`` is the one that its name belongs to, if any; ``is_right`` is ``None`` while it is
-    checked. It does not know the password.
+    ``user`` is the user with this name, if there is one. ``is_right`` is ``None`` until it is
+    checked. The guess does not keep the password.
     """
 
     is_right: bool | None = None
@@ -88,18 +89,18 @@ class Guess:
         self._count = counts.count([limit for limit in limits if limit], account=_pk(user))
 
     def date(self, user: AbstractBaseUser) -> None:
-        """Note on ``user``, whose password this guess was, since when they have been proving it.
+        """Note on ``user`` when this guess at their password began.
 
-        ``accept()`` does so for its own ``user``: this is for another object of the same one.
+        ``accept()`` does so for its own ``user``; this is for another object of the same user.
         """
         vars(user)[PROVEN_SINCE] = self.began_at
 
     def accept(self, is_correct: bool) -> bool:
         """Take the guess back if the password was right, and say whether it counts as right.
 
-        It does not after ``CEILING`` failures in a row: then the answer is that of a wrong one,
-        until the password is reset or right on a known device. May be called again: of several
-        backends, one has to accept the password.
+        After ``CEILING`` failures in a row, a right password counts as wrong, until the password is
+        reset or is right on a known device. With several backends this is called several times: one
+        of them has to accept the password.
         """
         if not is_correct or self._count.rows[self._own.id].failures > CEILING:
             if self.is_right is None:
@@ -119,7 +120,7 @@ class Guess:
         return True
 
     def make_good(self) -> None:
-        """Count the guess again if it was wrong and its transaction was rolled back."""
+        """Count a wrong guess again if a rollback has undone the count."""
         if not self.is_right:
             self._count.make_good()
 
@@ -130,9 +131,9 @@ def reserve(
 ) -> Guess:
     """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
 
-    ``account`` is the user, or a name as it was typed, of an account that may not exist. The same
-    password for the same account in one request is one guess, whoever asks.
-    Does one query for the user if there is a name, and one to count.
+    ``account`` is the user, or a name as it was typed, which may be nobody's. The same password for
+    the same account in one request is one guess, even if several callers reserve it.
+    It needs one query for the user if ``account`` is a name, and one to count.
 
     Raises ``Throttled``, ``InvalidCredentials`` for a password that is longer than
     ``MAX_PASSWORD_BYTES``, ``NotAuthenticated`` for an ``AnonymousUser``, and ``StoreUnavailable``.
@@ -160,11 +161,12 @@ def reserve(
 def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = None) -> None:
     """Count a request that costs something, such as an e-mail to ``name``; nothing takes it back.
 
-    Counted are the name, known or not, and the address, by the limits for guesses but apart from
-    them and from other purposes; instead of both the device, where it is known as one of the user
-    who has this name or address. Raises ``Throttled`` and ``StoreUnavailable``.
+    It is counted for the name, which may be nobody's, and for the address. On a known device of the
+    user with this name or e-mail address, it is counted for the device instead. The limits are
+    those for guesses, but each purpose has counts of its own. Raises ``Throttled`` and
+    ``StoreUnavailable``.
     """
-    # Whoever sends no such cookie learns nothing by the time of a query.
+    # No query for a caller without the cookie: its time would tell whether there is such a user.
     has_devices = name and devices.cookie_name() in request.COOKIES
     user = _look_up(name) if name and has_devices else None
     by_name = _name_limit(name, purpose) if name else None
@@ -181,12 +183,12 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
 
 
 def forget(user: AbstractBaseUser) -> None:
-    """Let ``user`` start anew; addresses stay as they are, and devices are known as they were."""
+    """Forget the guesses counted for ``user``; those of addresses stay, and devices stay known."""
     counts.forget(row_ids(user.get_username(), user))
 
 
 def unlock(name: str) -> bool:
-    """Forget what was counted for an account or an address; say whether there was something.
+    """Forget what was counted for an account or an address; say whether anything was.
 
     ``name`` is that of an account, which need not exist, an e-mail address or an IP address.
     """
@@ -200,7 +202,7 @@ def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
     names = {name, user.get_username(), address} if user else {name}
     limits = [_account_limit(user, name)]
     limits += [_name_limit(each, "password") for each in names if each]
-    with suppress(ValueError):  # which is no address of a network
+    with suppress(ValueError):  # the name is no IP address
         limits.append(_network_limit(client_network(name) or name, "password"))
     return [limit.id for limit in limits]
 
@@ -208,7 +210,7 @@ def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
 def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
     """Make the browser a known device of ``user``, who has reset the password.
 
-    Their failures in a row begin anew. No other browser gets in sooner: so it tells nobody.
+    Their failures in a row begin anew. The delays of other browsers stay, so nobody else notices.
     """
     counts.pardon(_account_limit(user, "").id)
     devices.remember(request, response, user.pk, counts.generation_of(_pk(user)))
@@ -217,10 +219,10 @@ def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser
 def throw_out_devices(
     user: AbstractBaseUser, *, but: tuple[HttpRequest, HttpResponse] | None = None
 ) -> None:
-    """Let no browser be known as a device of ``user`` any more, but that of ``but``.
+    """Make all devices of ``user`` unknown, but the one that has sent the request in ``but``.
 
-    That is a request and its answer, which takes the cookie. Nothing but a proof of the password
-    makes another known again.
+    The answer in ``but`` gets its new cookie. Another browser becomes known again only by a proof
+    of the password.
     """
     generation = devices.throw_out(user.pk)
     if but is not None and devices.find(but[0].COOKIES, user.pk):
@@ -228,15 +230,15 @@ def throw_out_devices(
 
 
 def make_good(request: HttpRequest) -> None:
-    """Count again what the transaction of a view has rolled back."""
+    """Count the wrong guesses of a request again if the transaction of its view was rolled back."""
     for guess in request.META.get(GUESSES, {}).values():
         guess.make_good()
 
 
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
-    """Make the browser a known device of who is logged in, if it brought their right password."""
+    """Make the browser a known device of the logged-in user, if it sent their right password."""
     user: AbstractBaseUser | None = vars(request).get("user")
-    if isinstance(user, SimpleLazyObject):  # which must not be looked up now, in an event loop
+    if isinstance(user, SimpleLazyObject):  # no query here: this may be an event loop
         user = vars(request).get("_cached_user")
     if user is None:
         return
@@ -248,16 +250,16 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def end_call(**kwargs: object) -> None:
-    """Receive ``user_login_failed``: of all backends, no other will be asked for this guess.
+    """Receive ``user_login_failed``: ``authenticate()`` has asked all backends for this guess.
 
-    Without a request, nothing else says so; and the next call is another guess.
+    Without a request, nothing else says that the next call is another guess.
     """
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
     _guesses(None).clear()
 
 
 def normalized(name: str) -> str:
-    """Return what all spellings of a name share: case, width and spaces around it do not count."""
+    """Return ``name`` without differences in case, in width, or in spaces around it."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
@@ -272,7 +274,7 @@ def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
 
 
 def find_by_name(name: str) -> AbstractBaseUser | None:
-    """Return the user with this name: exactly, where the manager finds several."""
+    """Return the user with this name; if the manager finds several, the one with exactly it."""
     users = get_user_model()
     try:
         return cast("AbstractBaseUser", users._default_manager.get_by_natural_key(name))
@@ -284,7 +286,7 @@ def find_by_name(name: str) -> AbstractBaseUser | None:
 
 
 def find_by_email(address: str) -> AbstractBaseUser | None:
-    """Return the user with this address, if there is one and no other."""
+    """Return the user with this e-mail address, if there is exactly one."""
     users = get_user_model()
     field = users.get_email_field_name()
     names = {each.name for each in users._meta.get_fields()} - {users.USERNAME_FIELD}
@@ -304,7 +306,7 @@ def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
 
 
 def _find_user(name: str) -> AbstractBaseUser | None:
-    """Return the user whom the name means to the backends of the site that count guesses."""
+    """Return the user with this name, as the site's backends that count guesses find users."""
     finders = [getattr(backend, "find_user", None) for backend in get_backends()]
     for find in [find for find in finders if find] or [find_by_name]:
         try:
@@ -319,7 +321,7 @@ def _find_user(name: str) -> AbstractBaseUser | None:
 def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
-    """Count on the device of the user, if the request comes from one that is known still."""
+    """Count on the user's device, if the request comes from one that is still known."""
     device = devices.find(request.COOKIES, _pk(user)) if request else None
     if device is None or user is None:
         return None
@@ -333,9 +335,9 @@ def _pk(user: AbstractBaseUser | None) -> str:
 
 
 def _account_limit(user: AbstractBaseUser | None, name: str) -> Limit:
-    """For an account by its primary key: whatever it is called, and whoever has a similar name.
+    """Return the limit of an account, by its primary key: a new name changes nothing.
 
-    A name that nobody has costs as many rows.
+    A name that nobody has gets a row, too, so that the number of rows does not tell.
     """
     is_known = user is not None
     return _day_limit(
@@ -345,7 +347,7 @@ def _account_limit(user: AbstractBaseUser | None, name: str) -> Limit:
 
 
 def _name_limit(name: str, purpose: str) -> Limit:
-    """For a name however it is spelled: "Alice" has no more guesses where there is an "alice"."""
+    """Return the limit of a name in all its spellings: "Alice" and "alice" have one count."""
     return _day_limit(_key(f"{purpose}.name", normalized(name)), kept=ACCOUNT_WINDOW)
 
 
@@ -378,7 +380,7 @@ def _network_limit(network: str, purpose: str) -> Limit:
 
 
 def _key(kind: str, value: str) -> str:
-    """Return the id of a row, from which nobody learns the value."""
+    """Return the id of a row for ``value``; nobody can find the value out from it."""
     mac = salted_hmac(f"session_auth.throttling.{kind}", value, algorithm="sha256")
     return base64.urlsafe_b64encode(mac.digest())[:-1].decode()
 

@@ -68,8 +68,8 @@ def known_name(user_agent: str) -> str:
 def user_agent_name(user_agent: str) -> str:
     """Return a name such as "Firefox on Windows", or what there is of one.
 
-    That takes the extra ``django-session-auth[user-agents]``; without it, and for a user agent that
-    says nothing known, the user agent is returned as it is.
+    This needs the extra ``django-session-auth[user-agents]``. Without it, or for an unknown user
+    agent, the user agent is returned as it is.
     """
     if parse is None:
         return user_agent

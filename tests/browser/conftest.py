@@ -83,7 +83,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Pages in further profiles, which are other devices; errors fail the test as in ``page``."""
+    """Pages in profiles of their own, as in other browsers; errors fail the test as in ``page``."""
     with ExitStack() as profiles:
         yield lambda **options: profiles.enter_context(
             watched_profile(chromium, **options)
@@ -124,7 +124,7 @@ def internet(
     foreign: ForeignSites,
     certificate: Certificate,
 ) -> Iterator[Browser]:
-    """A browser for which our host and all others are where they would be: at 443 and 80."""
+    """A browser that reaches our host and all others at the usual ports, 443 and 80."""
     ports = {
         f"{HOST}:443": production.https_port,
         f"{HOST}:80": production.http_port,

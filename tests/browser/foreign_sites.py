@@ -16,7 +16,7 @@ SIBLING = "https://evil.example.org"
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignSites:
-    """Every host but ours: whatever is asked for at ``/``, it serves the page that was set."""
+    """Stands for every host but ours, and serves the page that was set at ``/``."""
 
     http_port: int
     https_port: int
@@ -60,7 +60,7 @@ def _serving(site: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) -> 
     server = ThreadingHTTPServer(("127.0.0.1", 0), site)
     server.daemon_threads = True
     if tls is not None:
-        # The handshake waits for the thread of the connection: browsers open some in advance.
+        # The handshake is done in the connection's thread: browsers open some and send nothing.
         server.socket = tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )

@@ -12,7 +12,7 @@ WAIT_SECONDS = 10
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Wait for what the page itself cannot tell."""
+    """Wait until ``is_so()``, which the page itself does not show."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not is_so():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""A proxy by which browsers that cannot map names reach hosts where the tests serve them."""
+"""A proxy for browsers that cannot map names: it leads hosts to the servers of the tests."""
 
 import socket
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-# The first warning comes after 5 seconds; to stay then leads to the second one, after 10.
+# The first warning comes after 5 seconds. If the user stays, the second one comes after 10.
 SESSION_AUTH_IDLE_TIMEOUT = timedelta(seconds=65)
 SESSION_AUTH_ABSOLUTE_TIMEOUT = timedelta(seconds=70)
 SESSION_AUTH_LAST_SEEN_INTERVAL = timedelta(seconds=5)

@@ -101,7 +101,7 @@ def test_a_form_that_is_on_its_way_is_sent_once_and_keeps_the_focus(
     expect(publish).to_be_focused()
     expect(publish).to_be_disabled()
     wait_until(page, lambda: bool(sent))
-    page.wait_for_timeout(100)  # for what should not come
+    page.wait_for_timeout(100)  # to see that nothing comes
     for route in sent:
         route.continue_()
 
@@ -126,7 +126,7 @@ def test_an_answer_that_comes_after_its_view_was_left_does_no_harm(page: Page, o
     expect(page.get_by_role("heading", name="Articles", level=1)).to_be_visible()
 
 
-# Several tabs and devices
+# Several tabs and browsers
 
 
 def test_a_sign_out_signs_out_every_tab_at_once(page: Page, origin: str) -> None:
@@ -291,7 +291,7 @@ def test_a_request_that_nobody_asked_for_is_marked(page: Page, origin: str) -> N
 
 
 def test_no_secret_is_anywhere_in_the_page(page: Page, origin: str) -> None:
-    """Not in the panel, nor anywhere else in what the page holds."""
+    """No secret is in the panel, nor anywhere else in the page."""
     secrets: set[str] = {PASSWORD}
 
     def collect(request: Request) -> None:

@@ -22,7 +22,7 @@ CREDENTIALS = {"username": "alice", "password": PASSWORD}
 
 SHELL = "<!doctype html><title>Shell</title><body>"
 
-# A page that puts what is the user's alone into a shell that is the same for everybody.
+# A page that is the same for everybody, into which a script puts what is for this user alone.
 PRIVATE_PAGE = """async ({ createSessionClient }, [credentials, snippet]) => {
     const client = createSessionClient();
     const panel = document.body.appendChild(document.createElement("section"));
@@ -69,12 +69,12 @@ def go_back(demo: Demo, path: str, *, kept: bool) -> None:
     """Press the back button; ``kept`` says whether the page comes as it was left."""
     demo.page.evaluate("history.back()")
     expect(demo.page).to_have_url(demo.origin + path)
-    # No wait for a load, which a page that was kept has none of.
+    # No wait for a load event: a page that was kept has none.
     wait_until(demo.page, lambda: demo.page.evaluate("window.kept") is kept)
 
 
 def leave_private_page(demo: Demo) -> Page:
-    """Show what is alice's alone in a page of the docs' making, and go to another page."""
+    """Show something of alice's in a page as the docs make it, and go to another page."""
     demo.page.route("**/shell/", lambda route: route.fulfill(body=SHELL, content_type="text/html"))
     demo.open("/shell/")
     demo.page.evaluate(TELL)
@@ -149,7 +149,7 @@ def test_a_page_as_the_docs_have_it_shows_nothing_while_the_server_cannot_be_rea
 ) -> None:
     """A85"""
     page = leave_private_page(here)
-    page.unroute("**/shell/")  # which would answer all the same
+    page.unroute("**/shell/")  # or it would go on to answer
     profile.set_offline(True)
 
     page.evaluate("history.back()")

@@ -307,7 +307,7 @@ def test_a_call_can_be_aborted(app: Demo) -> None:
 
 
 def test_a_call_can_be_aborted_while_it_waits_for_the_token(app: Demo) -> None:
-    app.page.route("**/api/auth/csrf/", lambda route: None)  # which is never answered
+    app.page.route("**/api/auth/csrf/", lambda route: None)  # no answer ever comes
 
     name = app.run(
         """async ({ createSessionClient }) => {

@@ -76,7 +76,7 @@ def test_a_tab_that_shows_another_user_writes_nothing_in_the_name_of_the_new_one
     here, there, _ = tabs
     here.log_in("alice")
     there.expect_events(["login", "alice"])
-    there.do("client.close()")  # as if it had not heard: a laptop that wakes up, say
+    there.do("client.close()")  # so that it gets no message, like a laptop that sleeps
     here.log_in("bob")
 
     code = there.do(

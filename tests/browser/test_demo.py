@@ -11,7 +11,7 @@ PAGES = ["/articles/", "/app/", "/mixed/"]
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
-    if VERSION >= (6, 0)  # which brings the middleware
+    if VERSION >= (6, 0)  # its middleware came with Django 6.0
     else None
 )
 
@@ -123,7 +123,7 @@ def test_an_app_that_cannot_reach_its_server_says_so(demo: Demo) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/admin/login/", *PAGES])
 def test_the_pages_work_under_a_strict_content_security_policy(demo: Demo, path: str) -> None:
-    """What it refused would be an error in the console, which fails any test of these pages."""
+    """A refusal of the policy is an error in the console, and that fails each test of a page."""
     answer = demo.page.goto(demo.origin + path)
     demo.page.wait_for_load_state("networkidle")
 

@@ -77,7 +77,7 @@ def short_login_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 @pytest.fixture
 def demo_with_old_login(page: Page, new_page: Callable[..., Page], short_login_origin: str) -> Demo:
-    """The list of two devices, where the login was three seconds ago."""
+    """The list of two sessions; the login was three seconds ago."""
     demo = Demo(page, short_login_origin)
     demo.open("/app/")
     demo.sign_in("bob")

@@ -43,7 +43,7 @@ COUNT = """async (title) => {
 class Tab:
     demo: Demo
     statuses: Counter[int]
-    """Those of the answers to what it wrote."""
+    """The statuses of the answers to its POST requests."""
 
     def do(self, script: str, argument: object = None) -> Any:
         return self.demo.page.evaluate(script, argument)
@@ -87,7 +87,7 @@ def tabs(chromium: Browser, wire: Wire) -> Iterator[tuple[Tab, Tab]]:
 def test_calls_that_a_new_key_overtakes_on_their_way_act_once(
     tabs: tuple[Tab, Tab], wire: Wire, renew: str
 ) -> None:
-    """They have left the browser with a cookie and a token that are worth nothing on arrival."""
+    """The calls leave the browser with a cookie and a token that are void when they arrive."""
     here, there = tabs
     title = f"Overtaken by {renew.partition('(')[0]}"
     # Of the six connections that browsers open to a host, one is left for the other tab.
@@ -105,7 +105,7 @@ def test_calls_that_a_new_key_overtakes_on_their_way_act_once(
 def test_calls_that_are_made_while_the_new_key_is_on_its_way_act_once(
     tabs: tuple[Tab, Tab], wire: Wire
 ) -> None:
-    """The server has it, and the browser still sends the old one: the client has to wait for it."""
+    """The server has a new key, and the browser still sends the old one: the client has to wait."""
     here, there = tabs
     title = "While the key is on its way"
     wire.hold("Set-Cookie: sessionid=", count=1)

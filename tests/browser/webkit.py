@@ -64,7 +64,7 @@ def running_webkit(folder: Path, proxy: int) -> Iterator[WebKit]:
             | {
                 "DISPLAY": display,
                 "LIBGL_ALWAYS_SOFTWARE": "1",
-                "GIO_USE_PROXY_RESOLVER": "libproxy",  # which reads the next
+                "GIO_USE_PROXY_RESOLVER": "libproxy",  # which reads the variable below
                 "https_proxy": f"http://127.0.0.1:{proxy}",
             },
             stdout=stack.enter_context(log.open("w")),

@@ -12,7 +12,7 @@ WAIT_SECONDS = 10
 
 
 class Wire:
-    """Holds what next has the text in it that ``hold()`` was told, until ``let_go()``."""
+    """Holds the next data that has the text given to ``hold()`` in it, until ``let_go()``."""
 
     def __init__(self) -> None:
         self.origin = ""
@@ -32,7 +32,7 @@ class Wire:
         self._gone.set()
 
     def carry(self, data: bytes) -> None:
-        """Return when ``data`` may go on."""
+        """Wait until ``data`` may go on."""
         with self._lock:
             is_held = self.held < self._places and self._text in data
             self.held += is_held
@@ -69,7 +69,7 @@ def running_wire(origin: str) -> Iterator[Wire]:
 
 def carry(wire: Wire, source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
-        # Browsers send a request by itself, and the next when the last was answered.
+        # A browser sends one request at a time over a connection, and the next after the answer.
         while data := source.recv(CHUNK_BYTES):
             wire.carry(data)
             target.sendall(data)

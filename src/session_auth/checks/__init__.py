@@ -1,7 +1,7 @@
-"""System checks: what is set up wrongly is said before users find out. One function a rule.
+"""System checks: they report what is set up wrongly before users find out. One function a rule.
 
-Each id has a heading in docs/doctor.md. E and W are Django's levels; from 101 on, a rule is one of
-``check --deploy``.
+Each id has a heading in docs/doctor.md. E, W and I are Django's levels; a rule with a number from
+101 on is checked by ``check --deploy`` only.
 """
 
 from session_auth.checks import cookies, deployment, logins, origins, password_rules, setup

@@ -73,7 +73,7 @@ def cookies_stay_on_their_host(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.E105",
         )
         for which in cookies()
-        # With the prefix, browsers refuse the cookie, which E009 tells.
+        # With the prefix, browsers refuse the cookie: E009 reports that.
         if cookie(which, "DOMAIN") and not cookie(which, "NAME").startswith("__Host-")
     ]
 

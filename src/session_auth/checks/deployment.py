@@ -35,8 +35,8 @@ def proxies_are_known(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"{signs[0]} says that there is a proxy, but SESSION_AUTH_TRUSTED_PROXIES is empty: "
-            "all clients have the address of the proxy, in the list of sessions and where guesses "
-            "are counted.",
+            "every client has the address of the proxy, in the list of sessions and in the counts "
+            "of guesses.",
             hint="List the addresses or networks of your proxies, or 'unix' for one that comes "
             "through a Unix socket.",
             id="session_auth.W103",
@@ -53,7 +53,7 @@ def https_is_seen_behind_a_proxy(**kwargs: Any) -> list[CheckMessage]:
             "There is a proxy, but SECURE_PROXY_SSL_HEADER is not set: if the proxy ends TLS, "
             "Django takes each request for plain HTTP, and the CSRF check refuses browsers.",
             hint="Set it as Django's documentation says, unless the server sets the scheme, as "
-            "gunicorn and uvicorn do for proxies that they trust; 'session_doctor --url' tells.",
+            "gunicorn and uvicorn do for proxies that they trust; 'session_doctor --url' tests it.",
             id="session_auth.I101",
         )
     ]
@@ -86,9 +86,9 @@ def middleware_is_async(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Under ASGI, each request waits for a thread of its own for {listed(sync_only)}, "
-            "which can do sync only.",
-            hint="Look for a version that can do async, or write it with "
+            f"Under ASGI, each request needs a thread for middleware that is sync only: "
+            f"{listed(sync_only)}.",
+            hint="Look for a version that is async, too, or write it with "
             "django.utils.decorators.sync_and_async_middleware.",
             id="session_auth.W102",
         )
@@ -102,7 +102,7 @@ def sessions_outlive_the_process(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "Sessions and counts of guesses are in an SQLite database in memory: each process has "
-            "its own, and it is gone with the process.",
+            "its own, and loses it when it ends.",
             hint="Give DATABASES a file as NAME, or another database.",
             id="session_auth.E111",
         )
@@ -119,8 +119,8 @@ def sqlite_waits_for_writes(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "With ATOMIC_REQUESTS on SQLite, of two requests that have read and now write at once, "
-            "one fails with 503 without waiting.",
+            "With ATOMIC_REQUESTS on SQLite, if two requests first read and then write at the same "
+            "time, one of them fails with 503 without waiting.",
             hint="Add 'transaction_mode': 'IMMEDIATE' to the OPTIONS of the database.",
             id="session_auth.W111",
         )

@@ -18,10 +18,10 @@ DRF = "rest_framework.authentication"
 NINJA_COOKIE = "ninja.security.apikey.APIKeyCookie"
 TOKEN_LOGIN = "rest_framework.authtoken.views.ObtainAuthToken"  # noqa: S105 # a name
 FORWARDED = ("authenticate", "get_user", "get_user_permissions", "get_group_permissions")
-"""Methods of a backend whose twin in ``BaseBackend`` calls them; so do no others of Django's."""
+"""Methods of a backend whose async twin in ``BaseBackend`` calls them. No other twin there does."""
 
 METHODS = (*FORWARDED, "get_all_permissions", "has_perm", "has_module_perms")
-"""Methods of a backend that have a twin under async, with an "a" in front."""
+"""Methods of a backend that have an async twin, with an "a" in front of the name."""
 
 
 def guesses_in_the_admin_are_counted(**kwargs: Any) -> list[CheckMessage]:
@@ -57,7 +57,7 @@ def guesses_elsewhere_are_counted(**kwargs: Any) -> list[CheckMessage]:
 def backends_are_the_same_under_async(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"{path}.{name}() does not hold under async: there, a{name}() is called, which "
+            f"{path}.{name}() is not used under async: Django calls a{name}() there, which "
             f"{_where(owner)}.",
             hint=f"Define a{name}() beside it, for example as sync_to_async(self.{name})(...).",
             id="session_auth.W005",
@@ -148,7 +148,7 @@ def _takes_passwords(view: RoutedView) -> bool:
 
 
 def _authentication_classes(view: RoutedView) -> list[type]:
-    """Return what Django REST framework asks who is calling, its default included."""
+    """Return the classes by which Django REST framework finds the caller, its default included."""
     found = getattr(view.view_class, "authentication_classes", ())
     return [cls for cls in found if isinstance(cls, type)]
 
@@ -162,7 +162,8 @@ def _checks_like_drf(cls: type) -> bool:
 
 
 def _ninja_auth(view: Any) -> Iterator[Callable[..., Any]]:
-    """Yield what Django Ninja asks who is calling: its views are functions around a PathView."""
+    """Yield the callables by which Django Ninja finds the caller of one of its views."""
+    # Its views are closures of a PathView.
     names = view.__code__.co_freevars if isinstance(view, FunctionType) else ()
     if "self" in names:
         path_view = view.__closure__[names.index("self")].cell_contents
@@ -172,7 +173,7 @@ def _ninja_auth(view: Any) -> Iterator[Callable[..., Any]]:
 
 def _bypassed(backend: type) -> Iterator[tuple[str, type | None]]:
     """Yield each method whose async twin does something else, and the class of the twin."""
-    # The mixin has both, and calls the same of what it is mixed into.
+    # ThrottleMixin has both, and each calls the method of the same name in the next class.
     bases = [cls for cls in backend.__mro__ if cls is not ThrottleMixin]
     for name in METHODS:
         owner = _first_with(name, bases)
@@ -180,7 +181,8 @@ def _bypassed(backend: type) -> Iterator[tuple[str, type | None]]:
         if owner is None or owner.__module__ == BaseBackend.__module__:
             continue
         if twin is None:
-            is_bypassed = name in {"authenticate", "get_user"}  # without the others, it has none
+            # Django skips a backend that lacks the twin of another method: it grants less.
+            is_bypassed = name in {"authenticate", "get_user"}
         elif twin is BaseBackend:
             is_bypassed = name not in FORWARDED
         else:
@@ -194,4 +196,4 @@ def _first_with(name: str, classes: list[type]) -> type | None:
 
 
 def _where(owner: type | None) -> str:
-    return "it has not" if owner is None else f"is that of {owner.__module__}.{owner.__qualname__}"
+    return "is missing" if owner is None else f"is that of {owner.__module__}.{owner.__qualname__}"

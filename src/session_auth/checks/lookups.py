@@ -40,7 +40,7 @@ def setting(name: str, default: Any) -> Any:
     """Return a setting of this package, or ``default`` if one of them is invalid."""
     try:
         return getattr(get_conf(), name)
-    except ImproperlyConfigured:  # which E006 tells
+    except ImproperlyConfigured:  # E006 reports it
         return default
 
 
@@ -59,12 +59,12 @@ def views() -> list[RoutedView]:
 
 
 def dotted_names(cls: type) -> set[str]:
-    """Return the names of a class and its bases: so a framework need not be imported."""
+    """Return the names of a class and its bases: to compare them, no framework is imported."""
     return {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}
 
 
 def listed(names: list[str]) -> str:
-    """Return the first three, which is enough to find the rest."""
+    """Return the first three names, and how many more there are."""
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 

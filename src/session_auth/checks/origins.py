@@ -15,7 +15,7 @@ CORS_MIDDLEWARE = "corsheaders.middleware"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 STRANGERS = ("https://stranger.invalid", "null")
 ANCHORED = re.compile(r"(?<!\\)(\\\\)*(\$|\\Z)$")
-"""A pattern that ends with ``$`` or ``\\Z``, as a sign and not as a character."""
+"""A pattern that ends with ``$`` or ``\\Z``, and the backslash before it does not escape it."""
 
 
 def trusted_origins_are_origins(**kwargs: Any) -> list[CheckMessage]:
@@ -28,7 +28,7 @@ def trusted_origins_are_origins(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.E010",
         )
         for origin in settings.CSRF_TRUSTED_ORIGINS
-        # Without a scheme, it is for Django's own check to say.
+        # Django's own check reports an origin without a scheme.
         if "://" in origin and not _is_origin(origin)
     ]
 
@@ -36,7 +36,7 @@ def trusted_origins_are_origins(**kwargs: Any) -> list[CheckMessage]:
 def browsers_send_a_referrer(**kwargs: Any) -> list[CheckMessage]:
     policy: Any = settings.SECURE_REFERRER_POLICY or ""
     names = policy.split(",") if isinstance(policy, str) else policy
-    # Of several, browsers take the last that they know.
+    # Browsers take the last policy in the list that they know.
     if [name.strip() for name in names][-1:] != ["no-referrer"]:
         return []
     return [
@@ -134,8 +134,8 @@ def hosts_are_named(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "ALLOWED_HOSTS contains '*': links that the site makes lead to whatever host a "
-            "request names, and the CSRF check compares its Origin with that.",
+            "ALLOWED_HOSTS contains '*': a request can name any host. Links that the site makes "
+            "then lead there, and the CSRF check compares the Origin with that host.",
             hint="List the names that the site is served under.",
             id="session_auth.W104",
         )
@@ -143,7 +143,7 @@ def hosts_are_named(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_origin(origin: str) -> bool:
-    """Say whether a browser sends this as an Origin, but for a wildcard in front of the host."""
+    """Say whether a browser sends this as an Origin; a wildcard in front of the host is allowed."""
     try:
         parsed = urlsplit(origin)
         host, port = parsed.hostname or "", parsed.port

@@ -21,7 +21,7 @@ PBKDF2_ITERATIONS = 600_000
 """What OWASP's cheat sheet for stored passwords asks for at least, with SHA-256."""
 
 MIN_LENGTH = 8
-"""OWASP ASVS 5.0, 6.2.1; NIST SP 800-63B-4, 3.1.1.2 asks for 15 where nothing is asked beside."""
+"""OWASP ASVS 5.0, 6.2.1. NIST SP 800-63B-4, 3.1.1.2 asks for 15 without a second factor."""
 
 RESET_SECONDS = 24 * 60 * 60
 """NIST SP 800-63B-4, 4.2.1.2: for codes that are sent to an e-mail address."""
@@ -84,7 +84,7 @@ def passwords_are_hashed_whole(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"{type(hasher).__name__}, the first of PASSWORD_HASHERS, takes 72 bytes of a password "
-            "at most: what stands behind them is ignored, or the login fails.",
+            "at most: it ignores the bytes after them, or the login fails.",
             hint="Put 'django.contrib.auth.hashers.BCryptSHA256PasswordHasher' first.",
             id="session_auth.W106",
         )
@@ -115,8 +115,8 @@ def common_passwords_are_refused(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "AUTH_PASSWORD_VALIDATORS has no CommonPasswordValidator: the passwords that are tried "
-            "first can be set.",
+            "AUTH_PASSWORD_VALIDATORS has no CommonPasswordValidator: users can choose the "
+            "passwords that attackers try first.",
             hint="Add 'django.contrib.auth.password_validation.CommonPasswordValidator'; if "
             "another validator knows leaked passwords, silence this check.",
             id="session_auth.W108",

@@ -72,8 +72,8 @@ def engine_keeps_the_promises(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}': there, an ended session can come "
-            "back, and keys are stored as they are or sessions cannot be ended at all.",
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', which keeps fewer promises: an ended "
+            "session can come back, and keys are stored in plain text, or no session can be ended.",
             hint="Set SESSION_ENGINE = 'session_auth.engines.database'.",
             id="session_auth.E003",
         )
@@ -103,7 +103,9 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
         get_conf()
     except ImproperlyConfigured as exc:
         return [
-            Error(str(exc), hint='As in ("/api/",) or timedelta(hours=1).', id="session_auth.E006")
+            Error(
+                str(exc), hint='Such as ("/api/",) or timedelta(hours=1).', id="session_auth.E006"
+            )
         ]
     return []
 
@@ -112,7 +114,7 @@ def kept_keys_are_not_auth_keys(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"SESSION_AUTH_KEEP_AT_LOGIN must not contain '{name}'.",
-            hint="It says who is logged in, which is for login() alone to write.",
+            hint="It says who is logged in: only login() may write it.",
             id="session_auth.E007",
         )
         for name in setting("KEEP_AT_LOGIN", ())
@@ -203,5 +205,5 @@ def _no_function(path: str) -> list[str]:
 
 
 def _replaced(ours: type) -> type:
-    """Return Django's class of the same name, which ``ours`` stands in for."""
+    """Return Django's class of the same name, which ``ours`` replaces."""
     return next(base for base in ours.__mro__ if base.__module__.startswith("django."))

@@ -36,19 +36,19 @@ CODES = {403: "permission_denied"} | {
         *(PayloadTooLarge, UnsupportedMediaType, Throttled),
     )
 }
-"""What an ``HttpError`` of a project is called, by its status; another one is an ``error``."""
+"""The code of an ``HttpError``, by its status; a status that is not here has ``error``."""
 
 NO_JSON = "Cannot parse request body"
-"""How the message of Ninja begins for a body that is no JSON, an ``HttpError`` like any other."""
+"""How the message of Ninja's ``HttpError`` begins if the body is no JSON: nothing else tells it."""
 
 
 class SessionAuth(APIKeyCookie):
-    """Ninja's, but for two things.
+    """Ninja's cookie authentication with two differences.
 
     Each unsafe request is checked by ``session_auth.csrf.verify()``. Raises ``CsrfFailed``.
 
-    With ``required=False`` whoever is not logged in is let in too, after the same check: so a login
-    of the project's own is checked, which ``auth=None`` would leave open to other sites.
+    With ``required=False``, callers who are not logged in are let in, too, after the same check. A
+    login of the project's own needs that: ``auth=None`` would leave it open to other sites.
     """
 
     def __init__(self, *, required: bool = True) -> None:
@@ -57,14 +57,14 @@ class SessionAuth(APIKeyCookie):
         super().__init__(csrf=False)  # that is Ninja's check; authenticate() makes ours
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        """Return the user, or ``None`` to have the next one in ``auth=`` asked, or 401."""
+        """Return the user, or ``None``: Ninja then asks the next in ``auth=``, or answers 401."""
         if not getattr(request, "_ninja_csrf_exempt", False):  # as Ninja marks it
             csrf.verify(request)
         return request.user if request.user.is_authenticated or not self.required else None
 
 
 def add_exception_handlers(api: NinjaAPI) -> None:
-    """Let ``api`` answer refusals by the error contract: ours, Ninja's and Django's."""
+    """Let ``api`` answer by the error contract, for our refusals, Ninja's and Django's."""
     api.add_exception_handler(SessionAuthError, _refused)
     api.add_exception_handler(AuthenticationError, _not_authenticated)
     api.add_exception_handler(HttpError, _http_error)

@@ -27,16 +27,16 @@ __all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
 
 CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
 CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
-"""Where a code of REST framework has another name here."""
+"""The codes of REST framework that are called otherwise in our error contract."""
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """REST framework's, but for two things.
+    """REST framework's class with two differences.
 
-    Each unsafe request is checked by ``session_auth.csrf.verify()``, whoever makes it: a login of
-    the project's own, too. Raises ``CsrfFailed``.
+    Each unsafe request is checked by ``session_auth.csrf.verify()``, also if nobody is logged in,
+    as at a login of the project's own. Raises ``CsrfFailed``.
 
-    Whoever is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
+    A caller who is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
@@ -52,7 +52,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 class HasRecentLogin(permissions.BasePermission):
-    """Let users in who have proven who they are recently (ASVS 7.5.1).
+    """Let in users who have proven who they are recently (ASVS 7.5.1).
 
     Others get 403 ``reauthentication_required``. "Recently" is within ``max_age``, which a subclass
     may set; ``None`` is ``SESSION_AUTH_RECENT_LOGIN``.
@@ -90,7 +90,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def _reason(exc: Exception, request: Request) -> Exception:
-    """Return why a session does not tell who is calling, if it was a session that was asked."""
+    """Return why the session says that nobody is logged in; ``exc`` if no session was asked."""
     if getattr(exc, "auth_header", None) == CHALLENGE:
         try:
             require_login(request._request)
@@ -105,7 +105,7 @@ def _body(exc: Exception, data: Any) -> Any:
         return error_body(InvalidRequest(fields=dict(_messages(exc.detail))))
     detail = data.get("detail") if isinstance(data, dict) else None
     if not isinstance(detail, exceptions.ErrorDetail):
-        return data  # of an exception of somebody else's, which has its own form
+        return data  # from another package's exception, which has a form of its own
     return {"error": str(detail), "code": CODES.get(detail.code, detail.code)}
 
 

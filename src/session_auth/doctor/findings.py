@@ -1,4 +1,4 @@
-"""What the doctor has to say."""
+"""The findings of the doctor, and their levels."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +26,7 @@ class Level(StrEnum):
 class Finding:
     """One thing that was looked at: what should be, what was seen, and what to do if it differs.
 
-    ``id`` stays; the sentences may change.
+    ``id`` stays the same in every release; the sentences may change.
     """
 
     id: str
@@ -52,7 +52,7 @@ def judged(
 
 
 def printable(text: str) -> str:
-    """Return the start of what a stranger sent, without what a terminal would obey."""
+    """Return the start of what a stranger sent, without control characters for a terminal."""
     cut = text[:SHOWN_CHARACTERS]
     shown = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut

@@ -1,4 +1,4 @@
-"""Log in and out again, when told to: the cookie of a session, and that it ends."""
+"""Log in and out again, if told to: look at the session cookie, and whether the session ends."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Look at a deployment from outside, through whatever stands in front of it.
+"""Look at a deployment from outside, through the proxies and caches in front of it.
 
-Nothing is changed there: every request is one of an anonymous visitor, for whom nothing is stored.
+Nothing is changed there: each request is that of an anonymous visitor, and nothing is stored.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +73,7 @@ def transport(visit: Visit) -> Iterator[Finding]:
     yield judged(
         first.certificate_ends_at - first.answered_at > CERTIFICATE_SECONDS,
         id="tls",
-        subject="The certificate is valid, and for some time",
+        subject="The certificate is valid, and will be for some time",
         seen=f"{first.tls_version}, for {days:.0f} days",
         hint="Renew it, and see why that did not happen by itself.",
         otherwise=Level.WARN,
@@ -115,7 +115,7 @@ def csrf_cookie(visit: Visit) -> Iterator[Finding]:
         "cookies?",
     )
     for cookie in found[:1]:
-        # Scripts that cannot read it get the token from csrf/: nothing is lost if that is meant.
+        # A hidden cookie is no fault if the settings hide it: scripts get the token from csrf/.
         yield from set_cookie.judge(
             visit, cookie, which="csrf-cookie", is_hidden=expected.csrf_cookie_is_hidden
         )
@@ -173,7 +173,7 @@ def csrf(visit: Visit) -> Iterator[Finding]:
         ),
         "csrf.foreign-origin": ("from another origin", visit.post("logout/", {"Origin": STRANGER})),
         "csrf.null-origin": (
-            "from an origin that hides",
+            "from a hidden origin",
             visit.post("logout/", {"Origin": "null"}),
         ),
         "csrf.cross-site": (
@@ -224,7 +224,7 @@ def contract(visit: Visit) -> Iterator[Finding]:
     yield judged(
         is_refusal(planted, 400, "invalid_request"),
         id="cookie-twice",
-        subject="A cookie that stands twice is refused",
+        subject="A request that has a cookie twice is refused",
         seen=visit.described(planted),
         hint="Is 'session_auth.middleware.SessionMiddleware' in MIDDLEWARE? Does the proxy rewrite "
         "the Cookie header?",
@@ -233,12 +233,12 @@ def contract(visit: Visit) -> Iterator[Finding]:
     yield judged(
         is_refusal(embedded, 403, "csrf_failed"),
         id="embedded",
-        subject="Answers are no scripts for other sites",
+        subject="Other sites cannot load answers as scripts",
         seen=visit.described(embedded),
         hint="Does the proxy drop Sec-Fetch-Dest and Sec-Fetch-Site?",
     )
     anonymous = visit.get("sessions/")
-    # With the token in the session, the logout above has ended that.
+    # If the token is in the session, the logout above has ended the session.
     is_refused = any(
         is_refusal(anonymous, 401, code) for code in ("not_authenticated", "session_ended")
     )
@@ -292,7 +292,10 @@ def _header(visit: Visit, answer: Answer, name: str) -> str:
 
 
 def _skew_seconds(answer: Answer) -> float | None:
-    """Return how far the server's clock is ahead, allowing for the way and for whole seconds."""
+    """Return by how many seconds the server's clock is surely ahead, or behind if negative.
+
+    A Date has whole seconds, and the answer has taken time to come.
+    """
     try:
         there = parsedate_to_datetime(answer.header("Date")).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -15,13 +15,13 @@ from session_auth.guessing import counts
 from session_auth.models import EndedSession, GuessCount, Session
 
 LATE = timedelta(days=1)
-"""Whoever prunes once a day has no row that expired before."""
+"""Where pruning runs once a day, no row is left that expired longer ago."""
 
 PRUNE_HINT = "Let cron or a timer run 'manage.py prune_sessions' once a day."
 
 
 def examine_settings() -> Iterator[Finding]:
-    """Yield what the system checks say, those of a deployment included, the worst first."""
+    """Yield what the system checks report, also those of ``--deploy``, the worst first."""
     messages = [
         message
         for message in run_checks(include_deployment_checks=True)
@@ -45,7 +45,7 @@ def examine_settings() -> Iterator[Finding]:
 
 
 def examine_database() -> Iterator[Finding]:
-    """Yield what the tables tell. Nothing is changed in them."""
+    """Yield what is found in the tables. Nothing is changed in them."""
     try:
         missing = sorted({name for alias in _aliases() for name in _missing_migrations(alias)})
     except Error as exc:
@@ -101,8 +101,8 @@ def _guesses_can_be_counted() -> Finding:
         id="guesses",
         subject="Guesses at passwords can be counted",
         seen=seen,
-        hint="Until they can, each login is 503. May the user of the database write, and is this "
-        "no replica?",
+        hint="Until they can, each login is 503. May the user of the database write? Is this a "
+        "replica?",
     )
 
 

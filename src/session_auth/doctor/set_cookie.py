@@ -1,4 +1,4 @@
-"""What should be true of a cookie as it arrives, through whatever stands in between."""
+"""What should be true of a cookie as it arrives, through the proxies in between."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def judge(visit: Visit, cookie: Cookie, *, which: str, is_hidden: bool) -> Itera
             id=f"{which}.secure",
             level=Level.SKIP,
             subject=f"{subject} is Secure",
-            seen="over plain HTTP, browsers would refuse it",
+            seen="over plain HTTP, browsers would refuse a Secure cookie",
         )
     same_site = cookie.attributes.get("samesite", "")
     yield judged(
@@ -74,7 +74,7 @@ def _prefix(cookie: Cookie, *, which: str, subject: str, name: str) -> Finding:
         is_named and is_kept,
         id=f"{which}.prefix",
         subject=f"{subject} can be planted by no subdomain",
-        seen=f"a name with {HOST}" + ("" if is_kept else ", so browsers refuse it as it is")
+        seen=f"a name with {HOST}" + ("" if is_kept else ", so browsers refuse the cookie")
         if is_named
         else f"a name without {HOST}",
         hint=f"It must be Secure, with Path=/ and without Domain, for browsers to take {name}."

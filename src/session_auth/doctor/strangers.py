@@ -26,7 +26,7 @@ def host(visit: Visit) -> Iterator[Finding]:
     yield judged(
         "csrfToken" not in answer.json,
         id="host",
-        subject="A request for a host of another name is refused",
+        subject="A request for another host is refused",
         seen=visit.described(answer),
         hint="List the names of the site in ALLOWED_HOSTS, and do not let the proxy replace Host.",
         otherwise=Level.WARN,
@@ -53,13 +53,13 @@ def cors(visit: Visit) -> Iterator[Finding]:
 
 
 def plain_http(visit: Visit) -> Iterator[Finding]:
-    subject = "Over plain HTTP there is nothing but the way to HTTPS"
+    subject = "Plain HTTP redirects to HTTPS, or answers nothing"
     if visit.http is None:
         yield Finding(
             id="http",
             level=Level.SKIP,
             subject=subject,
-            seen="it is not known where plain HTTP would be",
+            seen="the port for plain HTTP is not known",
             hint="Give --http-url.",
         )
         return
@@ -92,6 +92,6 @@ def _cors(visit: Visit, name: str, origin: str, answer: Answer) -> Finding:
         else f"Pages of {origin} cannot send a token",
         seen=visit.shown(seen + (", with credentials" if with_credentials else "")),
         hint="Send no CORS headers for these paths, or list your own origins one by one.",
-        # Without credentials, browsers show the page what everybody may see.
+        # Without credentials, the page can read only what everybody may see.
         otherwise=Level.FAIL if with_credentials and allowed != "*" else Level.WARN,
     )

@@ -19,11 +19,11 @@ NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the settings say of the cookies, which may not be what is sent through the proxy."""
+    """What the settings say of the cookies. What arrives through the proxy may differ."""
 
     session_cookie: str
     csrf_cookie: str
-    """That of the session, if the token is in the session."""
+    """With ``CSRF_USE_SESSIONS``, the session cookie: the token is in the session."""
 
     csrf_cookie_is_hidden: bool
     token_header: str
@@ -41,15 +41,15 @@ class Expected:
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """A browser, as far as a site can see: it keeps the cookies that it takes from an answer."""
+    """Behaves as a browser does, for the site: it keeps the cookies that it takes from answers."""
 
     caller: Caller
     expected: Expected
     http: Caller | None
-    """Where plain HTTP would be answered, if that is known."""
+    """Calls the site over plain HTTP; ``None`` if its port is not known."""
 
     first: Answer
-    """That of ``GET csrf/``."""
+    """The answer to ``GET csrf/``."""
 
     token: str = field(default="", repr=False)
     cookies: dict[str, str] = field(default_factory=dict, repr=False)
@@ -79,7 +79,7 @@ class Visit:
         body: bytes = b"",
         content_type: str = JSON,
     ) -> Answer:
-        """Send what a script of the site would send; ``headers`` replaces, "" removes a header."""
+        """Send what a script of the site would send. ``headers`` replace these; "" removes one."""
         given = {
             "Content-Type": content_type,
             "Origin": self.site.origin,
@@ -90,7 +90,7 @@ class Visit:
         return self.caller.call("POST", path, body=body, headers=headers)
 
     def shown(self, text: str) -> str:
-        """Return what a server sent for a person to read, without what is secret."""
+        """Return what a server sent, for a person to read: secrets are replaced by "***"."""
         for secret in sorted(filter(None, self.secrets), key=len, reverse=True):
             text = text.replace(secret, "***")
         return printable(text)

@@ -24,15 +24,15 @@ class Trouble(Enum):
 
     UNREACHABLE = auto()
     UNTRUSTED = auto()
-    """Its certificate is not valid for this host, or signed by nobody that is known."""
+    """The certificate is not valid for this host, or no known authority has signed it."""
 
     SLOW = auto()
     NOT_HTTP = auto()
-    """Something came that is no HTTP, or nothing."""
+    """What came was not HTTP, or nothing came."""
 
 
 class NoAnswer(Exception):
-    """A server did not answer in HTTP; says why."""
+    """A server did not answer in HTTP. The message says why."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ class Site:
 
     @property
     def origin(self) -> str:
-        """As browsers write it."""
+        """The origin of the site, as browsers write it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.has_default_port else f":{self.port}")
 
@@ -94,7 +94,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A Set-Cookie header; its attributes by their names in small letters."""
+    """A Set-Cookie header. The names of its attributes are in small letters."""
 
     name: str
     value: str = field(repr=False)
@@ -117,7 +117,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back, and when; ``tls_version`` and ``certificate_ends_at`` over HTTPS only."""
+    """What came back, and when. Only HTTPS has ``tls_version`` and ``certificate_ends_at``."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -128,7 +128,7 @@ class Answer:
     certificate_ends_at: float = 0
 
     def header(self, name: str) -> str:
-        """Return the header, one that stands twice as a list; "" if it is not there."""
+        """Return the header; "" if it is not there, and a list if it is there several times."""
         return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
 
     @property
@@ -137,7 +137,7 @@ class Answer:
 
     @property
     def json(self) -> Mapping[str, Any]:
-        """The body, if it is a JSON object and says so; else an empty one."""
+        """The body, if it is a JSON object and declared as JSON; else an empty object."""
         if self.header("Content-Type").partition(";")[0].strip() != "application/json":
             return {}
         try:
@@ -160,7 +160,8 @@ class Caller:
     ) -> Answer:
         """Send one request; ``path`` is below the base path.
 
-        Raises ``NoAnswer``, at the latest after the timeout for the connection and once more.
+        Raises ``NoAnswer``, at the latest after twice the timeout: connecting may take one, and the
+        answer another.
         """
         connection = self._connection()
         is_late = Event()
@@ -231,8 +232,8 @@ class Caller:
 
 
 def _cut(sock: socket.socket, is_late: Event) -> None:
-    """End a connection that is being read in another thread, however slowly bytes come."""
+    """End a connection that another thread is reading, even if bytes still come, slowly."""
     is_late.set()
     with suppress(OSError):
-        # Not that of SSLSocket, which would change what the other thread is using.
+        # Not SSLSocket.shutdown(), which changes the object that the other thread is using.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

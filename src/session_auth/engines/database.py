@@ -25,13 +25,14 @@ from session_auth.signals import EndReason
 __all__ = ["SessionStore"]
 
 BATCH_ROWS = 1000
-"""How many ids one statement names: databases take so many parameters and no more."""
+"""How many ids one statement names: databases limit the number of parameters."""
 
 
 class DatabaseRows(JoinedLookup):
     """The rows of the session table.
 
-    Who locks several rows locks the user first, or the rows in the order of their ids.
+    To lock several rows, a method locks their user first, or the rows in the order of their ids:
+    so no two wait for each other.
     """
 
     @SESSIONS.changes
@@ -71,7 +72,7 @@ class DatabaseRows(JoinedLookup):
         with transaction.atomic(using=_alias()):
             # An UPDATE locks the row on every database; SQLite has no SELECT FOR UPDATE.
             _live(session_id).update(version=F("version"))
-            # And MySQL may show a row as it was when the transaction began to whoever locks none.
+            # On MySQL, a SELECT without a lock may show the row as the transaction found it.
             record = _first(_live(session_id).select_for_update())
             if record is None:
                 return None
@@ -157,16 +158,16 @@ class DatabaseRows(JoinedLookup):
 class SessionStore(BaseSessionStore):
     """The engine for ``SESSION_ENGINE = "session_auth.engines.database"``, a ``SessionBase``.
 
-    Beyond what Django's engines have, ``request.session`` has these; its other names are private:
-    ``info``, a ``session_auth.sessions.SessionInfo``, or ``None`` if it has no row or was not
-    looked up yet; ``deadlines()``, which returns ``session_auth.sessions.Deadlines`` or ``None``;
-    ``end(reason)``, for an ``EndReason``; ``prove(method)``, which records that the user has proven
-    who they are in another way, ``"totp"`` say, and gives the session a new key; and ``passive``,
-    which is ``True`` if this request does not count as activity.
+    Beyond what Django's engines have, ``request.session`` has the names below. Its other names are
+    private. ``info`` is a ``session_auth.sessions.SessionInfo``, or ``None`` if the session is not
+    stored or not looked up yet. ``deadlines()`` returns ``session_auth.sessions.Deadlines`` or
+    ``None``. ``end(reason)`` ends the session, for an ``EndReason``. ``prove(method)`` records that
+    the user has proven who they are in another way, such as ``"totp"``, and gives the session a new
+    key. ``passive`` is ``True`` if this request does not count as activity.
 
-    Saving merges what this request has changed, key by key, into the row as it is by then, and
-    raises ``UpdateError`` if the session has ended. ``flush()`` is a logout. What needs the
-    database raises ``StoreUnavailable`` when it cannot be asked.
+    ``save()`` merges what this request has changed, key by key, into the row as it is by then. It
+    raises ``UpdateError`` if the session has ended. ``flush()`` is a logout. A method that needs
+    the database raises ``StoreUnavailable`` if it cannot be reached.
     """
 
     rows = DatabaseRows()
@@ -207,7 +208,7 @@ def _take_ids(session_ids: Collection[str], reason: EndReason | None) -> list[Re
 
 
 def _take(rows: QuerySet[Session], reason: EndReason | None) -> list[Record]:
-    """Delete the rows and return them: of two who take a row at once, one gets it."""
+    """Delete the rows and return them: if two requests take the same row, one gets it."""
     if get_conf().KEEP_ENDED is None:
         return _delete(rows)
     with transaction.atomic(using=_alias(), savepoint=False):
@@ -226,9 +227,9 @@ def _delete(rows: QuerySet[Session]) -> list[Record]:
 
 
 def _lock_user(user_id: Any) -> None:
-    """Let who ends or adds sessions of a user wait for others who do.
+    """Lock the user, so that transactions that add or end their sessions wait for each other.
 
-    Where users are in another database, nobody waits: then those who meet may be refused.
+    If users are in another database, there is no lock: transactions that meet may then fail.
     """
     users = get_user_model()._base_manager
     can_lock = connections[_alias()].features.has_select_for_update

@@ -1,4 +1,4 @@
-"""The end of everybody's sessions: an emergency, in which a million rows must not take minutes."""
+"""End everybody's sessions: in an emergency, a million rows must not take minutes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,11 +22,11 @@ UPDATE = {
     True: " ON CONFLICT ({key}) DO UPDATE SET {column} = excluded.{column}",
     False: " ON DUPLICATE KEY UPDATE {column} = VALUES({column})",
 }
-"""What to do with a row that is there: of databases with a conflict target, and of MySQL."""
+"""What to do with a row that exists: in databases with a conflict target, and in MySQL."""
 
 
 def end_everybody(reason: EndReason, *, alias: str) -> int:
-    """Delete all sessions, void all that was proven, and return how many sessions there were."""
+    """Delete all sessions, void all logins until now, and return how many sessions there were."""
     with transaction.atomic(using=alias):
         _stamp_everybody(alias)
         if get_conf().KEEP_ENDED is not None:
@@ -81,11 +81,11 @@ def _keep_all(reason: EndReason, alias: str) -> None:
 def _insert(
     model: type[Model], rows: Any, *, columns: tuple[str, ...], alias: str, suffix: str = ""
 ) -> None:
-    """Insert what a query returns, without its coming here."""
+    """Insert what a query returns, in the database alone: no row comes here."""
     connection = connections[alias]
     quote = connection.ops.quote_name
     sql, parameters = rows.query.get_compiler(alias).as_sql()
-    where = " WHERE 1 = 1" if " WHERE " not in sql else ""  # or SQLite takes ON for a join's
+    where = " WHERE 1 = 1" if " WHERE " not in sql else ""  # or SQLite reads ON as that of a join
     into = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) "
     with connection.cursor() as cursor:
         cursor.execute(into + sql + where + suffix, parameters)

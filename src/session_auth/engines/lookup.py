@@ -1,11 +1,12 @@
 """Session and user in one statement, which is made once.
 
-Of what Django spends to know who is calling, nearly all goes into making two statements anew for
-each request. Here the ORM makes one, a join, and each request runs it through Django's cursor: so
-transactions, routers, instrumentation and counted queries see it like any other. Django's own
-converters read its columns, and ``Model.from_db`` makes the user.
+To find the caller of a request, Django makes two statements anew each time, which is nearly all of
+its cost. Here the ORM makes one statement, a join, and each request runs it through Django's
+cursor: so transactions, routers, instrumentation and counted queries see it like any other.
+Django's own converters read its columns, and ``Model.from_db`` makes the user.
 
-What is deleted is fetched in the same way, by ``DELETE ... RETURNING``, which the ORM has not.
+Rows that are deleted are fetched in a similar way, by ``DELETE ... RETURNING``, which the ORM does
+not have.
 
 This is the one module that looks into the ORM's compiler.
 """
@@ -34,7 +35,7 @@ SESSIONS = Boundary("sessions", alias=lambda: router.db_for_write(Session))
 
 SETTINGS = frozenset({"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "USE_TZ"})
 BOUND = "_session_auth_lookups"
-"""The attribute of a connection that holds what is bound to it, and must not outlive it."""
+"""The attribute of a connection that holds its lookups: they must not outlive it."""
 
 Columns = list[tuple[int, Any]]
 """Columns with their positions in their row."""
@@ -49,7 +50,7 @@ class Statement:
 
     sql: str
     session_columns: Columns
-    """Those of the session's columns that have to be converted."""
+    """The columns of the session that have to be converted."""
 
     user_columns: Columns
     width: int
@@ -109,7 +110,7 @@ def can_take(alias: str) -> bool:
 def take(rows: QuerySet[Session]) -> list[Record]:
     """Delete the rows and return them, in one statement.
 
-    PostgreSQL locks them in the order of their ids: so no two who delete wait for each other.
+    PostgreSQL locks them in the order of their ids: so no two deletes wait for each other.
     """
     connection = connections[rows.db]
     lookup = _lookup(connection, _statement(rows.db, False))
@@ -148,9 +149,9 @@ def _user_is_there(alias: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _plain_user_model() -> type[Model] | None:
-    """Return the user model if its rows are what ``ModelBackend.get_user()`` finds, or ``None``.
+    """Return the user model if ``ModelBackend.get_user()`` finds each of its rows, or ``None``.
 
-    They are not if its default manager filters or overrides anything, or if its columns are in two
+    It may not if the default manager filters or overrides anything, or if the columns are in two
     tables (multi-table inheritance).
     """
     user_model = get_user_model()
@@ -179,7 +180,7 @@ def _statement(alias: str, join: bool) -> Statement:
     sql, parameters = compiler.as_sql()
     key, *others = parameters  # of EXISTS, which selects 1
     if join and (key != "id" or not all(isinstance(each, int) for each in others)):
-        return _statement(alias, False)  # a column that the database works out, as if encrypted
+        return _statement(alias, False)  # the database computes a column, such as an encrypted one
     columns = [column for column, _, _ in compiler.select]
     names = [column.target.attname for column in columns]
     width = len(Session._meta.concrete_fields)
@@ -209,7 +210,7 @@ def _lookup(connection: Any, statement: Statement) -> Lookup:
 
 
 def _to_convert(columns: Sequence[Any], connection: Any) -> Columns:
-    """Return the columns that have converters: under ASGI each request has a new connection."""
+    """Return the columns that have converters: only these need a look for each new connection."""
     return [each for each in enumerate(columns) if _converters([each], connection)]
 
 

@@ -1,4 +1,4 @@
-"""The rows that count guesses, with each comparison in SQL, while the row is locked."""
+"""The rows that count guesses. Each comparison is made in SQL, while the row is locked."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,22 +15,22 @@ from session_auth.stores import Boundary
 FIRST_DELAY_SECONDS = 30
 LAST_DELAY_SECONDS = 60 * 60
 DOUBLINGS = 6
-"""The delay doubles that often; the next one is ``LAST_DELAY_SECONDS``."""
+"""How often the delay doubles; the next one is ``LAST_DELAY_SECONDS``."""
 
 PROVEN_SINCE = "_session_auth_proven_since"
-"""The attribute of a user whose password was right: when the guess was counted.
+"""The attribute of a user that holds the time at which the guess at their password was counted.
 
-What ends all their sessions after that voids the login that follows from it.
+If all their sessions are ended after that time, the login that follows is void.
 """
 
 PRUNE_ROWS = 10
-"""Of the rows that expired, so many go with each wrong guess, which adds two at most."""
+"""How many expired rows are deleted with each wrong guess, which adds fewer than that."""
 
 NEXT_AT = f"""CASE
         WHEN known.excess + 1 < 0 THEN 0
         WHEN known.excess + 1 > {DOUBLINGS} THEN {{now}} + {LAST_DELAY_SECONDS}
         ELSE {{now}} + ({FIRST_DELAY_SECONDS} << (known.excess + 1)) END"""
-"""When the next guess is let in, after one more failure in the same window."""
+"""When the next guess is allowed, after one more failure in the same window."""
 
 # For SQLite and PostgreSQL. PostgreSQL locks the rows in the order of VALUES: no deadlock.
 COUNT = """
@@ -55,8 +55,8 @@ RETURNING id, failures, next_at, (SELECT generation FROM {generations} WHERE use
 """
 
 # For MySQL and MariaDB, whose upsert has no WHERE. It makes the rows what they were just before
-# this failure, and locks them in the order of VALUES until the transaction ends. (Not INSERT
-# IGNORE: it shares the lock of a row that is there, and two who hold it wait for each other.)
+# this failure, and locks them in the order of VALUES until the transaction ends. (INSERT IGNORE
+# would share the lock of a row that exists: two transactions that hold it wait for each other.)
 LOCK = """
 INSERT INTO {table} (id, failures, excess, next_at, window_ends_at, expires_at)
 VALUES {rows}
@@ -85,9 +85,9 @@ STORE = Boundary("guesses", alias=_alias)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """So many failures a window are free; from then on each costs a delay, twice the last.
+    """``free`` failures in a window cost nothing. Each further one costs twice the last delay.
 
-    ``kept_seconds`` is how long the failures in a row are remembered after the last.
+    ``kept_seconds`` is how long after the last failure the number of failures in a row is kept.
     """
 
     id: str
@@ -97,18 +97,18 @@ class Limit:
 
 
 class Counted(NamedTuple):
-    """A row once a failure has been counted in it."""
+    """A row after a failure was counted in it."""
 
     failures: int
-    """In a row, this one included."""
+    """How many failures in a row, this one included."""
 
     next_at: int
     generation: str
-    """That of the known devices of the account that was asked for."""
+    """The generation of the known devices of the account that was passed to ``count()``."""
 
 
 class Count:
-    """One failure that has been counted, in the rows with these ids."""
+    """One failure that was counted, in one row per limit."""
 
     _is_safe = False
 
@@ -117,11 +117,11 @@ class Count:
         self._limits = limits
 
     def set_safe(self) -> None:
-        """Note that no rollback can undo it any more."""
+        """Note that no rollback can undo the count any more."""
         self._is_safe = True
 
     def make_good(self) -> None:
-        """Count it again, against each limit by itself, if it was rolled back."""
+        """Count the failure again, for each limit by itself, if it was rolled back."""
         alias = _alias()
         if self._is_safe or connections[alias].in_atomic_block:
             return
@@ -130,9 +130,9 @@ class Count:
         self._is_safe = True
 
     def take_back(self, *, reset: str = "", pardon: str = "") -> None:
-        """Make the rows what they were without this failure, which nobody can see then.
+        """Make the rows what they would be without this failure: nobody can tell that it was.
 
-        But the row ``reset`` starts anew. No failures in a row remain: there, and in ``pardon``.
+        The row ``reset`` starts anew instead. The failures in a row become 0, also in ``pardon``.
         """
         try:
             self._take_back(reset, pardon)
@@ -160,8 +160,8 @@ class Count:
 def count(limits: Collection[Limit], *, account: str = "") -> Count:
     """Count one failure against all limits, or against none.
 
-    However many call at once, no more get through than the limits allow.
-    What is returned tells the generation of the devices of ``account``, too.
+    The limits hold, however many requests count at the same time. The rows of the returned count
+    also have the generation of the devices of ``account``.
     Raises ``Throttled`` if one of the limits is reached.
     """
     try:
@@ -172,13 +172,13 @@ def count(limits: Collection[Limit], *, account: str = "") -> Count:
 
 @STORE.asks
 def pardon(row_id: str) -> None:
-    """Let no failures in a row remain; when the next guess is let in stays as it is."""
+    """Set the failures in a row to 0; the time of the next guess stays as it is."""
     _rows([row_id]).update(failures=0)
 
 
 @STORE.asks
 def generation_of(user_id: str) -> str:
-    """Return the generation of the devices that are known as the user's."""
+    """Return the generation of the user's known devices."""
     rows = DeviceGeneration.objects.using(_alias()).filter(user_id=user_id)
     return rows.values_list("generation", flat=True).first() or ""
 
@@ -203,14 +203,14 @@ def forget(row_ids: Collection[str]) -> int:
 
 @STORE.asks
 def prune(*, at_most: int = PRUNE_ROWS) -> int:
-    """Delete some rows that expired, but for those in use right now; return how many."""
+    """Delete some expired rows, but none that is locked right now; return how many."""
     alias = _alias()
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
     with transaction.atomic(using=alias):
         some = expired.order_by("expires_at").select_for_update(
             skip_locked=connections[alias].features.has_select_for_update_skip_locked
         )
-        # Not as a subquery, which PostgreSQL may run again for each row: then more than some go.
+        # Not as a subquery: PostgreSQL may run that again for each row, and delete too many.
         ids = list(some.values_list("id", flat=True)[:at_most])
         return expired.filter(id__in=ids).delete()[0] if ids else 0
 
@@ -240,7 +240,7 @@ def _count_all_or_none(
 
 
 def _count(limits: Collection[Limit], account: str, alias: str) -> list[tuple[Any, ...]]:
-    """Count against all limits, and return the rows; if one is missing, it has to be undone."""
+    """Count for all limits, and return the rows. If one is missing, the caller must roll back."""
     in_order = sorted(limits, key=lambda limit: limit.id)
     if connections[alias].features.supports_update_conflicts_with_target:
         return _count_at_once(in_order, account, alias)
@@ -273,7 +273,7 @@ def _count_locked(limits: Sequence[Limit], account: str, alias: str) -> list[tup
         for limit in limits
     ]
     ids = [limit.id for limit in limits]
-    # Who takes back a row that was not there, while others wait to add it, lets them collide.
+    # A look first: rolling back a row that was new, while others wait to add it, is a deadlock.
     if _next_at(limits) > now:
         return []
     with connections[alias].cursor() as cursor:
@@ -305,7 +305,7 @@ def _statement(
 
 
 def _next_at(limits: Collection[Limit]) -> int:
-    """Return when none of the limits is reached any more, as far as one can know without a lock."""
+    """Return when none of the limits is reached any more; without a lock, it may be out of date."""
     return _rows(limit.id for limit in limits).aggregate(at=Max("next_at"))["at"] or 0
 
 

@@ -1,13 +1,12 @@
 """Browsers in which a user has logged in before: each has a count of wrong passwords of its own.
 
-So whoever guesses from elsewhere cannot lock the user out (OWASP calls it a device cookie).
-The cookie opens nothing: without the password, all it gives is a count that starts at zero.
+So guesses from elsewhere cannot lock the user out (OWASP calls this a device cookie). The cookie
+opens nothing: without the password, all it gives is a count that starts at zero.
 
-It has an entry for each of the last ``MAX_ACCOUNTS`` accounts that were logged in to: a random
-device, the generation of the account's devices, and an HMAC of both with the account's primary key.
-An account gets a new generation when its user throws all devices out: then no entry that was given
-before is known any more, and nothing makes it so, since an entry is never signed anew unless its
-user has just proven the password.
+The cookie has an entry for each of the last ``MAX_ACCOUNTS`` accounts that logged in there: a
+random device id, the generation of the account's devices, and an HMAC of both with the account's
+primary key. An account gets a new generation when its user throws all devices out: then all entries
+from before are unknown. A browser gets a new entry only after its user has proven the password.
 """
 
 import base64
@@ -33,21 +32,21 @@ ENTRY = re.compile(r"([\w-]{22})\.((?:[\w-]{8})?)\.([\w-]{22})", re.ASCII)
 
 
 class Device(NamedTuple):
-    """What an entry of the cookie says: it is known if ``generation`` is still the account's."""
+    """An entry of the cookie: the device is known if ``generation`` is still the account's."""
 
     id: str
     generation: str
 
 
 def cookie_name() -> str:
-    """Return the name of the cookie, with the prefix, ``__Host-`` say, of the session's."""
+    """Return the name of the cookie, with the prefix of the session cookie, such as ``__Host-``."""
     return f"{settings.SESSION_COOKIE_NAME}_device"
 
 
 def find(cookies: Mapping[str, str], user_id: Any) -> Device | None:
     """Return the device of the user whose entry is among ``cookies``; ``None`` without one.
 
-    Signed by the secret key or one of its fallbacks.
+    The entry must be signed with the secret key or one of its fallbacks.
     """
     for entry in _entries(cookies):
         if (device := _device(entry, user_id)) is not None:
@@ -76,7 +75,7 @@ def remember(request: HttpRequest, response: HttpResponse, user_id: Any, generat
 
 
 def throw_out(user_id: Any) -> str:
-    """Let no device of the user be known that is known now; return the new generation."""
+    """Make all devices of the user unknown; return the new generation."""
     generation = secrets.token_urlsafe(GENERATION_BYTES)
     counts.set_generation(DeviceGeneration(user_id=str(user_id), generation=generation))
     return generation

@@ -70,7 +70,7 @@ def reset_password(
 def user_of_link(
     uid: str, token: str, *, token_generator: PasswordResetTokenGenerator
 ) -> AbstractBaseUser | None:
-    """Return the active user for whom a link was made; ``None`` if it is not valid, or no more."""
+    """Return the active user for whom a link was made; ``None`` if it is not valid any more."""
     users = get_user_model()
     try:
         user = users._default_manager.get(pk=urlsafe_base64_decode(uid).decode())

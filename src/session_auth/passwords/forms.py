@@ -1,4 +1,4 @@
-"""Django's forms for passwords, with what an API needs."""
+"""Django's forms for passwords, adapted to an API."""
 
 from typing import Any
 

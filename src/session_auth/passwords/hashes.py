@@ -1,4 +1,4 @@
-"""Password hashes: checked and replaced so that a newer one is never undone."""
+"""Check and replace password hashes, without ever undoing a newer one."""
 
 from django.contrib.auth import get_user_model, hashers
 from django.contrib.auth.models import AbstractBaseUser
@@ -10,11 +10,11 @@ from session_auth.sessions import hash_upgrades
 def check_password(user: AbstractBaseUser, password: str) -> bool:
     """Say whether ``password`` is that of ``user``, and bring its hash up to date if it is.
 
-    As ``user.check_password()``, which this calls where the user model has its own. But Django's
-    writes the new hash whatever the row holds by then: somebody who logs in with an old password
-    while it is being changed would put it back. And its new hash would end all sessions.
+    This does what ``user.check_password()`` does, and calls it if the user model has its own. But
+    Django writes the upgraded hash without a look at the row: a login with the old password, while
+    that is being changed, would put it back. And the upgraded hash would end all sessions.
     """
-    # Not type(user), which for request.user is that of a lazy proxy.
+    # Not type(user): for request.user, that is the type of a lazy proxy.
     if user.__class__.check_password is not AbstractBaseUser.check_password:
         return user.check_password(password)
     before = user.password

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 
 def adopt(engine: str, session_key: str, insert: Callable[[dict[str, Any]], None]) -> None:
-    """Let ``insert`` store the data of the session that ``engine`` has under this key, if any.
+    """Call ``insert`` with the data of the session that ``engine`` has under this key, if any.
 
-    Who deletes the old row inserts the new one, in one transaction: so a session is taken over
-    once, however many requests come at once, and never after it has ended here.
+    The request that deletes the old row inserts the new one, in one transaction. So a session is
+    taken over once, even if many requests come at the same time, and not again after it has ended.
     """
     store: DatabaseStore = import_module(engine).SessionStore(session_key)
     alias = router.db_for_write(store.model)
@@ -29,4 +29,4 @@ def adopt(engine: str, session_key: str, insert: Callable[[dict[str, Any]], None
         if taken:
             insert(store.decode(row.session_data))
     if isinstance(store, CachedStore):
-        store.delete()  # what is left of it, in the cache
+        store.delete()  # the row is gone; this deletes the copy in the cache

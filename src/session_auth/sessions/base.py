@@ -56,11 +56,12 @@ logger = logging.getLogger("django.security.SuspiciousSession")
 class BaseSessionStore(SessionBase):
     """Django's session contract over the rows that an engine keeps.
 
-    An ended session never comes back: only a key made here, or given with ``must_create``, is ever
-    inserted; a key that a client sent is looked up, and forgotten when it opens nothing.
+    An ended session never comes back. A row is only ever added for a key that was made here, or
+    that was given with ``must_create``. A key that a client sent is looked up; if it opens nothing,
+    it is forgotten.
 
-    Concurrent requests lose nothing: a save writes what this request changed, key by key, onto the
-    row as it is now.
+    Concurrent requests lose nothing: ``save()`` writes only the keys of the data that this request
+    changed, into the row as it is by then.
     """
 
     rows: ClassVar[Rows]
@@ -69,7 +70,7 @@ class BaseSessionStore(SessionBase):
     state: State
 
     passive: bool = False
-    """Whether this request does not count as activity: then it makes the session last no longer."""
+    """``True`` if this request is no activity of the user: it does not prolong the session."""
 
     touch_is_due: bool = False
     """Whether ``touch()`` had something to write when the session was loaded."""
@@ -81,16 +82,16 @@ class BaseSessionStore(SessionBase):
     """The row as last loaded or saved."""
 
     _make_user: Callable[[], Any] | None = None
-    """Makes the user as they were when the row was loaded, if they came with it."""
+    """Makes the user from columns that were read with the row; ``None`` if none were."""
 
     _proven_at: datetime | None = None
-    """When the proof of the user who logs in began; ``None``: when the session is stored."""
+    """When the check of the credentials began; ``None`` means the time of the first save."""
 
     _method: str | None = None
-    """How a user who logs in proves who they are; ``None``: by the backend that Django used."""
+    """How the user has proven who they are; ``None`` means the name of Django's backend."""
 
     _predecessor_ids: frozenset[str] = frozenset()
-    """The ids of the sessions whose place this one takes."""
+    """The ids of the sessions that end when this one is saved."""
 
     def __init__(self, session_key: str | None = None) -> None:
         # Instead of super().__init__(), which imports the serializer for each request.
@@ -100,7 +101,8 @@ class BaseSessionStore(SessionBase):
         self.serializer = _serializer(cached_settings.SESSION_SERIALIZER)
         self.state = State.NEW if self.session_key is None else State.UNREAD
 
-    # Django's contract. The inherited async twins that are not here run these in one thread hop.
+    # Django's contract. An async method that is not overridden here is Django's own, which runs the
+    # sync one below in a thread.
 
     def encode(self, session_dict: dict[str, Any]) -> str:
         """Return the data as JSON. It never leaves the server, so it needs no signature."""
@@ -108,10 +110,10 @@ class BaseSessionStore(SessionBase):
         return text.decode()
 
     def decode(self, session_data: str) -> dict[str, Any]:  # type: ignore[override]  # stored as text
-        """Return the data; what is no JSON object is logged and counts as empty."""
+        """Return the data; text that is not a JSON object is logged, and the data is empty."""
         try:
             data = (
-                JSON.decode(session_data)  # what the other does, by way of bytes
+                JSON.decode(session_data)  # as JSONSerializer does, which takes bytes
                 if self.serializer is JSONSerializer
                 else self.serializer().loads(session_data.encode())
             )
@@ -139,10 +141,11 @@ class BaseSessionStore(SessionBase):
                 self.touch_is_due = _is_due(record.last_seen_at, now)
                 self.state = State.STORED
                 return data
-            # Unless a request at the same time has found it alive by its own clock.
+            # Not removed if another request, whose clock is behind, has used it meanwhile.
             if self.rows.remove_unseen(record):
                 announce(self.rows, [record])
-        if self.state is not State.STORED:  # else it has ended since, and no save may insert it
+        # A session that was found before has ended: it stays STORED, so that no save adds a row.
+        if self.state is not State.STORED:
             self._session_key = None
             self.state = State.NEW
         return {}
@@ -167,7 +170,7 @@ class BaseSessionStore(SessionBase):
         """
         data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
         if self.state is State.UNREAD and not must_create:
-            self.load()  # for its record: clear() has replaced the data without loading it
+            self.load()  # clear() replaces the data without reading the row
             if self._record is None:
                 raise UpdateError
         if self._record is None or must_create:
@@ -186,9 +189,9 @@ class BaseSessionStore(SessionBase):
             announce(self.rows, ended, EndReason.LOGOUT)
 
     def flush(self) -> None:
-        """Log out: end this session, and have the browser told to forget its cookie.
+        """Log out: end this session; the answer tells the browser to delete its cookie.
 
-        An empty session, not stored yet, follows it in this object.
+        From then on, this object is an empty session that is not stored.
         """
         self.end(EndReason.LOGOUT)
         self.state = State.FLUSHED
@@ -208,7 +211,7 @@ class BaseSessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Delete what has expired, some rows at a time, so that no lock is held for long."""
+        """Delete expired sessions, a few rows at a time, so that no lock is held for long."""
         prune_expired(cls.rows)
         prune_ended()
 
@@ -216,17 +219,18 @@ class BaseSessionStore(SessionBase):
 
     @property
     def info(self) -> SessionInfo | None:
-        """What may be known of this session; ``None`` if it has no row, or was not looked up."""
+        """What may be known of this session; ``None`` if it is not stored, or not looked up yet."""
         return None if self._record is None else SessionInfo.of(self._record)
 
     def end(self, reason: EndReason) -> None:
-        """End this session; an empty one, not stored yet, follows it in this object.
+        """End this session. From then on, this object is an empty one that is not stored.
 
-        The cookie stays with the browser, where it opens nothing: a late answer that took it away
-        could take a fresh one.
+        The browser keeps the cookie, which opens nothing any more. If a late answer deleted it, it
+        could delete the new cookie of a login that came in between.
         """
         ended = self.rows.remove_ids(self._own_ids(), reason)
-        # A rollback would bring back what was taken over from Django's engine, too.
+        # A rollback brings back the row of Django's engine, too: before the session can be ended
+        # again, it has to be taken over again.
         announce(self.rows, ended, reason, prepare=partial(self._find, self.session_key))
         self.clear()
         self._session_key = None
@@ -235,12 +239,12 @@ class BaseSessionStore(SessionBase):
         self.state = State.NEW
 
     def touch(self) -> None:
-        """Record that the session is in use: one write in ``LAST_SEEN_INTERVAL`` at most.
+        """Record that the session is in use, at most once per ``LAST_SEEN_INTERVAL``.
 
-        Of a passive request it is recorded who sent it, if that is another address or user agent
-        than the last; it makes the session last no longer.
+        A passive request is recorded only if its address or user agent differs from the last one,
+        and it does not prolong the session.
 
-        Where the store cannot write, nothing is recorded, and the next request may.
+        If the store cannot write, nothing is recorded and nothing is raised.
         """
         now = timezone.now()
         if self._record is None:
@@ -254,7 +258,7 @@ class BaseSessionStore(SessionBase):
                 self._record = seen
 
     def is_elsewhere(self) -> bool:
-        """Say whether ``touch()`` would write who has sent this request, if it is passive."""
+        """Say whether ``touch()`` would record this request if it is passive."""
         if self._record is None or not _is_due(self._record.passive_seen_at, timezone.now()):
             return False
         client = client_info(self.meta)
@@ -286,17 +290,17 @@ class BaseSessionStore(SessionBase):
         self.modified = True
 
     def deadlines(self) -> Deadlines | None:
-        """Return when this session ends; ``None`` if it has no row."""
+        """Return when this session ends; ``None`` if it is not stored."""
         if self._record is None:
             return None
         return self._deadlines(dict(self.items()), self._record, timezone.now())
 
     def successor(self, *, keep: Iterable[str] = (), method: str | None = None) -> Self:
-        """Return a new session that takes the place of this one, for the next user.
+        """Return a new session that replaces this one, for a user who logs in.
 
-        It starts with the values of the keys ``keep`` and nothing else. ``method`` is how the next
-        user has proven who they are. Saving it ends this session in the same step; until then, this
-        one goes on and the new one has no row.
+        It takes over the values of the keys ``keep`` and nothing else. ``method`` names how the
+        user has proven who they are. When it is saved, this session ends in the same step. Until
+        then, this one goes on.
         """
         successor = type(self)()
         successor.meta, successor._method = self.meta, method
@@ -305,7 +309,7 @@ class BaseSessionStore(SessionBase):
         return successor
 
     def _find(self, key: str | None) -> tuple[Record | None, Callable[[], Any] | None]:
-        """Return the row that the key opens, taken over from Django's engine if need be."""
+        """Return the row that the key opens; take it over from Django's engine first if need be."""
         if not is_session_key(key):
             return None, None
         session_id, old_engine = digest(key), get_conf().ADOPT_FROM
@@ -313,7 +317,7 @@ class BaseSessionStore(SessionBase):
         if found[0] is None and old_engine is not None:
 
             def insert(data: dict[str, Any]) -> None:
-                # When they proved who they are, nobody knows: not recently.
+                # Nobody knows when the user logged in: so it does not count as recent.
                 adopted = self._next_record(session_id, data)
                 self.rows.adopt(adopted._replace(authenticated_at=None, methods="{}"))
 
@@ -322,9 +326,9 @@ class BaseSessionStore(SessionBase):
         return found
 
     def _own_ids(self) -> frozenset[str]:
-        """Return the ids of this session's row, if it may have one, and of those it replaces."""
+        """Return the ids of the sessions that this one replaces, and its own if it has one."""
         if self.state is State.UNREAD and get_conf().ADOPT_FROM is not None:
-            self.load()  # for what ends must have been taken over
+            self.load()  # takes it over: only then can it be ended
         if self.state in (State.UNREAD, State.STORED) and is_session_key(self.session_key):
             return self._predecessor_ids | {digest(self.session_key)}
         return self._predecessor_ids
@@ -337,7 +341,7 @@ class BaseSessionStore(SessionBase):
         for reason, records in ended.items():
             if records:
                 announce(self.rows, records, reason)
-        # As in Django, where save() leaves a new key to create(): the client has to be told of it.
+        # A new key has to reach the client: only a modified session is sent in a cookie.
         self.modified = self.modified or key != self.session_key
         self._session_key = key
         self._predecessor_ids = frozenset()
@@ -356,7 +360,7 @@ class BaseSessionStore(SessionBase):
 
         revised = self.rows.revise(before.id, merged)
         if revised is None:
-            raise UpdateError  # and the record stays: without one, a second save would insert
+            raise UpdateError  # _record stays as it is: without it, a second save would add a row
         self._record = revised
         data.clear()
         data.update(self.decode(revised.data))
@@ -364,7 +368,7 @@ class BaseSessionStore(SessionBase):
     def _next_record(
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
-        """Return the row that holds ``data``: the first, or the one that follows ``before``."""
+        """Return the row to write for ``data``: a new one, or the next version of ``before``."""
         now, text, user_id = timezone.now(), self.encode(data), user_id_of(data)
         idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
         if before is None or before.user_id != user_id:
@@ -392,7 +396,7 @@ class BaseSessionStore(SessionBase):
         )
 
     def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
-        """Return ``record`` as it is after a request at ``now``, with its end worked out anew."""
+        """Return ``record`` as it is after a request at ``now``, with a new ``expires_at``."""
         idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
         return seen(
             record, data, now, client=client, passive=self.passive, idle_seconds=idle_seconds
@@ -402,12 +406,15 @@ class BaseSessionStore(SessionBase):
         return deadlines_of(record, data, now, idle_seconds=self.get_session_cookie_age())
 
     def _is_over(self, record: Record, data: dict[str, Any], now: datetime) -> bool:
-        """Say whether time is up; the settings may be stricter than when the row was written."""
+        """Say whether the session has timed out.
+
+        The settings may have become stricter since the row was written.
+        """
         if now >= record.expires_at:
             return True
         if EXPIRY_KEY in data:
             return now >= self._deadlines(data, record, now).first
-        # The same without making a value of it, since each request asks.
+        # The same as _deadlines(), without the objects: every request comes here.
         start = record.authenticated_at or record.created_at
         idle_timeout = timedelta(seconds=self.get_session_cookie_age())
         return (
@@ -416,7 +423,10 @@ class BaseSessionStore(SessionBase):
 
 
 def session_of(request: HttpRequest) -> BaseSessionStore:
-    """Return ``request.session``, for what Django's own engines lack."""
+    """Return ``request.session``, which must be one of this package.
+
+    Raises ``ImproperlyConfigured`` if another engine made it.
+    """
     if not isinstance(request.session, BaseSessionStore):
         raise ImproperlyConfigured(
             f"This needs an engine of session_auth, but SESSION_ENGINE is "
@@ -431,12 +441,12 @@ def _serializer(path: str) -> Any:
 
 
 def _is_due(seen_at: datetime | None, now: datetime) -> bool:
-    """Say whether a request at ``now`` is to be written: the last was not within the interval."""
+    """Say whether to record a request at ``now``: none was within ``LAST_SEEN_INTERVAL``."""
     return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
 
 
 def user_id_of(data: Mapping[str, Any]) -> Any:
-    """Return the primary key that ``login()`` wrote, as the user model has it, or ``None``."""
+    """Return the primary key that ``login()`` wrote, in its own type; ``None`` without one."""
     value = data.get(USER_ID_KEY)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""What one request changed, put onto what others have stored meanwhile."""
+"""Merge what one request changed into what other requests have stored meanwhile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ def merge(
 ) -> dict[str, Any]:
     """Return ``theirs`` with what changed from ``base`` to ``mine``, key by key.
 
-    Values are compared as ``encode`` writes them: to Python, 1 and True are equal.
+    Values are compared as ``encode`` writes them: for Python, 1 and True would be equal.
     """
     merged = dict(theirs)
     for key in base.keys() | mine.keys():

@@ -1,4 +1,4 @@
-"""Saying that sessions have ended, and why: in the log, by a signal, and in a table."""
+"""Tell that sessions have ended, and why: in the log, by a signal, and in a table."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -27,13 +27,13 @@ class Ends:
     rows: Rows
     records: Sequence[Record]
     reason: EndReason | None
-    """``None``: their time was up."""
+    """``None`` means that they have timed out."""
 
     prepare: Callable[[], object]
-    """What to do before they can be ended again."""
+    """Called before they are ended again."""
 
     def tell(self) -> None:
-        """Log and signal the end of those that had a user."""
+        """Log and signal the end of the sessions that had a user."""
         for record in self.records:
             if record.user_id is not None:
                 reason = self.reason or timeout_of(record)
@@ -51,10 +51,10 @@ REQUEST: ContextVar[HttpRequest | None] = ContextVar("session_auth.request", def
 """The request that is being answered, if any."""
 
 CONSEQUENCES = frozenset({EndReason.PASSWORD_CHANGED, EndReason.DEACTIVATED, EndReason.DELETED})
-"""The reasons that go with a change of the user: if that is rolled back, so is the end."""
+"""Reasons that come from a change of the user: if that is rolled back, the sessions go on."""
 
 IN_DOUBT = "_session_auth_ends_in_doubt"
-"""The attribute of a request that lists what has ended in transactions that were not over."""
+"""The attribute of a request that lists the ends in transactions that have not committed yet."""
 
 
 def announce(
@@ -64,11 +64,11 @@ def announce(
     *,
     prepare: Callable[[], object] = lambda: None,
 ) -> None:
-    """Log and signal the end of sessions, whose rows were removed, once that is final.
+    """Log and signal the end of sessions, once no rollback can bring their rows back.
 
-    Without a reason, their time was up. If a request does that in a transaction which is rolled
-    back, ``settle()`` ends them again at its end, after ``prepare()``: a logout stays one, whatever
-    fails later.
+    Without a reason, they have timed out. If the transaction of a request is rolled back,
+    ``settle()`` calls ``prepare()`` and ends them again at the end of the request: a logout stays
+    one, whatever fails later.
     """
     if not records:
         return
@@ -80,9 +80,10 @@ def announce(
 
 
 def settle(request: HttpRequest) -> None:
-    """End once more what a rollback has brought back: call it when the transaction is over.
+    """End again the sessions that a rollback has brought back, after the transaction.
 
-    Not what has ended with a change of its user, which was rolled back too.
+    A session that had ended because of a change of its user goes on: the change was rolled back,
+    too.
     """
     for ends in vars(request).pop(IN_DOUBT):
         if ends.reason not in CONSEQUENCES:
@@ -95,8 +96,8 @@ def settle(request: HttpRequest) -> None:
 def keep(records: Iterable[Record], reason: EndReason | None = None) -> None:
     """Write the records of sessions that end, in the transaction that ends them.
 
-    Without a reason, their time was up. Where they cannot be written, the sessions end all the
-    same, and the log has the whole of each record.
+    Without a reason, they have timed out. If the records cannot be written, the sessions end
+    nevertheless, and each record goes into the log.
     """
     alias, now = router.db_for_write(EndedSession), timezone.now()
     rows = [

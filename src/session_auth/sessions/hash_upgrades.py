@@ -1,10 +1,10 @@
-"""New hashes of old passwords, by which no session ends.
+"""A new hash of the same password ends no session.
 
-A session holds an HMAC of the hash of its user's password, and ends with the password. But Django
-makes the hash anew, at a login, when ``PASSWORD_HASHERS`` or its own releases ask for more work:
-then a row says that the one HMAC follows the other. It is written by nobody but who has just seen
-the password match the old hash, so a change of the password leads nowhere; and it is read only
-where a session would end for its hash.
+A session holds an HMAC of the hash of its user's password: so it ends when the password changes.
+But Django also makes a new hash of the same password, at a login, when ``PASSWORD_HASHERS`` or a
+release of Django asks for more work. Then a row says that the new HMAC follows the old one. It is
+written only by code that has just seen the password match the old hash, so it never leads from one
+password to another. It is read only if a session would end because of its hash.
 """
 
 import copy
@@ -24,7 +24,7 @@ from session_auth.models import HashUpgrade
 from session_auth.stores import Boundary
 
 MOST_UPGRADES = 10
-"""So many, one after the other, are followed."""
+"""How many upgrades, one after the other, lead from the hash in a session to the latest one."""
 
 
 UPGRADES = Boundary("sessions", alias=lambda: router.db_for_write(HashUpgrade))
@@ -51,10 +51,10 @@ def note(user: AbstractBaseUser, *, before: str) -> None:
 
 @sensitive_variables("password")
 def follow(known: AbstractBaseUser | None, user: AbstractBaseUser, *, password: str) -> None:
-    """Note an upgrade that others' code has made, who let ``user`` in with ``password``, if any.
+    """Note the upgrade that another backend may have made while it let ``user`` in.
 
-    ``known`` is the user as they were before. It was an upgrade if the password matches the hash of
-    then, too; else it was changed meanwhile.
+    ``known`` is the user as they were before. If ``password`` matches the old hash, too, the new
+    hash is an upgrade. Otherwise the password was changed meanwhile, and nothing is noted.
     """
     if known is None or known.pk != user.pk or known.password == user.password:
         return
@@ -78,7 +78,7 @@ def is_upgraded(session_hash: str, user: Any) -> bool:
 
 @UPGRADES.asks
 def forget_old(*, at_most: int) -> int:
-    """Delete some rows that no session is old enough to need; return how many."""
+    """Delete some rows that are older than any session can be; return how many."""
     rows = HashUpgrade.objects.using(UPGRADES.alias())
     expired = rows.filter(expires_at__lte=timezone.now())
     ids = list(expired.values_list("pk", flat=True)[:at_most])
@@ -86,7 +86,7 @@ def forget_old(*, at_most: int) -> int:
 
 
 def _links(user: AbstractBaseUser) -> Iterator[str]:
-    """Yield what stands for the hash of ``user`` under each secret key in use, the first first."""
+    """Yield a digest of the hash of ``user`` for each secret key in use, the current one first."""
     yield _link(user, user.get_session_auth_hash())
     for session_hash in user.get_session_auth_fallback_hash():
         yield _link(user, session_hash)

@@ -35,7 +35,7 @@ AnyUser = AbstractBaseUser | AnonymousUser
 
 
 def rows() -> Rows:
-    """Return the rows of the engine in use, for what needs no session of one's own."""
+    """Return the rows of the engine that ``SESSION_ENGINE`` names."""
     return cast("Rows", import_module(settings.SESSION_ENGINE).SessionStore.rows)
 
 
@@ -44,7 +44,7 @@ def list_sessions(user: AnyUser) -> list[SessionInfo]:
 
     One statement. ``user`` may be ``request.user``: an ``AnonymousUser`` has no sessions.
     """
-    if user.pk is None:  # in SQL, NULL: the sessions of all visitors have that
+    if user.pk is None:  # the sessions of all visitors have no user
         return []
     return [SessionInfo.of(record) for record in rows().of_user(user.pk)]
 
@@ -59,13 +59,13 @@ def end_session(
 ) -> bool:
     """End the session of ``user`` with the id ``session_id``; say whether there was one.
 
-    ``False`` for an unknown id and for that of somebody else, both alike. ``reason`` is what the
-    log and the signal ``session_ended`` tell.
+    An unknown id and the id of somebody else's session both return ``False``. ``reason`` goes into
+    the log and the signal ``session_ended``.
     """
     if user.pk is None or not is_session_id(session_id):
         return False
     ended = rows().remove_of_user(user.pk, reason, only=session_id)
-    return bool(_told(ended, reason))
+    return bool(_announced(ended, reason))
 
 
 async def aend_session(
@@ -83,13 +83,13 @@ def end_sessions(
 ) -> int:
     """End all sessions of ``user`` but the one with the id ``but``; return how many ended.
 
-    Without ``but``, nothing that the user has proven until now opens a session any more, a login
-    that is in flight included. In a transaction it is a part of that. ``reason`` is what the log
-    and the signal ``session_ended`` tell.
+    Without ``but``, this also stops a login of the user that has checked the password already, but
+    has not stored its session yet. Inside a transaction, it is part of that transaction. ``reason``
+    goes into the log and the signal ``session_ended``.
     """
     if user.pk is None:
         return 0
-    vars(user).pop(counts.PROVEN_SINCE, None)  # whoever logs the user in after this begins anew
+    vars(user).pop(counts.PROVEN_SINCE, None)  # or a later login with this object would be void
     return end_sessions_of(user.pk, but=but, reason=reason)
 
 
@@ -108,28 +108,28 @@ def end_sessions_of_users(
 ) -> int:
     """End all sessions of the users in a queryset, as ``end_sessions()`` does; return how many.
 
-    For what ``QuerySet.update()``, ``bulk_update()`` and plain SQL have changed, of which Django
-    tells nobody: call it after the change.
+    Call it after users were changed by ``QuerySet.update()``, ``bulk_update()`` or plain SQL, for
+    which Django sends no signal.
     """
     ids = users.values_list("pk", flat=True).iterator(chunk_size=1000)
     return sum(end_sessions_of(user_id, reason=reason) for user_id in ids)
 
 
 def end_sessions_of(user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
-    """Do what ``end_sessions`` does, for a user of whom there may be no more than the key."""
-    return _told(rows().remove_of_user(user_id, reason, but=but), reason)
+    """Do what ``end_sessions`` does, for the user with this primary key."""
+    return _announced(rows().remove_of_user(user_id, reason, but=but), reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:
-    """End the sessions with these ids, whosever they are; return how many ended."""
-    return _told(rows().remove_ids(list(session_ids), reason), reason)
+    """End the sessions with these ids, of any users; return how many ended."""
+    return _announced(rows().remove_ids(list(session_ids), reason), reason)
 
 
 def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
-    """End everybody's sessions, those of anonymous visitors too; return how many ended.
+    """End everybody's sessions, also those of anonymous visitors; return how many ended.
 
-    For an emergency: nothing that anybody has proven until now opens a session any more once this
-    has returned. All of it is one event in the log and one call of ``session_ended``.
+    This is for an emergency: once it has returned, no login that began before opens a session. The
+    log gets one event for all of it, and ``session_ended`` is sent once.
     """
     ended = rows().remove_all(reason)
     events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
@@ -138,11 +138,11 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 
 
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
-    """Delete the sessions whose time is up; return how many they were.
+    """Delete the sessions that have expired; return how many there were.
 
-    It deletes ``batch`` rows at a time, and rests between the batches, three quarters of the time:
-    so no login waits for long. It also deletes records of ended sessions that are older than
-    ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses on which nothing depends any more.
+    It deletes ``batch`` rows at a time. After each batch it pauses three times as long as the batch
+    took, so that no login waits for long. It also deletes records of ended sessions that are older
+    than ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses that no longer matter.
     """
     pruned = prune_expired(rows(), batch=batch)
     prune_ended(batch=batch)
@@ -152,6 +152,6 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     return pruned
 
 
-def _told(ended: list[Record], reason: EndReason) -> int:
+def _announced(ended: list[Record], reason: EndReason) -> int:
     announce(rows(), ended, reason)
     return len(ended)

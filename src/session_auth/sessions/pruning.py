@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more, without standing in anybody's way."""
+"""Delete what nobody needs any more, in small batches, so that no request waits for long."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,20 +15,21 @@ from session_auth.sessions.ending import announce
 from session_auth.sessions.rows import Rows
 
 PRUNE_ROWS = 100
-"""How many rows are deleted at a time: a login that meets them waits no longer than that takes."""
+"""How many rows are deleted at a time. A login that needs a lock waits for one batch at most."""
 
-RESTS = 3
+PAUSE_FACTOR = 3
+"""The pause after a batch, as a multiple of the time that the batch took."""
 
 
 def prune_expired(rows: Rows, *, batch: int = PRUNE_ROWS) -> int:
-    """Delete the sessions whose time is up, and return how many they were."""
+    """Delete the sessions that have expired, and return how many there were."""
     return in_batches(partial(_end_expired, rows, at_most=batch))
 
 
 def prune_ended(*, batch: int = PRUNE_ROWS) -> int:
     """Delete the records of ended sessions that are older than ``SESSION_AUTH_KEEP_ENDED``.
 
-    All of them where it is ``None``. Returns how many they were.
+    If that is ``None``, delete all of them. Return how many there were.
     """
     return in_batches(partial(_forget_ended, at_most=batch))
 
@@ -40,17 +41,17 @@ def prune_stamps(*, batch: int = PRUNE_ROWS) -> int:
 
 
 def in_batches(delete: Callable[[], int]) -> int:
-    """Call ``delete`` until it deletes no more; return how many rows that were.
+    """Call ``delete`` until it deletes nothing; return how many rows it deleted in all.
 
-    Rests after each call, ``RESTS`` times as long as it took. SQLite lets one write at a time, and
-    a write that has to wait tries again after a while, the less often the longer it has waited:
-    without these rests, a login could wait until all is deleted.
+    After each call, this pauses ``PAUSE_FACTOR`` times as long as the call took. SQLite takes one
+    write at a time; a write that has to wait tries again after longer and longer intervals. Without
+    the pauses, a login could find the database locked at each try, until everything is deleted.
     """
     total = 0
     start = perf_counter()
     while count := delete():
         total += count
-        sleep(RESTS * (perf_counter() - start))
+        sleep(PAUSE_FACTOR * (perf_counter() - start))
         start = perf_counter()
     return total
 

@@ -1,4 +1,4 @@
-"""What stands for a user towards clients, so that a tab can say whom it shows."""
+"""A pseudonym for a user, by which a browser tab can tell the server which user it shows."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 
 def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
-    """Return what stands for a user towards clients: the same in all of their sessions.
+    """Return the pseudonym by which clients know a user: the same in all sessions of the user.
 
-    It tells nothing of the user, not even their id.
+    Nobody can find out from it who the user is, not even their id.
     """
     return salted_hmac(
         "session_auth.user_reference", str(user_id), secret=secret, algorithm="sha256"
@@ -17,9 +17,9 @@ def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
 
 
 def is_reference_to(reference: str, user_id: Any) -> bool:
-    """Say whether ``user_reference()`` gave ``reference`` for this user.
+    """Say whether ``reference`` is the one of this user.
 
-    Under the secret key or one of its fallbacks: a new key refuses nobody.
+    The secret key may have changed since it was made: ``SECRET_KEY_FALLBACKS`` count, too.
     """
     return any(
         constant_time_compare(reference, user_reference(user_id, secret=secret))

@@ -1,4 +1,4 @@
-"""What an engine provides: the rows, and what may be done to them in one step."""
+"""The contract of an engine: the rows of the sessions, and what can be done with them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -12,76 +12,79 @@ from session_auth.signals import EndReason
 class Rows(ABC):
     """The rows of all sessions.
 
-    Each method is one step: all of it is done or nothing, whatever else happens at the same time.
-    ``insert`` and ``adopt`` alone make rows. ``compare_and_set``, ``revise``, ``mark_seen``,
-    ``mark_passive`` and ``rename`` treat a row whose ``expires_at`` has passed as if it were not
-    there.
+    Each method is one step: it does all of its work or nothing, whatever other requests do at the
+    same time. Only ``insert`` and ``adopt`` add rows. ``compare_and_set``, ``revise``,
+    ``mark_seen``, ``mark_passive`` and ``rename`` ignore a row whose ``expires_at`` has passed.
 
-    What removes rows also writes the records of ended sessions (``SESSION_AUTH_KEEP_ENDED``), in
-    the same step; the caller tells the world of them.
+    A method that removes rows also writes the records of ended sessions
+    (``SESSION_AUTH_KEEP_ENDED``), in the same step. Its caller logs and signals the ends.
 
-    Each raises ``StoreUnavailable`` when the store cannot be asked or cannot write.
+    Each method raises ``StoreUnavailable`` when the store cannot be reached or cannot write.
     """
 
     def read(self, session_id: str) -> Record | None:
-        """Return the row, also one that has expired, or ``None`` if there is none."""
+        """Return the row, even if it has expired; ``None`` if there is none."""
         return self.read_with_user(session_id)[0]
 
     @abstractmethod
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        """Return what ``read`` does, and, where the user came with it, a call that makes them.
+        """Return the row, and a function that makes its user if the user was read with it.
 
-        A session that was proven before all of its user's sessions were ended is not there, also
-        if its row is: see ``stamps``.
+        A row does not count if all sessions of its user were ended after its login: see ``stamps``.
         """
 
     @abstractmethod
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        """Add a row; remove those with the ids ``ending``, and the oldest of its user's others.
+        """Add a row, and remove the rows with the ids ``ending``.
 
-        ``at_most`` of the user's rows remain, however many are added at once. Returns the removed
-        rows by the reason. Raises ``CreateError`` if the id is taken.
+        Then remove the oldest rows of the same user until ``at_most`` remain, even if several are
+        added at the same time; ``None`` is no limit. Return the removed rows by their reason.
+        Raises ``CreateError`` if the id is taken.
         """
 
     @abstractmethod
     def adopt(self, record: Record) -> None:
-        """Add the row of a session of Django's, unless its user's sessions were ended before."""
+        """Add the row of a session of Django's engine, unless the user's sessions were ended."""
 
     @abstractmethod
     def compare_and_set(self, record: Record, *, version: int) -> bool:
-        """Write the row if it is still at ``version``, and say whether it was."""
+        """Write the row if its version is still ``version``; say whether it was written."""
 
     @abstractmethod
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
-        """Write and return ``change(row)``, with no write in between; ``None`` without a row."""
+        """Replace the row by ``change(row)`` and return that; ``None`` if there is no row.
+
+        Nobody else writes the row between the reading and the writing.
+        """
 
     @abstractmethod
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
-        """Write the columns for the last activity, unless some was recorded after ``since``.
+        """Write when and from where the session was used, unless it was recorded after ``since``.
 
-        Say whether they were written. A time in the future counts as never recorded.
+        Say whether it was written. A recorded time that lies in the future is overwritten.
         """
 
     @abstractmethod
     def mark_passive(self, record: Record, *, since: datetime) -> bool:
-        """Write who sent a passive request, unless such was recorded after ``since``.
+        """Write from where a passive request came, unless one was recorded after ``since``.
 
-        Say whether it was. The time at which the session ends stays what it is. A time in the
-        future counts as never recorded.
+        Say whether it was written. The time at which the session ends stays as it is. A recorded
+        time that lies in the future is overwritten.
         """
 
     @abstractmethod
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
-        """Move the row to another id, and say whether there was one.
+        """Give the row another id, and say whether there was a row.
 
-        Of ``proven``, the columns that tell of a proof are written in the same step.
+        In the same step, write what ``proven`` has as ``authenticated_at``, ``methods`` and
+        ``expires_at``, if it is given.
         """
 
     @abstractmethod
     def remove_unseen(self, record: Record) -> bool:
-        """Remove a row whose time is up, only if nobody has used it since ``record`` was read.
+        """Remove a row that has timed out, if nobody has used it since ``record`` was read.
 
         Say whether it was removed.
         """
@@ -96,7 +99,7 @@ class Rows(ABC):
     ) -> list[Record]:
         """Remove the rows of a user, ``only`` this one or all ``but`` this one; return them.
 
-        Without ``only`` and ``but``, nothing that the user has proven until now opens a session any
+        Without ``only`` and ``but``, no login of the user that began before opens a session any
         more: see ``stamps``.
         """
 
@@ -106,11 +109,11 @@ class Rows(ABC):
 
     @abstractmethod
     def remove_all(self, reason: EndReason) -> int:
-        """Remove everybody's rows, as ``remove_of_user`` does; return how many there were."""
+        """Remove everybody's rows, as ``remove_of_user`` does for one; return how many."""
 
     @abstractmethod
     def when_final(self, call: Callable[[], None]) -> bool:
-        """Call ``call`` once no rollback can undo what was done; say whether that was at once."""
+        """Call ``call`` once no rollback can undo the step; say whether that was at once."""
 
     @abstractmethod
     def of_user(self, user_id: Any) -> list[Record]:

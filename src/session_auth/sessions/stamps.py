@@ -1,8 +1,8 @@
-"""Stamps of users: what was proven before all sessions of its user were ended opens nothing.
+"""Stamps of users: when all sessions of a user end, their earlier logins open nothing any more.
 
-Whatever a user has proven until then is void, whichever way it comes: a login that is in flight,
-or a session of Django's that was not taken over yet. Ending rows cannot do that alone, for a row
-that is not there yet cannot be deleted.
+Deleting rows is not enough for that: the row of a login that has just checked the password, or of a
+session of Django's that was not taken over yet, is not there yet and cannot be deleted. So a stamp
+says when all sessions were ended, and a session whose login is older is void.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from session_auth.conf import get_conf
 from session_auth.models import UserStamp
 
 LONG_AGO = timedelta(days=10_000)
-"""How old a stamp is that voids none of our sessions, only those that are not taken over yet."""
+"""The age of a stamp that voids no session of ours, only those of Django's engine."""
 
 
 def is_void() -> Exists:
-    """Return the condition that the proof of a session is older than the stamp of its user."""
+    """Return the condition that the login of a session is older than the stamp of its user."""
     proven_at = Coalesce(OuterRef("authenticated_at"), OuterRef("created_at"))
     return Exists(
         UserStamp.objects.filter(user_id=OuterRef("user_id"), ended_before__gte=proven_at)
@@ -30,7 +30,7 @@ def is_void() -> Exists:
 
 
 def stamp(user_ids: Iterable[Any], *, alias: str) -> None:
-    """Void what these users have proven until now."""
+    """Void all logins of these users until now."""
     with_target = connections[alias].features.supports_update_conflicts_with_target
     now = timezone.now()
     UserStamp.objects.using(alias).bulk_create(
@@ -42,7 +42,7 @@ def stamp(user_ids: Iterable[Any], *, alias: str) -> None:
 
 
 def stamp_for_adoption(user_id: Any, *, alias: str) -> None:
-    """Let no session of Django's be taken over any more that the user has opened until now."""
+    """Keep the user's sessions of Django's engine from being taken over from now on."""
     if get_conf().ADOPT_FROM is not None:
         long_ago = timezone.now() - LONG_AGO
         UserStamp.objects.using(alias).bulk_create(
@@ -51,7 +51,7 @@ def stamp_for_adoption(user_id: Any, *, alias: str) -> None:
 
 
 def is_stamped(user_id: Any, *, alias: str) -> bool:
-    """Say whether sessions of the user were ended: then none of Django's is taken over any more."""
+    """Say whether the user has a stamp: then no session of Django's engine is taken over."""
     return UserStamp.objects.using(alias).filter(user_id=user_id).exists()
 
 

@@ -1,4 +1,4 @@
-"""Who is calling: Django's answer, without its second query where that would say the same."""
+"""Who is calling: the same answer as Django's, mostly without its second query."""
 
 from datetime import timedelta
 from functools import lru_cache
@@ -48,7 +48,7 @@ else:
 def user_of(request: HttpRequest) -> Any:
     """Return the user of ``request.session``, or an ``AnonymousUser``; ask the store once.
 
-    The session of a user who was deactivated or deleted ends, with all their others.
+    If the user was deactivated or deleted, all their sessions end.
     """
     cached = request.__dict__
     if "_cached_user" not in cached:  # where Django keeps it
@@ -70,7 +70,7 @@ async def auser_of(request: HttpRequest) -> Any:
 
 
 def require_login(request: HttpRequest) -> _User:
-    """Return the user who is logged in: the user model of the project, for type checkers too.
+    """Return the user who is logged in. For type checkers, it is the project's user model.
 
     Raises ``NotAuthenticated`` if nobody is logged in and ``SessionEnded`` if the session of the
     caller has ended, with a sentence that says what to do. ``Unauthorized`` catches both.
@@ -106,7 +106,7 @@ def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = No
 
 
 def look_up_user(request: HttpRequest) -> Any:
-    """Return the user of ``request.session``, or an ``AnonymousUser``, whoever asked before."""
+    """Return the user of ``request.session``, or an ``AnonymousUser``; keep no copy."""
     session: Any = request.session
     if not isinstance(session, BaseSessionStore):
         return auth.get_user(request)
@@ -114,14 +114,14 @@ def look_up_user(request: HttpRequest) -> Any:
 
 
 def _joined_user(session: BaseSessionStore) -> Any | None:
-    """Return the user who came with the session if all is as Django wants it, else ``None``."""
+    """Return the user who was read with the session, if Django would accept them."""
     data = session.keys().mapping  # loads the session
     backend = _plain_backend(data.get(auth.BACKEND_SESSION_KEY))
     session_hash = data.get(auth.HASH_SESSION_KEY)
     if session._make_user is None or backend is None or not session_hash:
         return None
     if session._record is None or data.get(auth.SESSION_KEY) != str(session._record.user_id):
-        return None  # of another user since
+        return None  # this request has logged in somebody else
     user = session._make_user()
     if backend().user_can_authenticate(user) and constant_time_compare(
         session_hash, user.get_session_auth_hash()
@@ -131,11 +131,12 @@ def _joined_user(session: BaseSessionStore) -> Any | None:
 
 
 def _user_of_backend(session: BaseSessionStore) -> Any | None:
-    """Return the user whom the backend of the session finds: the long way, for all that is left.
+    """Return the user whom the backend of the session finds, where ``_joined_user()`` finds none.
 
-    As Django's ``get_user()``, but that a session never gets a new key for a new ``SECRET_KEY``,
-    from which ours do not come: of several requests at once only one could have it, and to the
-    others the session would have ended. And that no session ends for what a replica says.
+    This is Django's ``get_user()`` with two differences. A new ``SECRET_KEY`` does not renew the
+    session key, which does not depend on it: of several requests at once, only one could get the
+    new key, and for the others the session would have ended. And no session ends because of what a
+    replica says, which may be behind.
     """
     user_id = user_id_of(session.keys().mapping)
     if user_id is None:
@@ -160,7 +161,7 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
 def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     """Say whether the session has a hash of the user's password, under any secret key in use.
 
-    The latest, or one that an upgrade has replaced.
+    It may be the latest hash, or an older one of the same password that was upgraded.
     """
     if not hasattr(user, "get_session_auth_hash"):
         return True
@@ -183,7 +184,7 @@ def end_sessions_of_changed_user(
 ) -> None:
     """Receive ``post_save`` of users: a deactivation or a new password ends sessions for good.
 
-    A new password spares the session of the request that sets it, if it is the user's own.
+    If users set a new password themselves, the session of that request goes on.
     """
     if created:
         return
@@ -195,14 +196,14 @@ def end_sessions_of_changed_user(
 
 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """Receive ``pre_delete`` of users."""
+    """Receive ``pre_delete`` of users: all their sessions end."""
     end_sessions(instance, reason=EndReason.DELETED)
 
 
 def models_of_users() -> list[type[Model]]:
     """Return the models through which a user can be saved and deleted.
 
-    Besides the user model: its proxies, its children and its parents, of multi-table inheritance.
+    These are the user model, its proxies, and its children and parents (multi-table inheritance).
     """
     users = auth.get_user_model()
     parents = users._meta.get_parent_list()
@@ -210,7 +211,7 @@ def models_of_users() -> list[type[Model]]:
 
 
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in`` in place of Django's receiver, which knows no 503."""
+    """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
     try:
         django_models.update_last_login(user=user, **kwargs)
     except Error as error:
@@ -218,14 +219,14 @@ def update_last_login(*, user: Any, **kwargs: Any) -> None:
 
 
 def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: the session says since when its user has been proving."""
+    """Receive ``user_logged_in``: the session remembers when the check of the password began."""
     session = getattr(request, "session", None)
     if isinstance(session, BaseSessionStore):
         session._proven_at = vars(user).pop(PROVEN_SINCE, None)
 
 
 def _own_session_id(user_id: Any) -> str | None:
-    """Return the id of the session of the request that is being answered, if it is the user's."""
+    """Return the id of the current request's session, if that is the user's."""
     session = getattr(REQUEST.get(), "session", None)
     if not isinstance(session, BaseSessionStore):
         return None
@@ -234,9 +235,9 @@ def _own_session_id(user_id: Any) -> str | None:
 
 
 def _stored_user(user_id: Any, manager: Any) -> Any | None:
-    """Return the user from the database that is written to, where a replica may be behind.
+    """Return the user from the database that is written to: a replica may be behind.
 
-    So changes are seen that no signal told of: those of ``QuerySet.update()`` and of plain SQL.
+    This also sees changes that send no signal: by ``QuerySet.update()`` or in plain SQL.
     """
     return manager.using(router.db_for_write(manager.model)).filter(pk=user_id).first()
 

@@ -1,4 +1,4 @@
-"""What is known of a session, as values: what engines store, and what follows from it."""
+"""What is known of a session, as values: what engines store, and what is computed from it."""
 
 import json
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ class State(Enum):
     """Where a session stands between its key and its row."""
 
     UNREAD = auto()
-    """The key came from a client: what it opens is not known yet."""
+    """The key came from a client, and has not been looked up yet."""
 
     NEW = auto()
-    """There is no row. Saving makes one."""
+    """There is no row. Saving adds one."""
 
     STORED = auto()
-    """There was a row when it was last looked up. Saving never makes another."""
+    """There was a row when it was last looked up. Saving never adds another."""
 
     FLUSHED = auto()
-    """This request has logged out: the cookie has to go. Saving makes a new session."""
+    """This request has logged out: its answer deletes the cookie. Saving adds a new session."""
 
 
 class Record(NamedTuple):
     """A session as it stands in the store, with the columns in their order there.
 
-    ``version`` counts its writes. ``methods`` is a JSON object: each way in which its user proved
-    who they are, and when last. Engines alone deal in records: everybody else sees a
-    ``SessionInfo``.
+    ``version`` counts its writes. ``methods`` is a JSON object that maps each way in which its user
+    proved who they are to the time of the last such proof. Records are for engines alone: everybody
+    else sees a ``SessionInfo``.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Stored(Protocol):
 
 
 def seen_at(stored: Stored) -> datetime:
-    """Return when the session was last seen, be it by a passive request."""
+    """Return when the session was last seen, even if by a passive request."""
     return max(stored.last_seen_at, stored.passive_seen_at or stored.last_seen_at)
 
 
@@ -94,9 +94,11 @@ class SessionInfo:
     ``methods`` maps each way in which the user proved who they are, such as ``"password"``, to the
     time of the last such proof; ``authenticated_at`` is the time of the last proof of any kind.
 
-    ``ip`` and ``user_agent`` are those of the request of ``last_seen_at`` ("" where it had none),
-    passive or not. It is behind by ``SESSION_AUTH_LAST_SEEN_INTERVAL`` at most, but for passive
-    requests from there. At ``expires_at`` the session ends if nobody uses it until then.
+    ``last_seen_at`` is the time of the last request that was recorded, and ``ip`` and
+    ``user_agent`` are those of that request ("" if it had none). Activity is recorded once per
+    ``SESSION_AUTH_LAST_SEEN_INTERVAL``, so they may be behind by that much. A passive request is
+    recorded only if its address or user agent is new. At ``expires_at`` the session ends, unless
+    somebody uses it before.
     """
 
     id: str
@@ -111,7 +113,7 @@ class SessionInfo:
 
     @classmethod
     def of(cls, stored: Stored) -> Self:
-        """Return what may be known of a session that is stored."""
+        """Return what may be known of a stored session."""
         return cls(
             id=stored.id,
             user_id=stored.user_id,
@@ -127,9 +129,10 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """When a session ends: ``idle`` moves with each activity, ``absolute`` never does.
+    """When a session ends: at ``idle`` or at ``absolute``, whichever comes first.
 
-    ``idle`` is ``None`` for a session with a fixed end, set by ``set_expiry()``.
+    ``idle`` moves with each activity, ``absolute`` only with a new proof of the password. ``idle``
+    is ``None`` for a session with a fixed end, set by ``set_expiry()``.
     """
 
     idle: datetime | None
@@ -143,9 +146,9 @@ class Deadlines:
 def deadlines_of(
     record: Record, data: Mapping[str, Any], now: datetime, *, idle_seconds: int
 ) -> Deadlines:
-    """Return when the session ends by the settings in force and its own ``set_expiry()``.
+    """Return when the session ends, by the settings now in force and by its ``set_expiry()``.
 
-    ``idle_seconds`` is the idle timeout of sessions that have no expiry of their own.
+    ``idle_seconds`` is the idle timeout of a session without ``set_expiry()``.
     """
     start = record.authenticated_at or record.created_at
     absolute = start + get_conf().ABSOLUTE_TIMEOUT
@@ -168,7 +171,7 @@ def seen(
     passive: bool,
     idle_seconds: int,
 ) -> Record:
-    """Return ``record`` as it is after a request of ``client``, with its end worked out anew."""
+    """Return ``record`` as it is after a request of ``client``, with a new ``expires_at``."""
     record = record._replace(
         ip=client.ip,
         user_agent=client.user_agent,
@@ -180,10 +183,10 @@ def seen(
 
 
 def read_methods(text: str) -> dict[str, datetime]:
-    """Return the methods of a session and their times, as they stand in its record."""
+    """Return the methods of a session and their times, from the text in its record."""
     return {method: datetime.fromisoformat(at) for method, at in json.loads(text).items()}
 
 
 def write_methods(times: Mapping[str, datetime]) -> str:
-    """Return methods and their times as they stand in a record."""
+    """Return methods and their times as text for a record."""
     return json.dumps(times, cls=DjangoJSONEncoder)

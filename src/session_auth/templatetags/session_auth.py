@@ -20,19 +20,19 @@ register = Library()
 
 MODULE = "session_auth/session-auth.js"
 NAME = "django-session-auth"
-"""What scripts import the client by: the name of its npm package."""
+"""The name by which scripts import the client: that of its npm package."""
 
 IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04X}" for character in "<>&"}
-"""What JSON can do without, and HTML would take for its own."""
+"""Characters that HTML would interpret, as JSON can write them instead."""
 
 
 @register.simple_tag(takes_context=True)
 def session_auth_client(context: Context, *, integrity: bool = False) -> SafeString:
     """Let the page's scripts import the client by its name, and load it early.
 
-    Put it above all other module scripts. It carries the nonce of the page's Content Security
-    Policy, if there is one: Django's or that of django-csp. ``integrity`` has the browser refuse
-    any other file than that which the finders of static files find here.
+    Put it above all other module scripts. It has the nonce of the page's Content Security Policy,
+    if there is one: Django's or that of django-csp. With ``integrity=True``, the browser refuses
+    any file but the one that the finders of static files find on the server.
     """
     url = static(MODULE)
     nonce = _nonce(context)
@@ -40,7 +40,7 @@ def session_auth_client(context: Context, *, integrity: bool = False) -> SafeStr
     return format_html(
         "<script{}>{}</script>\n<script{}></script>",
         flatatt({"type": "importmap", "nonce": nonce}),
-        mark_safe(import_map),  # noqa: S308 # what HTML would read in it is escaped
+        mark_safe(import_map),  # noqa: S308 # its characters for HTML are escaped above
         flatatt(
             {
                 "type": "module",
@@ -56,7 +56,7 @@ def _nonce(context: Context) -> str | None:
     nonce = context.get("csp_nonce")
     if nonce is None:
         nonce = getattr(context.get("request"), "csp_nonce", None)
-    # Both are made when they are first used, and false until then.
+    # Django and django-csp make the nonce when it is first used; until then, it is false.
     return None if nonce is None else str(nonce)
 
 

@@ -1,4 +1,4 @@
-"""The CSRF token, and the page for a request that had none."""
+"""The CSRF token, and the answer to a request that the CSRF check refuses."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
@@ -9,14 +9,14 @@ from session_auth.http import JSONView, error_response, json_response, wants_jso
 
 
 class CsrfView(JSONView):
-    """``GET csrf/``: the token for scripts that cannot read the cookie, and the cookie."""
+    """``GET csrf/``: the CSRF cookie, and the token for scripts that cannot read the cookie."""
 
     def get(self, request: HttpRequest) -> JsonResponse:
         return json_response({"csrfToken": get_token(request)})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """For ``CSRF_FAILURE_VIEW``: JSON for an API, Django's page elsewhere."""
+    """Refuse with JSON for an API, with Django's page elsewhere: for ``CSRF_FAILURE_VIEW``."""
     if wants_json(request):
         return error_response(csrf.failure(reason))
     return django_csrf_views.csrf_failure(request, reason=reason)

@@ -21,17 +21,18 @@ from session_auth.sessions import hash_upgrades
 class LoginView(FormView):
     """``POST login/``: a name and a password for a new session.
 
-    ``form_class`` is made with ``request`` and ``data``, as Django's ``AuthenticationForm`` is, and
-    its ``get_user()`` returns whose credentials are right. What it declares is what the body may
-    hold, and ``remember``. Where users log in by e-mail, ``email`` will do for ``username``.
+    ``form_class`` is made with ``request`` and ``data``, as Django's ``AuthenticationForm`` is. Its
+    ``get_user()`` returns the user whose credentials are right. The body may hold the fields that
+    the form declares, and ``remember``. Where users log in by e-mail, the body may have ``email``
+    instead of ``username``.
     """
 
     form_class: type[Form] = AuthenticationForm
     name_field: str = ""
-    """The field of the login name, at which guesses are counted; the usual ones are found."""
+    """The field of the login name, for which guesses are counted; usual names need not be set."""
 
     password_field: str = "password"  # noqa: S105 # a name
-    """The field of what somebody may guess, which is counted: of a PIN, say."""
+    """The field of the secret whose guesses are counted: another one for a PIN, for example."""
 
     extra_types: Mapping[str, type] = {"remember": bool}
     takes_request = True
@@ -47,9 +48,9 @@ class LoginView(FormView):
         return super().as_view(**initkwargs | found)
 
     def get_keys(self) -> dict[str, Sequence[str]]:
-        """Return the ``keys`` for the login name: ``USERNAME_FIELD`` will do for ``username``.
+        """Return the ``keys`` for the login name, called when the URLconf is read.
 
-        And the other way round. Called when the URLconf is read.
+        The body may have ``USERNAME_FIELD`` instead of ``username``, and the other way round.
         """
         names = {"username", get_user_model().USERNAME_FIELD}
         declared = names & set(self.form_class.base_fields)
@@ -71,7 +72,7 @@ class LoginView(FormView):
 
     @method_decorator(sensitive_variables())
     def is_valid(self, form: Any) -> bool:
-        """Say whether the form lets in: a guess, counted before, and taken back if it does."""
+        """Say whether the form accepts the guess, which is counted before and taken back if so."""
         name, password = _typed(form, self.name_field), _typed(form, self.password_field)
         guess = throttling.reserve(self.request, name, password) if name and password else None
         is_valid = form.is_valid() and form.get_user() is not None
@@ -87,7 +88,7 @@ class LoginView(FormView):
         return self.user_response(form.get_user())
 
     def get_refusal(self, form: Any) -> SessionAuthError:
-        """Return ``InvalidCredentials`` if it is for the name or the password."""
+        """Return ``InvalidCredentials`` for a wrong name or password, else the form's errors."""
         errors = [error for found in form.errors.as_data().values() for error in found]
         # The same answer for a wrong password, an unknown and an inactive user: no enumeration.
         if not errors or {"invalid_login", "inactive"} & {error.code for error in errors}:
@@ -119,9 +120,9 @@ class ReauthenticateView(JSONView):
 
 @sensitive_variables()
 def _typed(form: Form, name: str) -> str:
-    """Return what the form makes of what was typed: without spaces around it, say."""
+    """Return the value as the form cleans it: without spaces around it, for example."""
     try:
         value = form.fields[name].to_python(form.data.get(name))
-    except ValidationError:  # which the form tells
+    except ValidationError:  # the form reports it
         return ""
     return "" if value is None else str(value)

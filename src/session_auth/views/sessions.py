@@ -15,7 +15,7 @@ from session_auth.user_agents import user_agent_name
 class SessionsView(JSONView):
     """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one.
 
-    All other browsers are unknown from then on, to the throttle too.
+    After a ``DELETE``, no other browser is a known device of the user any more.
     """
 
     def get(self, request: HttpRequest) -> JsonResponse:
@@ -38,7 +38,7 @@ class SessionsView(JSONView):
 
 
 class SessionView(JSONView):
-    """``DELETE sessions/ID/``: end one session of the user; this one, too, as a logout."""
+    """``DELETE sessions/ID/``: end one session of the user. To end the current one is a logout."""
 
     def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
         user = flows.require_recent_login(request)

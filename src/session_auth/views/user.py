@@ -1,4 +1,4 @@
-"""Who is logged in, and by which session."""
+"""Who is logged in, and what the client may know of the session."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from session_auth.sessions.references import user_reference
 
 
 class UserView(JSONView):
-    """``GET user/``: who is logged in, and the session by which they are."""
+    """``GET user/``: who is logged in, and what the client may know of the session."""
 
     def get(self, request: HttpRequest) -> JsonResponse:
         if not request.user.is_authenticated:

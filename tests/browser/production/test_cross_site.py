@@ -52,7 +52,7 @@ FORMS = """<body><script>
 SANDBOXED = """<iframe id=box sandbox="allow-scripts allow-forms"></iframe>
 <script>box.srcdoc = FORMS</script>""".replace("FORMS", json.dumps(FORMS).replace("</", "<\\/"))
 
-# What scripts can send, with all bodies that need no leave of the server, and those that do.
+# What scripts can send: bodies that need no preflight, and bodies that need one.
 CALLS = """async ([origin, password]) => {
     const bodies = {
         "/api/auth/login/": { username: "bob", password },
@@ -220,7 +220,7 @@ def test_no_form_of_another_page_has_an_effect(
 
 
 def answers_to(page: Page) -> list[Response]:
-    """Return a list that what the page is answered from now on is added to.
+    """Return a list to which each answer that the page gets from now on is added.
 
     Not ``expect_navigation()``, after which coverage sees no line of the test any more.
     """
@@ -263,7 +263,7 @@ def test_no_script_of_another_page_has_an_effect_or_an_answer(
     page = victim.visit(origin)
 
     outcomes = page.evaluate(CALLS, [ORIGIN, PASSWORD])
-    # Five bodies, one that is kept and a beacon need no leave; a type or header of JSON does.
+    # Five bodies, keepalive and a beacon need no preflight; the type or a header of JSON does.
     arrived = wait_for_posts(page, production, after=before, count=3 * 7)
 
     assert set(outcomes.values()) == {"TypeError"}
@@ -412,7 +412,7 @@ def test_a_cookie_that_a_subdomain_plants_makes_nobody_the_attacker(
 def test_a_token_of_another_session_is_refused_with_its_cookie_too(
     victim: Victim, bobs: dict[str, str], whose: str
 ) -> None:
-    """Should an attacker get past the cookie's name and the origin, the token is the last line."""
+    """If an attacker got past the cookie's name and the origin, the token would still stop them."""
     site = Demo(victim.context.new_page(), ORIGIN)
     site.open("/password/")
     before_the_login = site.run("() => fetch('/api/auth/csrf/').then((answer) => answer.json())")

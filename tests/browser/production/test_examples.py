@@ -138,7 +138,7 @@ def write(page: Page, title: str, text: str) -> Locator:
 
 
 def write_in_two_tabs(page: Page, origin: str) -> Page:
-    """Sign in, write an article, see it and the devices in two tabs; return the other tab."""
+    """Sign in, write an article, see it and the sessions in two tabs; return the other tab."""
     page.goto(origin)
     expect_signed_out(page, "Nobody is signed in.")
     tab = page.context.new_page()
@@ -203,7 +203,7 @@ def test_refusals_are_told_where_they_belong(app: Page) -> None:
     expect(text).to_have_attribute("aria-invalid", "false")
     expect(text).to_have_value("Some text.")
 
-    # What is on its way is not sent again by an impatient click.
+    # A second, impatient click does not send a call that is on its way again.
     calls: list[str] = []
     held: list[Route] = []
     app.on("request", lambda request: calls.append(request.method))
@@ -227,7 +227,7 @@ def test_a_tab_that_shows_somebody_else_publishes_nothing_and_keeps_nothing(app:
     expect_signed_in(app)
     tab = app.context.new_page()
     tab.goto(f"{ORIGIN}/static/session_auth/session-auth.js")
-    assert tab.evaluate(LOG_IN, {"username": "bob", "password": PASSWORD}) == 200  # telling no tab
+    assert tab.evaluate(LOG_IN, {"username": "bob", "password": PASSWORD}) == 200  # no tab is told
 
     write(app, "In the name of alice", "Not of bob.").click()
 
@@ -303,7 +303,7 @@ def test_a_person_proves_their_password_and_stays(
     dialog.get_by_role("button", name="Confirm").click()
     expect(dialog.get_by_role("alert")).to_have_text("Invalid credentials")
 
-    # Cancel counts, though a proof is on its way; once that has come, the next call needs none.
+    # Cancel counts even while a proof is on its way. Once that is there, the next call needs none.
     held: list[Route] = []
     proven: list[Response] = []
     page.route("**/api/auth/reauthenticate/", lambda route: held.append(route))

@@ -82,7 +82,7 @@ def test_plain_http_leads_to_https_and_the_browser_remembers(
         [(header, value)] = told_by.items()
         assert redirect.headers[header].startswith(value)
         assert site.page.url == f"{ORIGIN}/articles/?from=mail"
-        # What the server told: a year, for subdomains too.
+        # The server has told the browser: for a year, for subdomains, too.
         hsts = answer.headers["strict-transport-security"]
         assert hsts == "max-age=31536000; includeSubDomains; preload"
 
@@ -118,7 +118,7 @@ def test_the_list_of_devices_has_the_address_that_nginx_saw(
     devices = site.page.get_by_role("listitem")
     site.open("/devices/")
     expect(devices.first).to_contain_text("127.0.0.1 ")
-    # Who has the session now is somewhere else, and pretends not to be.
+    # A thief has the session now, calls from another address, and pretends to have this one.
     production.sql("UPDATE session_auth_session SET last_seen_at = datetime('now', '-1 hour')")
 
     production.ask(
@@ -201,7 +201,7 @@ def test_pages_with_the_users_name_are_kept_by_no_cache(site: Demo, path: str) -
 def test_twenty_calls_that_a_login_in_another_tab_overtakes_all_succeed(
     site: Demo, production: Production
 ) -> None:
-    """They have left the page with a token that the login replaces before they arrive."""
+    """The calls leave the page with a token, and the login replaces it before they arrive."""
     sign_in(site)
     other = Demo(site.page.context.new_page(), ORIGIN)
     other.open("/password/")

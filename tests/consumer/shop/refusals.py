@@ -1,4 +1,4 @@
-"""Refusals of the project, and what it makes of those of the package."""
+"""Refusals of the project, and how it handles those of the package."""
 
 from session_auth.exceptions import (
     CsrfFailed,

@@ -1,4 +1,4 @@
-"""Sessions of others: who is signed in, and ending that."""
+"""Sessions of others: list who is signed in, and end sessions."""
 
 from collections.abc import Mapping
 from typing import Any

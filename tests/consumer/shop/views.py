@@ -36,7 +36,7 @@ async def profile_async(request: AuthenticatedHttpRequest[Customer], pk: int) ->
 
 @login_required
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """A plain request: what the package takes is ``request.user``, whatever it may be."""
+    """A plain request: the package takes ``request.user``, also if it may be anonymous."""
     return HttpResponse(str(end_sessions(request.user)))
 
 

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument("--user", metavar="NAME", help="the name that the user logs in with")
-        whose.add_argument("--all", action="store_true", help="everybody's")
+        whose.add_argument("--all", action="store_true", help="end everybody's sessions")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["all"]:

@@ -10,13 +10,13 @@ from session_auth.sessions.pruning import PRUNE_ROWS
 
 class Command(BaseCommand):
     help = (
-        "Delete sessions that have expired, in batches that hold no lock for long, and send the "
-        "mails that are left."
+        "Delete sessions that have expired, in small batches, so that no login waits for long, and "
+        "send the mails that are left."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--batch", type=int, default=PRUNE_ROWS, help="rows a batch (default: %(default)s)"
+            "--batch", type=int, default=PRUNE_ROWS, help="rows per batch (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         "Look for what is set up wrongly: in the settings, in the database and, given a URL, in "
         "what a deployment answers. Changes nothing, and sends no credentials unless told to."
     )
-    requires_system_checks = ()  # it runs them itself, to the end
+    requires_system_checks = ()  # it runs them itself, and goes on after an error
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", help="the origin to look at, such as https://example.org")
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             help=f"log in as this user and out again; the password is asked for, or taken from the "
             f"environment ({PASSWORD_VARIABLE})",
         )
-        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument("--json", action="store_true", help="print JSON, for machines")
         parser.add_argument(
             "--fail-level",
             choices=[Level.WARN.value, Level.FAIL.value],
@@ -90,7 +90,7 @@ class Command(BaseCommand):
 
 
 def _callers(options: dict[str, Any]) -> tuple[Caller, Caller | None]:
-    """Return who calls the site, and who calls it over plain HTTP if it is known where."""
+    """Return callers of the site: over HTTPS, and over plain HTTP if its port is known."""
     base_path, seconds, ca_file = options["base_path"], options["timeout"], options["ca"]
     site = Site.at(options["url"], base_path or _base_path())
     if seconds <= 0:

@@ -20,5 +20,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for name in options["names"]:
             forgotten = throttling.unlock(name)
-            told = "Unlocked {}." if forgotten else "Nothing was counted for {}."
-            self.stdout.write(told.format(name))
+            message = "Unlocked {}." if forgotten else "Nothing was counted for {}."
+            self.stdout.write(message.format(name))

@@ -13,7 +13,7 @@ import { createContext, createElement, useContext, useSyncExternalStore } from "
 
 const ClientContext = createContext(/** @type {SessionClient | null} */ (null));
 
-/** @type {Snapshot} What the server renders, and the browser at first: nothing is known yet. */
+/** @type {Snapshot} For pages that a server renders, and for their first render in the browser. */
 const LOADING = { status: "loading", user: null, session: null, expiring: null };
 
 /**
@@ -25,7 +25,7 @@ export function SessionProvider({ client, children }) {
   return createElement(ClientContext.Provider, { value: client }, children);
 }
 
-/** Return the client, for what it can do. */
+/** Return the client, to call its methods. */
 export function useSessionClient() {
   const client = useContext(ClientContext);
   if (!client) throw new Error("Put <SessionProvider client={...}> around this component.");
@@ -38,7 +38,7 @@ export function useSession() {
   return useSyncExternalStore(client.subscribe, client.getSnapshot, () => LOADING);
 }
 
-/** Return the user, or null while nobody is logged in as far as is known. */
+/** Return the user, or null if nobody is logged in or that is not known yet. */
 export function useUser() {
   return useSession().user;
 }

@@ -1,7 +1,7 @@
 /**
- * Session authentication from the browser: log in and out, who is logged in and for how long, in
- * every tab at once, and a fetch() that passes Django's CSRF check. One module, no dependency,
- * nothing stored, nothing global touched.
+ * Session authentication from the browser: log in and out, know in every tab who is logged in and
+ * for how long, and call fetch() with the CSRF token that Django wants. It is one module without
+ * dependencies; it stores nothing and touches nothing global.
  *
  * @module session-auth
  */
@@ -13,10 +13,10 @@ const RETRY = 30 * SECOND;
 const LONGEST_TIMEOUT = 2 ** 31 - 1; // what setTimeout() can wait: 24 days
 
 /**
- * What the server refused, or that it could not be reached.
+ * A refusal of the server, or the news that it could not be reached.
  *
  * `status` is the HTTP status, 0 without an answer. `code` is the stable slug of the server's error
- * contract, "network_error" without an answer, "unknown" for an answer of another make. `fields`
+ * contract: "network_error" without an answer, "unknown" for an answer that has no code. `fields`
  * maps the name of a field to its messages. `retryAfter` is in seconds.
  */
 export class SessionAuthError extends Error {
@@ -45,16 +45,16 @@ export class SessionAuthError extends Error {
  *   `id` and `username`, or what the setting SESSION_AUTH_USER_FIELDS names.
  *
  * @typedef {object} Session
- * @property {string} id What lists of sessions know it by; opens nothing.
- * @property {string} user_ref Stands for the user, whatever the key of their session.
+ * @property {string} id The id in lists of sessions; it opens nothing.
+ * @property {string} user_ref A pseudonym for the user, the same in all of their sessions.
  * @property {string} created_at
  * @property {string | null} authenticated_at The last proof of a password.
  * @property {Record<string, string>} methods How the user proved who they are, and when.
  * @property {string} expires_at The first of the two below.
- * @property {string | null} idle_expires_at Moves with each activity.
+ * @property {string | null} idle_expires_at Moves with each activity; null for a fixed end.
  * @property {string} absolute_expires_at
  *
- * @typedef {object} Device One of the user's sessions.
+ * @typedef {object} ListedSession One of the user's sessions.
  * @property {string} id
  * @property {boolean} current
  * @property {string} created_at
@@ -63,44 +63,47 @@ export class SessionAuthError extends Error {
  * @property {string} expires_at
  * @property {string} ip
  * @property {string} user_agent
- * @property {string} device
+ * @property {string} device A name for the user agent, such as "Firefox on Windows".
  *
  * @typedef {{ secondsLeft: number, kind: "idle" | "absolute" }} Expiring
  *
  * @typedef {object} Snapshot The same object until something changes.
  * @property {"loading" | "anonymous" | "authenticated"} status
  * @property {User | null} user
- * @property {Session | null} session `null` too if the server uses another engine for sessions.
- * @property {Expiring | null} expiring From the warning on, until the session is extended or ends.
+ * @property {Session | null} session Also `null` if the server uses another engine for sessions.
+ * @property {Expiring | null} expiring Set by the warning, until the session is extended or ends.
  *
  * @typedef {object} SessionEvents
  * @property {{ user: User }} login Nobody was logged in, now somebody is.
- * @property {undefined} logout By logout(), in this tab or another.
- * @property {{ reason: "idle" | "absolute" | "ended" }} ended By itself, or from elsewhere.
+ * @property {undefined} logout The user called logout(), in this tab or another.
+ * @property {{ reason: "idle" | "absolute" | "ended" }} ended The session timed out, or somebody
+ *   ended it from elsewhere.
  * @property {{ user: User }} switched Somebody was logged in, now somebody else is.
- * @property {Expiring} expiring Only so many seconds are left, unless extend() is called.
+ * @property {Expiring} expiring The session ends in so many seconds, unless extend() is called.
  *
  * @typedef {object} SessionClient
  * @property {(credentials: { username: string, password: string, remember?: boolean }) => Promise<User>} login
  *   Log in; `remember` says whether the session outlives the browser.
  * @property {() => Promise<void>} logout Log out; no error when nobody is logged in.
  * @property {() => Promise<User | null>} user Ask the server who is logged in.
- * @property {() => Promise<User | null>} extend The user is there: let the session last longer.
+ * @property {() => Promise<User | null>} extend Tell the server that the user is active, so that
+ *   the session lasts longer.
  * @property {(proof: { password: string }) => Promise<User>} reauthenticate
- *   Prove the password again, for what asks for a recent login.
+ *   Prove the password again, for calls that need a recent login.
  * @property {(passwords: { oldPassword: string, newPassword: string }) => Promise<User>} changePassword
  *   All other sessions of the user end.
  * @property {(account: { email: string }) => Promise<string>} requestPasswordReset
- *   Have a link sent; resolves to a sentence that is the same for known and unknown addresses.
+ *   Ask for a link by mail. Resolves to a sentence for the user, which is the same whether the
+ *   address is known or not.
  * @property {(link: { uid: string, token: string, newPassword: string }) => Promise<void>} confirmPasswordReset
  *   All sessions of the user end; nobody is logged in by it.
  * @property {{
- *   list: () => Promise<Device[]>,
+ *   list: () => Promise<ListedSession[]>,
  *   end: (id: string) => Promise<void>,
  *   endOthers: () => Promise<number>,
  * }} sessions The user's sessions; the current one comes first.
  * @property {(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>} fetch
- *   As window.fetch, with the CSRF token where it is needed: on unsafe requests to this origin.
+ *   window.fetch() with the CSRF token on unsafe requests to this origin.
  * @property {(input: string | URL, options?: JsonOptions) => Promise<any>} json
  *   Send and receive JSON with that fetch(); an answer that is not 2xx is a SessionAuthError.
  * @property {(listener: () => void) => () => void} subscribe
@@ -110,24 +113,25 @@ export class SessionAuthError extends Error {
  *   name: Name, listener: (detail: SessionEvents[Name]) => void,
  * ) => () => void} on Call `listener` at each such event; returns what undoes it.
  * @property {(ask: () => unknown) => () => void} onReauthenticationRequired
- *   Where a call needs a recent login, wait for `ask()`, which typically calls reauthenticate(), and
- *   send the call again; not if it resolves to false. Calls at the same time share one ask().
+ *   Set what to do when a call needs a recent login. `ask()` typically asks for the password and
+ *   calls reauthenticate(). Then the call is sent again, unless `ask()` resolves to false. Calls at
+ *   the same time share one `ask()`. Returns what undoes it.
  * @property {() => void} close Stop watching: no more timers, listeners and messages.
  *
  * @typedef {{
  *   method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal,
  * }} JsonOptions
  *
- * @typedef {object} About
- * @property {unknown} [anyone] Whether it says by itself whom it is for.
- * @property {boolean} [renews] Whether it gives the session a new key.
+ * @typedef {object} CallTraits
+ * @property {unknown} [anyone] True if the call is right whoever is logged in, as a login is.
+ * @property {boolean} [renews] True if the call gives the session a new key.
  *
  * @typedef {object} State What one tab tells the others.
  * @property {User | null} user
  * @property {Session | null} session
  * @property {number} asOf When the server was asked.
  * @property {number} [endsAt] When the session ends, by the clock of this computer.
- * @property {"login" | "logout"} [cause]
+ * @property {"login" | "logout"} [cause] What the user did to change the state, if anything.
  */
 
 /** @type {Snapshot} */
@@ -137,8 +141,8 @@ const LOADING = { status: "loading", user: null, session: null, expiring: null }
  * Make a client for the endpoints at `baseUrl`, where the project includes `session_auth.urls`.
  *
  * `cookieName` and `headerName` follow CSRF_COOKIE_NAME and CSRF_HEADER_NAME; the default finds
- * "__Host-csrftoken" and "csrftoken". `warningSeconds` is how long before the end of a session
- * `expiring` comes: 20 at least, which users need to answer it (WCAG 2.2.1).
+ * "__Host-csrftoken" and "csrftoken". `warningSeconds` is how long before the end of a session the
+ * event `expiring` comes: 20 at least, since users need that long to react (WCAG 2.2.1).
  *
  * @param {{
  *   baseUrl?: string, cookieName?: string, headerName?: string, warningSeconds?: number,
@@ -155,68 +159,74 @@ export function createSessionClient({
   const warning = Math.max(warningSeconds, 20) * SECOND;
   const events = new EventTarget();
 
-  /** @type {string | undefined} The token as the server last told it. */
-  let told;
-  /** @type {string | undefined} The token of a cookie that the server refused. */
-  let refused;
+  /** @type {string | undefined} The token in the server's last answer that had one. */
+  let answeredToken;
+  /** @type {string | undefined} The token in a cookie that the server has refused. */
+  let refusedToken;
 
   let snapshot = LOADING;
-  let asOf = 0; // when the server was asked for it
-  let clock = 0;
+  let asOf = 0; // when the server was asked for the snapshot
+  let lastStamp = 0;
   let endsAt = 0; // by the clock of this computer, as all times here
   let provenAt = 0;
   /** @type {(() => unknown) | undefined} */
   let askForProof;
-  /** @type {Promise<any> | undefined} What gives the session a new key, perhaps just now. */
+  /** @type {Promise<any> | undefined} The last call that gives the session a new key. */
   let renewal;
 
-  /** @type {AbortController | undefined} There while the client watches. */
-  let watch;
+  /** @type {AbortController | undefined} Stops the watching; undefined while nobody watches. */
+  let watcher;
   /** @type {BroadcastChannel | undefined} */
   let channel;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** The time, and later than all that this tab knows of: clocks may be coarse, or put back. */
-  const stamp = () => (clock = Math.max(Date.now(), clock + 1, asOf + 1));
+  /** The time, but always later than each stamp before: a clock may be coarse, or be put back. */
+  const stamp = () => (lastStamp = Math.max(Date.now(), lastStamp + 1, asOf + 1));
 
-  /** Not against document.baseURI: no <base> decides where a password goes. @param {string} name */
+  /**
+   * Not relative to document.baseURI: a planted <base> could send passwords elsewhere.
+   *
+   * @param {string} name
+   */
   const endpoint = (name) => new URL(name, new URL(baseUrl, location.href));
 
   // Requests.
 
   const askForToken = shared(async () => {
-    told = /** @type {string} */ ((await ask("csrf/")).csrfToken);
-    return told;
+    answeredToken = /** @type {string} */ ((await ask("csrf/")).csrfToken);
+    return answeredToken;
   });
 
   /**
-   * The cookie comes first: another tab's login renews it, and what this tab was told is stale. A
-   * cookie that was refused does not: it may be left over from before CSRF_USE_SESSIONS.
+   * The cookie comes first: after a login in another tab it is new, and the token that this tab got
+   * is stale. A refused cookie is not used: it may be left over from before CSRF_USE_SESSIONS.
    */
   async function currentToken() {
     const token = readCookie(cookieNames);
-    return (token !== refused && token) || told || askForToken();
+    return (token !== refusedToken && token) || answeredToken || askForToken();
   }
 
   function renewToken() {
-    refused = readCookie(cookieNames);
+    refusedToken = readCookie(cookieNames);
     return askForToken();
   }
 
-  /** Resolves to false if the user proves nothing, or nobody asks them to. */
-  const prove = shared(async () => askForProof && (await askForProof()) !== false);
+  /** Resolves to a false value if the user proves nothing, or the page cannot ask them. */
+  const requestProof = shared(async () => askForProof && (await askForProof()) !== false);
 
   /**
-   * As fetch. The server refuses an unsafe request if somebody else is logged in by now than the
-   * user whom this tab shows, `anyone` apart.
+   * As fetch, and send again what can be cured: a stale token, or a login that is too long ago.
+   *
+   * An unsafe request names the user whom this tab shows, unless it is for `anyone`. The server
+   * refuses it if somebody else is logged in by now.
    *
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
-   * @param {About} [about]
+   * @param {CallTraits} [traits]
    */
   async function send(input, init, { anyone, renews } = {}) {
-    const shown = snapshot.session?.user_ref;
+    const shownUser = snapshot.session?.user_ref;
     let request = new Request(input, init);
     if (new URL(request.url).origin !== location.origin) return fetch(request);
 
@@ -224,13 +234,13 @@ export function createSessionClient({
     if (isUnsafe) {
       // The mode keeps a redirect from taking the token to another origin.
       request = new Request(request, { credentials: "same-origin", mode: "same-origin" });
-      if (shown && !anyone) request.headers.set("Session-User", shown);
+      if (shownUser && !anyone) request.headers.set("Session-User", shownUser);
     }
     const needsToken = isUnsafe && !request.headers.has(headerName);
     const { signal } = request;
     const tried = new Set();
     for (;;) {
-      // To send a stream twice, all of it would have to be kept.
+      // A stream cannot be sent again: this would have to keep all of it.
       const again = init?.body instanceof ReadableStream ? undefined : request.clone();
       if (needsToken) request.headers.set(headerName, await unlessAborted(signal, currentToken));
       const sentAt = stamp();
@@ -239,21 +249,21 @@ export function createSessionClient({
       if (response.ok) return response;
 
       const { code } = errorOf(response, parse(await response.clone().text()));
-      const isOver = /^(session_ended|not_authenticated)$/.test(code) && snapshot.user;
+      const hasEnded = /^(session_ended|not_authenticated)$/.test(code) && snapshot.user;
       /** @type {(() => Promise<unknown>) | undefined} */
       let cure;
       if (code === "csrf_failed" && needsToken) cure = renewToken;
       if (code === "reauthentication_required") {
-        // Perhaps it was proven while this call was on its way.
-        cure = async () => provenAt > sentAt || prove();
+        // The user may have proven the password while this call was on its way.
+        cure = async () => provenAt > sentAt || requestProof();
       }
-      if (isOver && !renews) {
-        // Perhaps it was sent with the old key.
+      if (hasEnded && !renews) {
+        // The call may have been sent with a key that was renewed meanwhile.
         cure = async () => {
-          await lookPassively().catch(ignore);
-          return snapshot.user && snapshot.session?.user_ref === shown;
+          await refreshPassively().catch(ignore);
+          return snapshot.user && snapshot.session?.user_ref === shownUser;
         };
-      } else if (isOver || code === "user_changed") lookPassively().catch(ignore);
+      } else if (hasEnded || code === "user_changed") refreshPassively().catch(ignore);
       if (!again || !cure || tried.has(code) || !(await unlessAborted(signal, cure))) {
         return response;
       }
@@ -265,10 +275,10 @@ export function createSessionClient({
   /**
    * @param {string | URL} input
    * @param {JsonOptions} [options]
-   * @param {About} [about]
+   * @param {CallTraits} [traits]
    * @returns {Promise<[any, Headers]>}
    */
-  async function exchange(input, { method = "GET", body, headers, signal } = {}, about) {
+  async function exchange(input, { method = "GET", body, headers, signal } = {}, traits) {
     const type = body === undefined ? undefined : { "Content-Type": "application/json" };
     const init = {
       method,
@@ -278,7 +288,7 @@ export function createSessionClient({
     };
     let response, text;
     try {
-      response = await send(input, init, about);
+      response = await send(input, init, traits);
       text = await response.text();
     } catch (cause) {
       if (!(cause instanceof TypeError) || signal?.aborted) throw cause;
@@ -298,15 +308,15 @@ export function createSessionClient({
   /**
    * @param {string} name
    * @param {JsonOptions} [options]
-   * @param {About} [about]
+   * @param {CallTraits} [traits]
    */
-  const ask = async (name, options, about) => (await exchange(endpoint(name), options, about))[0];
+  const ask = async (name, options, traits) => (await exchange(endpoint(name), options, traits))[0];
 
-  /** @param {string} name @param {unknown} [body] @param {About} [about] */
-  const post = (name, body, about) => ask(name, { method: "POST", body }, about);
+  /** @param {string} name @param {unknown} [body] @param {CallTraits} [traits] */
+  const post = (name, body, traits) => ask(name, { method: "POST", body }, traits);
 
   /**
-   * Post what gives the session a new key; `cause` if it is a login.
+   * Post a call that gives the session a new key, with a `cause` if it is a login.
    *
    * @param {string} name
    * @param {unknown} body
@@ -315,9 +325,9 @@ export function createSessionClient({
    */
   async function renew(name, body, cause) {
     const { user, csrfToken } = await post(name, body, { anyone: cause, renews: true });
-    told = csrfToken;
+    answeredToken = csrfToken;
     provenAt = stamp();
-    await look(false, cause).catch(() => {
+    await refresh(false, cause).catch(() => {
       if (cause) publish({ user, session: null, cause, asOf: provenAt });
     });
     return user;
@@ -325,35 +335,35 @@ export function createSessionClient({
 
   // State.
 
-  /** Ask who is logged in. @param {boolean} passive @param {State["cause"]} [cause] */
-  async function look(passive, cause) {
-    // The browser has a new key, on its way to some tab, only when it has arrived.
+  /** Ask the server who is logged in. @param {boolean} passive @param {State["cause"]} [cause] */
+  async function refresh(passive, cause) {
+    // While a tab waits for a new key, the browser still has the old one, which opens nothing.
     if (snapshot.user) await inTurn(() => renewal, "login/").catch(ignore);
     const asOf = stamp();
     const [{ user, session = null }, headers] = await exchange(endpoint("user/"), {
       headers: passive ? { "Session-Activity": "passive" } : {},
     });
     const now = Date.now();
-    // The clock of the server, which may be another: an answer is good for a difference of times.
+    // The clocks of server and browser may differ. So the time left is taken from the server's.
     const serverTime = Date.parse(/** @type {string} */ (headers.get("Date"))) || now;
     const endsAt = session ? now + Date.parse(session.expires_at) - serverTime : Infinity;
     publish({ user, session, cause, asOf, endsAt });
   }
 
-  const lookActively = shared(() => look(false));
-  const lookPassively = shared(() => look(true));
+  const refreshActively = shared(() => refresh(false));
+  const refreshPassively = shared(() => refresh(true));
 
   const user = async () => {
-    await lookActively();
+    await refreshActively();
     return snapshot.user; // which may be newer than that answer
   };
 
-  /** Look without its counting as activity, in one tab for all of them. */
-  async function check() {
+  /** Refresh passively in one tab, which tells the others. */
+  async function refreshForAllTabs() {
     const before = asOf;
     const turn = async () => {
-      if (asOf === before) await lookPassively();
-      await pause(50); // until the others, who wait for their turn, have heard
+      if (asOf === before) await refreshPassively();
+      await pause(50); // the tabs that wait for their turn get the message in this time
     };
     if (!navigator.locks) await pause(Math.random() * SECOND);
     return inTurn(turn);
@@ -361,24 +371,25 @@ export function createSessionClient({
 
   /** Take over what this tab has learned, and tell the others. @param {State} state */
   function publish(state) {
-    hear(state);
-    const others = new BroadcastChannel(nameOf());
+    takeOver(state);
+    const others = new BroadcastChannel(sharedName());
     others.postMessage(state);
     others.close();
   }
 
-  /** Take over what some tab has learned, unless it is old. @param {State} state */
-  function hear(state) {
-    // Known, or overtaken by something newer; or else the clock was put back.
+  /** Take over what some tab has learned, unless this one knows better. @param {State} state */
+  function takeOver(state) {
+    // A state that is much older is not old: the clock of the computer was put back.
     if (state.asOf <= asOf && state.asOf > asOf - MINUTE) return;
     const { user, session, cause } = state;
     const before = snapshot;
-    const reason = left() < 2 * SECOND ? kind() : "ended"; // the header Date has whole seconds
+    // Within 2 seconds, since the header Date has whole seconds.
+    const reason = timeLeft() < 2 * SECOND ? kindOfEnd() : "ended";
     const isAsBefore = session?.expires_at === before.session?.expires_at;
     const expiring = isAsBefore ? before.expiring : null;
     asOf = state.asOf;
     endsAt = state.endsAt ?? Infinity;
-    change({ status: user ? "authenticated" : "anonymous", user, session, expiring });
+    setSnapshot({ status: user ? "authenticated" : "anonymous", user, session, expiring });
     if (!user) {
       if (cause && before.status !== "anonymous") emit("logout");
       else if (before.user) emit("ended", { reason });
@@ -387,12 +398,12 @@ export function createSessionClient({
     } else if (before.session && session && before.session.user_ref !== session.user_ref) {
       emit("switched", { user });
     }
-    if (!snapshot.expiring && left() <= warning) warn();
+    if (!snapshot.expiring && timeLeft() <= warning) warn();
     schedule();
   }
 
   /** @param {Snapshot} next */
-  function change(next) {
+  function setSnapshot(next) {
     if (JSON.stringify(next) === JSON.stringify(snapshot)) return;
     snapshot = next;
     emit("change");
@@ -403,39 +414,40 @@ export function createSessionClient({
 
   /** @param {string} name @param {(detail: any) => void} listener */
   function on(name, listener) {
-    if (typeof document === "undefined") return ignore; // on a server that renders pages
+    if (typeof document === "undefined") return ignore; // a server renders the page
     const call = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
     events.addEventListener(name, call);
-    start();
+    startWatching();
     return () => events.removeEventListener(name, call);
   }
 
-  // Expiry, by the clock of the server.
+  // Expiry.
 
-  const left = () => endsAt - Date.now();
+  const timeLeft = () => endsAt - Date.now();
 
-  const kind = () =>
+  const kindOfEnd = () =>
     snapshot.session?.expires_at === snapshot.session?.idle_expires_at ? "idle" : "absolute";
 
   function warn() {
-    const expiring = { secondsLeft: Math.max(0, Math.round(left() / SECOND)), kind: kind() };
-    change({ ...snapshot, expiring: /** @type {Expiring} */ (expiring) });
+    const secondsLeft = Math.max(0, Math.round(timeLeft() / SECOND));
+    const expiring = { secondsLeft, kind: kindOfEnd() };
+    setSnapshot({ ...snapshot, expiring: /** @type {Expiring} */ (expiring) });
     emit("expiring", expiring);
   }
 
-  const due = () => left() - (snapshot.expiring ? 0 : warning);
+  const timeToWarningOrEnd = () => timeLeft() - (snapshot.expiring ? 0 : warning);
 
-  /** @param {number} [soonest] */
+  /** Set the timer for the warning or the end. @param {number} [soonest] In milliseconds. */
   function schedule(soonest = SECOND) {
     clearTimeout(timer);
-    const wait = Math.min(Math.max(due(), soonest), LONGEST_TIMEOUT);
-    if (watch) timer = setTimeout(whenDue, wait);
+    const wait = Math.min(Math.max(timeToWarningOrEnd(), soonest), LONGEST_TIMEOUT);
+    if (watcher) timer = setTimeout(warnOrEnd, wait);
   }
 
-  /** Another tab or device may have made the session last longer, or end: so ask before saying it. */
-  async function whenDue() {
+  /** Ask the server first: another tab may have prolonged the session, or somebody has ended it. */
+  async function warnOrEnd() {
     try {
-      if (due() <= 0) await check();
+      if (timeToWarningOrEnd() <= 0) await refreshForAllTabs();
       schedule();
     } catch {
       if (snapshot.session && !snapshot.expiring) warn();
@@ -445,51 +457,51 @@ export function createSessionClient({
 
   // Tabs.
 
-  /** The name of what tabs share: of the channel, and of a lock. */
-  const nameOf = (what = "") => `session-auth ${endpoint(what)}`;
+  /** The name of the channel that all tabs share, or of a lock. */
+  const sharedName = (what = "") => `session-auth ${endpoint(what)}`;
 
   /**
-   * Do `turn` when no other tab is at it; at once in pages without HTTPS, which have no locks.
+   * Call `turn` while no other tab is in its own. Without HTTPS, browsers have no locks for this.
    *
    * @param {() => any} turn
-   * @param {"login/"} [what] For what gives the session a new key.
+   * @param {"login/"} [what] The lock for calls that give the session a new key.
    * @returns {Promise<any>}
    */
   const inTurn = async (turn, what) =>
-    navigator.locks ? navigator.locks.request(nameOf(what), turn) : turn();
+    navigator.locks ? navigator.locks.request(sharedName(what), turn) : turn();
 
-  function open() {
-    channel = new BroadcastChannel(nameOf());
+  function openChannel() {
+    channel = new BroadcastChannel(sharedName());
     channel.onmessage = ({ data }) => {
-      if (isState(data)) hear(data);
+      if (isState(data)) takeOver(data);
     };
   }
 
-  function start() {
-    if (watch) return;
-    watch = new AbortController();
+  function startWatching() {
+    if (watcher) return;
+    watcher = new AbortController();
     for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
-      addEventListener(name, wake, { signal: watch.signal });
+      addEventListener(name, onPageEvent, { signal: watcher.signal });
     }
-    open();
+    openChannel();
     if (asOf) schedule();
-    else lookActively().catch(() => schedule(RETRY));
+    else refreshActively().catch(() => schedule(RETRY));
   }
 
   /** @param {{ type: string, persisted?: boolean }} event */
-  function wake({ type, persisted }) {
+  function onPageEvent({ type, persisted }) {
     // An open channel may keep a page out of the back/forward cache.
     if (type === "pagehide") channel?.close();
     else if (persisted) {
-      open();
-      lookPassively().catch(ignore); // at once: it may show a user who has logged out
+      openChannel();
+      refreshPassively().catch(ignore); // at once: the page may show a user who has logged out
     } else if (!document.hidden && Date.now() - asOf > MINUTE) {
-      (asOf ? check : lookActively)().catch(ignore);
+      (asOf ? refreshForAllTabs : refreshActively)().catch(ignore);
     }
   }
 
-  const gone = () => {
-    told = undefined;
+  const publishLogout = () => {
+    answeredToken = undefined;
     publish({ user: null, session: null, cause: "logout", asOf: stamp() });
   };
 
@@ -497,7 +509,7 @@ export function createSessionClient({
     login: (credentials) => renew("login/", credentials, "login"),
     async logout() {
       await post("logout/");
-      gone();
+      publishLogout();
     },
     user,
     extend: user,
@@ -508,13 +520,13 @@ export function createSessionClient({
       (await post("password/reset/", account, { anyone: true })).message,
     async confirmPasswordReset({ newPassword, ...link }) {
       await post("password/reset/confirm/", { ...link, new_password: newPassword }, { anyone: true });
-      if (snapshot.user) await lookPassively().catch(ignore);
+      if (snapshot.user) await refreshPassively().catch(ignore);
     },
     sessions: {
       list: async () => (await ask("sessions/")).sessions,
       async end(id) {
         await ask(`sessions/${encodeURIComponent(id)}/`, { method: "DELETE" });
-        if (id === snapshot.session?.id) gone();
+        if (id === snapshot.session?.id) publishLogout();
       },
       endOthers: async () => (await ask("sessions/", { method: "DELETE" })).ended,
     },
@@ -530,9 +542,9 @@ export function createSessionClient({
       };
     },
     close() {
-      watch?.abort();
+      watcher?.abort();
       channel?.close();
-      watch = undefined;
+      watcher = undefined;
       clearTimeout(timer);
     },
   };
@@ -541,21 +553,26 @@ export function createSessionClient({
 const ignore = () => {};
 
 /**
- * Let calls at the same time share one `ask()`.
+ * Return a function like `call` that, while a call of it is under way, returns the same promise.
  *
  * @template T
- * @param {() => Promise<T>} ask
+ * @param {() => Promise<T>} call
  */
-function shared(ask) {
+function shared(call) {
   /** @type {Promise<T> | undefined} */
-  let asking;
-  return () => (asking ??= ask().finally(() => (asking = undefined)));
+  let promise;
+  return () => (promise ??= call().finally(() => (promise = undefined)));
 }
 
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Other versions of this module may be open in other tabs. @param {any} data @returns {data is State} */
+/**
+ * Another tab may have another version of this module, and send other data.
+ *
+ * @param {any} data
+ * @returns {data is State}
+ */
 function isState(data) {
   const { user, session, asOf, endsAt } = data ?? {};
   return (
@@ -577,17 +594,18 @@ function readCookie(names) {
 }
 
 /**
- * Wait for what `ask` starts, which others may wait for too, until the request's `signal` says stop.
+ * Call `start` and wait for its promise, until `signal` aborts the wait. What was started goes on:
+ * other requests may wait for it, too.
  *
  * @param {AbortSignal} signal
- * @param {() => Promise<any>} ask
+ * @param {() => Promise<any>} start
  * @returns {Promise<any>}
  */
-function unlessAborted(signal, ask) {
+function unlessAborted(signal, start) {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
-    ask().then(resolve, reject);
+    start().then(resolve, reject);
   });
 }
 
@@ -600,7 +618,7 @@ function unlessAborted(signal, ask) {
 function parse(text) {
   try {
     return JSON.parse(text);
-  } catch {} // then it is undefined
+  } catch {} // returns undefined
 }
 
 /**

@@ -19,7 +19,7 @@ export const sessionPlugin = {
   },
 };
 
-/** Return the client, and refs to what is known: `status`, `user`, `session` and `expiring`. */
+/** Return the client, and refs to the snapshot: `status`, `user`, `session` and `expiring`. */
 export function useSession() {
   const client = inject(CLIENT);
   if (!client) throw new Error("Call app.use(sessionPlugin, client) first.");
