@@ -1,4 +1,4 @@
-"""The tables: sessions and ended ones, stamps of users, guesses, known devices, and mails to send."""
+"""The tables: sessions, stamps of users, guesses, known devices, and mails to be sent."""
 
 from typing import TYPE_CHECKING, Any
 
