@@ -76,6 +76,9 @@ class BaseSessionStore(SessionBase):
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
 
+    user_key: str | None = None
+    """The key by which the request came into the session of a user, whatever has become of it."""
+
     _record: Record | None = None
     """The row as last loaded or saved."""
 
@@ -137,6 +140,8 @@ class BaseSessionStore(SessionBase):
                 self._record = record
                 self.touch_is_due = _is_due(record.last_seen_at, now)
                 self.state = State.STORED
+                if USER_ID_KEY in data:
+                    self.user_key = self.session_key
                 return data
             # Unless a request at the same time has found it alive by its own clock.
             if self.rows.remove_unseen(record):
@@ -153,8 +158,13 @@ class BaseSessionStore(SessionBase):
         )
 
     def create(self) -> None:
-        """Store this session under a new key, at once."""
-        self._session_key = new_session_key()
+        """Store this session under a new key, at once.
+
+        Under the key that it has already, if nothing is stored under that yet: whoever has noted it
+        after a login has noted the right one.
+        """
+        if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
+            self._session_key = new_session_key()
         self.save(must_create=True)
         self.modified = True
 
@@ -299,6 +309,7 @@ class BaseSessionStore(SessionBase):
         """
         successor = type(self)()
         successor.meta, successor._method = self.meta, method
+        successor.user_key = self.user_key
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
