@@ -99,10 +99,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         ending.REQUEST.set(None)
         session = getattr(request, "session", None)
-        if not isinstance(session, BaseSessionStore):
-            return super().process_response(request, response)
-        accessed = session.accessed
         try:
+            self._make_good(request)
+            if not isinstance(session, BaseSessionStore):
+                return super().process_response(request, response)
+            accessed = session.accessed
             step = self._settle(request, response, session)
         except (UpdateError, StoreUnavailable) as exc:
             return self._refuse(request, exc)
@@ -135,14 +136,17 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return error_response(SessionEnded())
         return None
 
-    def _settle(
-        self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
-    ) -> Step:
-        """Do what the store has to be asked for, and return which step it was."""
+    def _make_good(self, request: HttpRequest) -> None:
+        """Do again what the rollback of a view has undone, whatever the session is."""
         if throttling.GUESSES in request.META:
             throttling.make_good(request)
         if ending.IN_DOUBT in vars(request):
             ending.settle(request)
+
+    def _settle(
+        self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
+    ) -> Step:
+        """Do what the store has to be asked for, and return which step it was."""
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # looks the key up: one that opens nothing leaves the session empty
         step = _next_step(request, response, session)

@@ -428,12 +428,15 @@ class BaseSessionStore(SessionBase):
 
 def session_of(request: HttpRequest) -> BaseSessionStore:
     """Return ``request.session``, for what Django's own engines lack."""
-    if not isinstance(request.session, BaseSessionStore):
+    session = getattr(request, "session", None)
+    if not isinstance(session, BaseSessionStore):
         raise ImproperlyConfigured(
-            f"This needs an engine of session_auth, but SESSION_ENGINE is "
-            f"'{settings.SESSION_ENGINE}'. Set it to 'session_auth.engines.database'."
+            f"This needs a session of session_auth, but request.session is of the type "
+            f"{type(session).__name__} and SESSION_ENGINE is '{settings.SESSION_ENGINE}'. Set it "
+            f"to 'session_auth.engines.database', put session_auth.middleware.SessionMiddleware "
+            f"into MIDDLEWARE, and let nothing replace request.session."
         )
-    return request.session
+    return session
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
 
 from session_auth import events
 from session_auth.events import Event
@@ -28,6 +29,8 @@ from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, SessionInfo
 from session_auth.signals import EndReason, session_ended
 
+DEFAULT_ENGINE = "session_auth.engines.database"
+
 PROVEN_AT = "_session_auth_proven_at"
 """The attribute of a user whose credentials were checked: when the check began."""
 
@@ -37,7 +40,25 @@ AnyUser = AbstractBaseUser | AnonymousUser
 
 def rows() -> Rows:
     """Return the rows of the engine in use, for what needs no session of one's own."""
-    return cast("Rows", import_module(settings.SESSION_ENGINE).SessionStore.rows)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not hasattr(store, "rows"):
+        raise ImproperlyConfigured(
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', whose sessions can be neither listed "
+            f"nor ended. Set it to '{DEFAULT_ENGINE}'."
+        )
+    return cast("Rows", store.rows)
+
+
+def kept_rows() -> Rows:
+    """Return the rows of the engine in use; where that is none of ours, those of the default one.
+
+    For what must not wait until ours is set again: a session of a user who is deactivated while
+    the project has gone back to Django's engine must not be alive then.
+    """
+    try:
+        return rows()
+    except ImproperlyConfigured:
+        return cast("Rows", import_module(DEFAULT_ENGINE).SessionStore.rows)
 
 
 def list_sessions(user: AnyUser) -> list[SessionInfo]:
@@ -65,8 +86,9 @@ def end_session(
     """
     if user.pk is None or not is_session_id(session_id):
         return False
-    ended = rows().remove_of_user(user.pk, reason, only=session_id)
-    return bool(_told(ended, reason))
+    engine_rows = rows()
+    ended = engine_rows.remove_of_user(user.pk, reason, only=session_id)
+    return bool(_told(engine_rows, ended, reason))
 
 
 async def aend_session(
@@ -88,10 +110,7 @@ def end_sessions(
     that is in flight included. In a transaction it is a part of that. ``reason`` is what the log
     and the signal ``session_ended`` tell.
     """
-    if user.pk is None:
-        return 0
-    vars(user).pop(PROVEN_AT, None)  # whoever logs the user in after this begins anew
-    return end_sessions_of(user.pk, but=but, reason=reason)
+    return _end(rows(), user, but=but, reason=reason)
 
 
 async def aend_sessions(
@@ -104,14 +123,20 @@ async def aend_sessions(
     return await sync_to_async(end_sessions)(user, but=but, reason=reason)
 
 
+def end_kept_sessions(user: AnyUser, *, but: str | None = None, reason: EndReason) -> int:
+    """Do what ``end_sessions`` does, also where the project has gone back to Django's engine."""
+    return _end(kept_rows(), user, but=but, reason=reason)
+
+
 def end_sessions_of(user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
     """Do what ``end_sessions`` does, for a user of whom there may be no more than the key."""
-    return _told(rows().remove_of_user(user_id, reason, but=but), reason)
+    return _end_of(rows(), user_id, but=but, reason=reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:
     """End the sessions with these ids, whosever they are; return how many ended."""
-    return _told(rows().remove_ids(list(session_ids), reason), reason)
+    engine_rows = kept_rows()
+    return _told(engine_rows, engine_rows.remove_ids(list(session_ids), reason), reason)
 
 
 def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
@@ -133,13 +158,24 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     so no login waits for long. It also deletes records of ended sessions that are older than
     ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses on which nothing depends any more.
     """
-    pruned = prune_expired(rows(), batch=batch)
+    pruned = prune_expired(kept_rows(), batch=batch)
     prune_ended(batch=batch)
     prune_stamps(batch=batch)
     in_batches(partial(counts.prune, at_most=batch))
     return pruned
 
 
-def _told(ended: list[Record], reason: EndReason) -> int:
-    announce(rows(), ended, reason)
+def _end(engine_rows: Rows, user: AnyUser, *, but: str | None = None, reason: EndReason) -> int:
+    if user.pk is None:
+        return 0
+    vars(user).pop(PROVEN_AT, None)  # whoever logs the user in after this begins anew
+    return _end_of(engine_rows, user.pk, but=but, reason=reason)
+
+
+def _end_of(engine_rows: Rows, user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
+    return _told(engine_rows, engine_rows.remove_of_user(user_id, reason, but=but), reason)
+
+
+def _told(engine_rows: Rows, ended: list[Record], reason: EndReason) -> int:
+    announce(engine_rows, ended, reason)
     return len(ended)
