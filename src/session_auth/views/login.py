@@ -25,6 +25,8 @@ class LoginView(FormView):
     hold, and ``remember``. Where users log in by e-mail, ``email`` will do for ``username``.
     """
 
+    login_required = False
+
     form_class: type[Form] = AuthenticationForm
     name_field: str = ""
     """The field of the login name, at which guesses are counted; the usual ones are found."""
@@ -96,6 +98,8 @@ class LoginView(FormView):
 class LogoutView(JSONView):
     """``POST logout/``: end the session; the same answer when there is none."""
 
+    login_required = False
+
     def post(self, request: HttpRequest) -> JsonResponse:
         read_json(request, {})
         flows.log_out(request)
@@ -104,6 +108,8 @@ class LogoutView(JSONView):
 
 class ReauthenticateView(JSONView):
     """``POST reauthenticate/``: prove the password again, for what asks for a recent login."""
+
+    login_required = False
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest) -> JsonResponse:

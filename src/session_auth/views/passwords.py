@@ -34,6 +34,8 @@ class NewPasswordView(FormView):
     once, as ``new_password``.
     """
 
+    login_required = False
+
     keys: Mapping[str, tuple[str, ...]] = {
         "new_password1": ("new_password",),
         "new_password2": ("new_password",),
@@ -94,6 +96,8 @@ class PasswordResetView(FormView):
 
     ``form_class`` finds the users and sends the links, as Django's ``PasswordResetForm`` does.
     """
+
+    login_required = False
 
     form_class: type[forms.Form] = PasswordResetForm
     required_fields = ("email",)

@@ -12,6 +12,8 @@ from session_auth.sessions.references import user_reference
 class UserView(JSONView):
     """``GET user/``: who is logged in, and the session by which they are."""
 
+    login_required = False
+
     def get(self, request: HttpRequest) -> JsonResponse:
         if not request.user.is_authenticated:
             return json_response({"user": None})
