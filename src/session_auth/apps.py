@@ -1,4 +1,6 @@
-from django.apps import AppConfig
+from importlib import import_module
+
+from django.apps import AppConfig, apps
 from django.contrib.auth import user_logged_in, user_logged_out, user_login_failed
 from django.core.checks import Tags, register
 from django.db.models.signals import post_save, pre_delete
@@ -26,6 +28,8 @@ class SessionAuthConfig(AppConfig):
         user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
         caching.keep_pages_of_users_out()
+        if apps.is_installed("drf_spectacular"):
+            import_module("session_auth.contrib.spectacular")  # which registers what is in it
         for check in checks.ALWAYS:
             register(check, Tags.security)
         for check in checks.DEPLOY:
