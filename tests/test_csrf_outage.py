@@ -97,11 +97,24 @@ def test_the_token_of_a_visitor_passes_once_the_store_is_back(
     assert browser.call("POST", NOTE, headers={"X-CSRFToken": token}).status_code == 200
 
 
-def test_a_user_without_a_csrf_cookie_gets_the_right_one_once_the_store_is_back(
+def test_a_user_without_a_csrf_cookie_gets_the_right_token_while_the_store_is_down(
     alice: User, browser: ApiClient
 ) -> None:
     browser.log_in()
     lose_csrf_cookie(browser)
+
+    with unreachable_database():
+        token = browser.get("/form/").content.decode()
+
+    assert browser.csrf_token() == csrf_secret(browser.session_key())
+    assert browser.call("POST", NOTE, headers={"X-CSRFToken": token}).status_code == 200
+
+
+def test_a_user_with_a_planted_csrf_cookie_gets_the_right_one_once_the_store_is_back(
+    alice: User, browser: ApiClient
+) -> None:
+    browser.log_in()
+    plant_csrf_cookie(browser)
     with unreachable_database():
         token = browser.get("/form/").content.decode()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
-from django.contrib.auth import SESSION_KEY, alogin
+from django.contrib.auth import SESSION_KEY, alogin, login
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DjangosStore
@@ -95,6 +95,43 @@ def test_clearing_a_session_empties_its_row() -> None:
     same.save()
 
     assert data_of(session) == {"c": 3}
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_key_that_was_noted_after_a_login_is_the_one_that_is_stored(
+    rf: RequestFactory, alice: User, flushed: bool
+) -> None:
+    """Packages note it, and then call ``create()`` where it opens nothing yet."""
+    request = rf.get("/")
+    request.session = SessionStore()
+    if flushed:
+        request.session.flush()
+    login(request, alice, backend="session_auth.backends.ModelBackend")
+    noted = request.session.session_key
+
+    assert not request.session.exists(str(noted))
+    request.session.create()
+
+    assert request.session.session_key == noted
+    assert request.session.exists(str(noted))
+
+
+@pytest.mark.parametrize("key", [None, new_session_key()])
+def test_create_takes_no_key_from_a_client(key: str | None) -> None:
+    session = SessionStore(key)
+
+    session.create()
+
+    assert session.session_key not in (None, key)
+
+
+def test_create_gives_a_stored_session_another_key() -> None:
+    session = stored(cart=1)
+    key = session.session_key
+
+    session.create()
+
+    assert session.session_key != key
 
 
 def test_must_create_refuses_a_key_that_is_taken() -> None:

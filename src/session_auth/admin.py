@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_value
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db import router
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,8 @@ from session_auth.models import EndedSession, GuessCount, Session
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.values import SessionInfo
 from session_auth.signals import EndReason
+
+FOUND_USERS = 500
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -45,22 +48,48 @@ class SessionAdmin(ReadOnlyAdmin):
         "passive_seen_at",
         "expires_at",
     )
-    list_display = ("short_id", "user", "ip", "user_agent", "last_seen_at", "expires_at")
+    list_display = ("short_id", "of_user", "ip", "user_agent", "last_seen_at", "expires_at")
     list_filter = ("last_seen_at", ("user", admin.EmptyFieldListFilter))
-    list_select_related = ("user",)
+    list_select_related = ()  # get_queryset() sees to it
     ordering = ("-last_seen_at",)
 
     @admin.display(description=_("session id"), ordering="id")
     def short_id(self, session: Session) -> str:
         return f"{session.id[:8]}…"
 
+    @admin.display(description=_("user"), ordering="user_id", empty_value="-")
+    def of_user(self, session: Session) -> Any:
+        return session.user  # by a name of its own, since to sort by "user" joins the users
+
     @admin.display(description=_("proven by"))
     def proofs(self, session: Session) -> str:
         methods = SessionInfo.of(session).methods
         return ", ".join(f"{name} ({display_for_value(at, '')})" for name, at in methods.items())
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        """Return the sessions with their users: by a query of their own, if they are elsewhere."""
+        rows = super().get_queryset(request)
+        if _users_are_here():
+            return rows.select_related("user")
+        return rows.prefetch_related(Prefetch("user", queryset=_users()))
+
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("id", "ip", f"user__{get_user_model().USERNAME_FIELD}")
+        own = ("id", "ip")
+        return (*own, f"user__{_name_field()}") if _users_are_here() else own
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        """Return the sessions that match, if only by the name of a user who is elsewhere.
+
+        Of so many users at most that any database takes their keys in one statement.
+        """
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        if search_term and not _users_are_here():
+            users = _users().filter(**{f"{_name_field()}__icontains": search_term})
+            ids = list(users.values_list("pk", flat=True)[:FOUND_USERS])
+            found |= queryset.filter(user_id__in=ids)
+        return found, may_have_duplicates
 
     # The admin says "delete": we end the session, with its event and its signal.
 
@@ -118,3 +147,18 @@ class GuessCountAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[GuessCount], bool]:
         ids = throttling.row_ids(search_term.strip()) if search_term else []
         return queryset.filter(id__in=ids), False
+
+
+def _users() -> QuerySet[Any]:
+    """Return the users, from their database; a router proposes that of the session otherwise."""
+    users = get_user_model()
+    return users._base_manager.using(router.db_for_read(users))
+
+
+def _users_are_here() -> bool:
+    """Say whether sessions can be joined with their users."""
+    return _users().db == router.db_for_read(Session)
+
+
+def _name_field() -> str:
+    return str(get_user_model().USERNAME_FIELD)

@@ -1,4 +1,6 @@
-from django.apps import AppConfig
+from importlib import import_module
+
+from django.apps import AppConfig, apps
 from django.contrib.auth import get_user_model, user_logged_in, user_logged_out, user_login_failed
 from django.core.checks import Tags, register
 from django.core.signals import request_started
@@ -30,6 +32,8 @@ class SessionAuthConfig(AppConfig):
         user_logged_out.connect(csrf.follow_logout)
         request_started.connect(later.begin, dispatch_uid=later.__name__)
         caching.keep_pages_of_users_out()
+        if apps.is_installed("drf_spectacular"):
+            import_module("session_auth.contrib.spectacular")  # which registers what is in it
         for check in checks.ALWAYS:
             register(check, Tags.security)
         for check in checks.DEPLOY:

@@ -1,8 +1,8 @@
 """Is this request from our own pages? Three checks, and a sentence that says what to do."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -12,15 +12,14 @@ from django.core.exceptions import DisallowedHost, SynchronousOnlyOperation
 from django.http import HttpHeaders, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf as django_csrf
-from django.utils.crypto import constant_time_compare, get_random_string
-from django.utils.functional import SimpleLazyObject
+from django.utils.crypto import constant_time_compare
 from django.utils.http import is_same_domain
 
 from session_auth import events
 from session_auth.conf import cached_settings, get_conf
 from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed, StoreUnavailable
-from session_auth.keys import csrf_secret
+from session_auth.keys import csrf_secret, is_session_key
 from session_auth.signals import csrf_token_needed
 
 __all__ = ["verify"]
@@ -40,6 +39,38 @@ TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
 
 REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
 REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
+
+
+class SentSecret(str):
+    """The CSRF cookie of a browser whose session it does not follow from: a string, as in Django.
+
+    It is right for a visitor. A user needs that of their session instead, which has to be looked
+    up: not before somebody asks for a token. Then Django's ``get_token()`` goes through the
+    characters, one by one; nothing else does.
+    """
+
+    def __new__(cls, secret: str, request: HttpRequest) -> "SentSecret":
+        sent = super().__new__(cls, secret)
+        sent.request = request
+        return sent
+
+    request: HttpRequest
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the characters of the user's secret; of what was sent, where the store is down.
+
+        At worst, that gives a token that will be refused.
+        """
+        secret = None
+        with suppress(StoreUnavailable):
+            secret = _secret_of_user(self.request)
+        if secret is None:
+            return super().__iter__()
+        self.request.META["CSRF_COOKIE"] = secret
+        return iter(secret)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
 
 
 class CsrfChecks(django_csrf.CsrfViewMiddleware):
@@ -64,9 +95,9 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
             cached_settings.CSRF_COOKIE_NAME in request.COOKIES
             or cached_settings.SESSION_COOKIE_NAME in request.COOKIES
         ):
-            request.META["CSRF_COOKIE"] = _own_secret(request) or SimpleLazyObject(
-                partial(self._secret, request)  # which has to look the session up
-            )
+            secret = _own_secret(request) or self._secret(request)
+            if secret is not None:
+                request.META["CSRF_COOKIE"] = secret
         return None
 
     def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
@@ -111,30 +142,21 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
             super()._check_token(request)  # type: ignore[misc]  # not in the stubs
 
     def _get_secret(self, request: HttpRequest) -> str | None:
-        secret = None if settings.CSRF_USE_SESSIONS else _secret_of_user(request)
+        secret = None if settings.CSRF_USE_SESSIONS else _secret_at_arrival(request)
         if secret is None:
             secret = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
         return secret
 
-    def _secret(self, request: HttpRequest) -> str:
-        """Return the secret behind the tokens in the answer; no request is checked against it.
-
-        If the store is down, it is a visitor's secret, so that the page can be served. At worst,
-        the token is refused later.
-        """
-        secret = None
-        with suppress(StoreUnavailable):
-            secret = _secret_of_user(request)
-        if secret is None:
-            with suppress(django_csrf.InvalidTokenFormat):
-                secret = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
-        return secret or get_random_string(
-            django_csrf.CSRF_SECRET_LENGTH, django_csrf.CSRF_ALLOWED_CHARS
-        )
-
-    def _set_csrf_cookie(self, request: HttpRequest, response: HttpResponseBase) -> None:
-        request.META["CSRF_COOKIE"] = str(request.META["CSRF_COOKIE"])  # which may be lazy
-        super()._set_csrf_cookie(request, response)  # type: ignore[misc]  # not in the stubs
+    def _secret(self, request: HttpRequest) -> str | None:
+        """Return what the tokens of the answer follow from; no request is checked against it."""
+        sent = None
+        with suppress(django_csrf.InvalidTokenFormat):
+            sent = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
+        key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
+        if not is_session_key(key):
+            return sent
+        # Whoever has no secret yet may have that of their key, whatever it opens.
+        return csrf_secret(key) if sent is None else SentSecret(sent, request)
 
     def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
         raise error
@@ -226,18 +248,22 @@ def follow_session(request: HttpRequest) -> None:
         _use(request, csrf_secret(cast("str", request.session.session_key)))
 
 
-def follow_login(*, request: HttpRequest, **kwargs: Any) -> None:
+def follow_login(*, request: HttpRequest | None, **kwargs: Any) -> None:
     """Receive ``user_logged_in``: tokens in this very answer are for the new session."""
-    session: Any = getattr(request, "session", {})
-    if USER_ID_KEY in session and not settings.CSRF_USE_SESSIONS:
+    session = _own_session(request)
+    if request is None or session is None or settings.CSRF_USE_SESSIONS:
+        return
+    if USER_ID_KEY in session:
         if session.session_key is None:
             session.cycle_key()  # gives it a key already before it is saved
         follow_session(request)
 
 
-def follow_logout(*, request: HttpRequest, user: Any, **kwargs: Any) -> None:
+def follow_logout(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Receive ``user_logged_out``: the next user of the browser gets another token."""
-    if user is not None and not settings.CSRF_USE_SESSIONS:
+    if request is None or not hasattr(request, "META") or settings.CSRF_USE_SESSIONS:
+        return
+    if user is not None:
         django_csrf.rotate_token(request)
 
 
@@ -331,8 +357,27 @@ def _secret_of_user(request: HttpRequest) -> str | None:
     In an event loop, it is also ``None`` if the session is not loaded yet. At worst, the token in
     the answer is refused later.
     """
-    session: Any = getattr(request, "session", {})
-    try:
-        return csrf_secret(session.session_key) if USER_ID_KEY in session else None
-    except SynchronousOnlyOperation:
+    session = _own_session(request)
+    with suppress(SynchronousOnlyOperation):
+        if session is not None and USER_ID_KEY in session:
+            return csrf_secret(session.session_key)
+    return None
+
+
+def _secret_at_arrival(request: HttpRequest) -> str | None:
+    """Return what the tokens followed from of the user who was logged in when the request came.
+
+    Of a key that the session was given on the way to the view, as where ``RemoteUserMiddleware``
+    logs in, no page can know yet.
+    """
+    session = _own_session(request)
+    if session is None:
         return None
+    session.keys()  # loads it
+    return None if session.user_key is None else csrf_secret(session.user_key)
+
+
+def _own_session(request: HttpRequest | None) -> Any | None:
+    """Return the session if it is one of an engine of ours, whose key is a secret that lasts."""
+    session = getattr(request, "session", None)
+    return session if hasattr(request, "META") and hasattr(session, "user_key") else None

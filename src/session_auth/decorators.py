@@ -6,6 +6,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
@@ -65,7 +66,8 @@ def login_required(
 
     For sync and async function views, which may take an ``AuthenticatedHttpRequest``. For a class
     view use ``LoginRequiredMixin``, or this with Django's ``method_decorator`` on a handler or, if
-    the handlers are sync, on ``dispatch``.
+    the handlers are sync, on ``dispatch``. Django's ``LoginRequiredMiddleware`` leaves all of these
+    to this, but for a class of which a handler alone is decorated.
     """
     return _behind(require_login, view)
 
@@ -106,6 +108,7 @@ class LoginRequiredMixin:
     """
 
     @refuses_with_json
+    @login_not_required
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         dispatch: Callable[..., Any] = super().dispatch  # type: ignore[misc]  # of the view beside it
         if self.view_is_async:  # type: ignore[attr-defined]  # likewise
@@ -155,4 +158,4 @@ def _behind(door: Callable[[HttpRequest], object], view: Callable[..., Any]) -> 
                 return error_response(error)
             return view(request, *args, **kwargs)
 
-    return refuses_with_json(guarded)
+    return refuses_with_json(login_not_required(guarded))  # not by LoginRequiredMiddleware, too

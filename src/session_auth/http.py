@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
 
 from django import forms
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import NON_FIELD_ERRORS, ImproperlyConfigured, RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
@@ -274,6 +275,16 @@ class JSONView(View):
     It makes the CSRF check itself. So the check is made even if ``CsrfViewMiddleware`` is missing,
     and a refusal is JSON, whichever middleware is installed.
     """
+
+    login_required = True
+    """What Django's ``LoginRequiredMiddleware`` asks: ``False`` where the view itself says who may
+    come in, by ``require_login()`` say, and answers others as the error contract has it."""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        view = super().as_view(**initkwargs)
+        is_asked: bool = initkwargs.get("login_required", cls.login_required)
+        return view if is_asked else login_not_required(view)
 
     # Not in the transaction of ATOMIC_REQUESTS: a session that has ended must stay so, whatever
     # fails later.

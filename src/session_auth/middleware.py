@@ -105,10 +105,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         ending.REQUEST.set(None)
         session = getattr(request, "session", None)
-        if not isinstance(session, BaseSessionStore):
-            return super().process_response(request, response)
-        accessed = session.accessed
         try:
+            if _may_be_undone(request):
+                _make_good(request)
+            if not isinstance(session, BaseSessionStore):
+                return super().process_response(request, response)
+            accessed = session.accessed
             step = self._settle(request, response, session)
         except (UpdateError, StoreUnavailable) as exc:
             return self._refuse(request, exc)
@@ -159,9 +161,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def _settle(
         self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
     ) -> Step:
-        """Do all that needs the store, and return the step that was done with the session."""
-        if _may_be_undone(request):
-            _make_good(request)
+        """Save or touch the session if that is due, and return the step that was taken."""
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # loads it: after that, a key that opens nothing is an empty session
         step = _next_step(request, response, session)

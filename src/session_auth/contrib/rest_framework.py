@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from rest_framework import authentication, exceptions, permissions, views
+from django.utils.module_loading import import_string
+from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -78,15 +79,27 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """
     if isinstance(exc, exceptions.NotAuthenticated):
         exc = _reason(exc, context["request"])
-    if isinstance(exc, SessionAuthError):
-        views.set_rollback()
-        response = Response(error_body(exc), status=exc.status, headers=dict(exc.headers))
-    elif (response := views.exception_handler(exc, context)) is not None:
-        response.data = _body(exc, response.data)
-    else:
+    # Imported late: REST framework's views ask for the classes of this module while they are made.
+    default_handler = import_string(api_settings.defaults["EXCEPTION_HANDLER"])
+    refusal = _refusal(exc) if isinstance(exc, SessionAuthError) else exc
+    response: Response | None = default_handler(refusal, context)
+    if response is None:
         return None
+    if isinstance(exc, SessionAuthError):
+        response.data = error_body(exc)
+        for name, value in exc.headers.items():
+            response.headers[name] = value
+    else:
+        response.data = _body(exc, response.data)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _refusal(error: SessionAuthError) -> exceptions.APIException:
+    """Return ``error`` as REST framework has it, which also rolls its transaction back."""
+    refusal = exceptions.APIException(error.message, error.code)
+    refusal.status_code = error.status
+    return refusal
 
 
 def _reason(exc: Exception, request: Request) -> Exception:

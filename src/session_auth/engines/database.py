@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from inspect import getattr_static
 from itertools import chain
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import CreateError
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -171,6 +173,24 @@ class SessionStore(BaseSessionStore):
     """
 
     rows = DatabaseRows()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raise ``ImproperlyConfigured`` for Django's recipe of a model of one's own.
+
+        Session and user are fetched by a statement that is made for our model. Without a word, the
+        rows would go there all the same.
+        """
+        super().__init_subclass__(**kwargs)
+        own = [name for name in ("create_model_instance", "model") if hasattr(cls, name)]
+        if getattr_static(cls, "get_model_class") is not vars(SessionStore)["get_model_class"]:
+            own.append("get_model_class")
+        if own:
+            raise ImproperlyConfigured(
+                f"{cls.__module__}.{cls.__qualname__} has '{own[0]}' of its own, but its rows are "
+                f"always those of session_auth.models.Session. Remove it: that model knows the "
+                f"user of each session already, and what else belongs to a session can be kept in "
+                f"request.session, or in a model of yours by the id that request.session.info has."
+            )
 
     @classmethod
     def get_model_class(cls) -> type[Session]:

@@ -78,6 +78,9 @@ class BaseSessionStore(SessionBase):
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
 
+    user_key: str | None = None
+    """The key by which the request came into the session of a user, whatever has become of it."""
+
     _record: Record | None = None
     """The row as last loaded or saved."""
 
@@ -140,6 +143,8 @@ class BaseSessionStore(SessionBase):
                 self._record = record
                 self.touch_is_due = _is_due(record.last_seen_at, now)
                 self.state = State.STORED
+                if USER_ID_KEY in data:
+                    self.user_key = self.session_key
                 return data
             # Not removed if another request, whose clock is behind, has used it meanwhile.
             if self.rows.remove_unseen(record):
@@ -157,8 +162,13 @@ class BaseSessionStore(SessionBase):
         )
 
     def create(self) -> None:
-        """Store this session under a new key, at once."""
-        self._session_key = new_session_key()
+        """Store this session under a new key, at once.
+
+        Under the key that it has already, if nothing is stored under that yet: whoever has noted it
+        after a login has noted the right one.
+        """
+        if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
+            self._session_key = new_session_key()
         self.save(must_create=True)
         self.modified = True
 
@@ -304,6 +314,7 @@ class BaseSessionStore(SessionBase):
         """
         successor = type(self)()
         successor.meta, successor._method = self.meta, method
+        successor.user_key = self.user_key
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
@@ -425,14 +436,17 @@ class BaseSessionStore(SessionBase):
 def session_of(request: HttpRequest) -> BaseSessionStore:
     """Return ``request.session``, which must be one of this package.
 
-    Raises ``ImproperlyConfigured`` if another engine made it.
+    Raises ``ImproperlyConfigured`` if another engine made it, or if there is none.
     """
-    if not isinstance(request.session, BaseSessionStore):
+    session = getattr(request, "session", None)
+    if not isinstance(session, BaseSessionStore):
         raise ImproperlyConfigured(
-            f"This needs an engine of session_auth, but SESSION_ENGINE is "
-            f"'{settings.SESSION_ENGINE}'. Set it to 'session_auth.engines.database'."
+            f"This needs a session of session_auth, but request.session is of the type "
+            f"{type(session).__name__} and SESSION_ENGINE is '{settings.SESSION_ENGINE}'. Set it "
+            f"to 'session_auth.engines.database', put session_auth.middleware.SessionMiddleware "
+            f"into MIDDLEWARE, and let nothing replace request.session."
         )
-    return request.session
+    return session
 
 
 @lru_cache

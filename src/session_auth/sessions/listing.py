@@ -11,6 +11,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
 from session_auth import events
@@ -30,13 +31,37 @@ from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, SessionInfo
 from session_auth.signals import EndReason, session_ended
 
+DEFAULT_ENGINE = "session_auth.engines.database"
+
+
 AnyUser = AbstractBaseUser | AnonymousUser
 """What ``request.user`` may be. An ``AnonymousUser`` has no sessions."""
 
 
 def rows() -> Rows:
-    """Return the rows of the engine that ``SESSION_ENGINE`` names."""
-    return cast("Rows", import_module(settings.SESSION_ENGINE).SessionStore.rows)
+    """Return the rows of the engine that ``SESSION_ENGINE`` names.
+
+    Raises ``ImproperlyConfigured`` if it is not one of this package.
+    """
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not hasattr(store, "rows"):
+        raise ImproperlyConfigured(
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', whose sessions can be neither listed "
+            f"nor ended. Set it to '{DEFAULT_ENGINE}'."
+        )
+    return cast("Rows", store.rows)
+
+
+def kept_rows() -> Rows:
+    """Return ``rows()``; where the engine is none of this package, those of the default one.
+
+    A project may have gone back to Django's engine for a while. The sessions of a user who is
+    deactivated meanwhile must not be alive when ours is set again.
+    """
+    try:
+        return rows()
+    except ImproperlyConfigured:
+        return cast("Rows", import_module(DEFAULT_ENGINE).SessionStore.rows)
 
 
 def list_sessions(user: AnyUser) -> list[SessionInfo]:
@@ -64,8 +89,8 @@ def end_session(
     """
     if user.pk is None or not is_session_id(session_id):
         return False
-    ended = rows().remove_of_user(user.pk, reason, only=session_id)
-    return bool(_announced(ended, reason))
+    store = rows()
+    return bool(_announced(store, store.remove_of_user(user.pk, reason, only=session_id), reason))
 
 
 async def aend_session(
@@ -87,10 +112,7 @@ def end_sessions(
     has not stored its session yet. Inside a transaction, it is part of that transaction. ``reason``
     goes into the log and the signal ``session_ended``.
     """
-    if user.pk is None:
-        return 0
-    vars(user).pop(counts.PROVEN_SINCE, None)  # or a later login with this object would be void
-    return end_sessions_of(user.pk, but=but, reason=reason)
+    return _end(rows(), user, but=but, reason=reason)
 
 
 async def aend_sessions(
@@ -115,14 +137,20 @@ def end_sessions_of_users(
     return sum(end_sessions_of(user_id, reason=reason) for user_id in ids)
 
 
+def end_kept_sessions(user: AnyUser, *, but: str | None = None, reason: EndReason) -> int:
+    """Do what ``end_sessions`` does, also where the project has gone back to Django's engine."""
+    return _end(kept_rows(), user, but=but, reason=reason)
+
+
 def end_sessions_of(user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
     """Do what ``end_sessions`` does, for the user with this primary key."""
-    return _announced(rows().remove_of_user(user_id, reason, but=but), reason)
+    return _end_of(rows(), user_id, but=but, reason=reason)
 
 
 def end_by_ids(session_ids: Iterable[str], *, reason: EndReason) -> int:
     """End the sessions with these ids, of any users; return how many ended."""
-    return _announced(rows().remove_ids(list(session_ids), reason), reason)
+    store = kept_rows()
+    return _announced(store, store.remove_ids(list(session_ids), reason), reason)
 
 
 def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
@@ -144,7 +172,7 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     took, so that no login waits for long. It also deletes records of ended sessions that are older
     than ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses that no longer matter.
     """
-    pruned = prune_expired(rows(), batch=batch)
+    pruned = prune_expired(kept_rows(), batch=batch)
     prune_ended(batch=batch)
     prune_stamps(batch=batch)
     in_batches(partial(counts.prune, at_most=batch))
@@ -152,6 +180,17 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     return pruned
 
 
-def _announced(ended: list[Record], reason: EndReason) -> int:
-    announce(rows(), ended, reason)
+def _end(store: Rows, user: AnyUser, *, but: str | None = None, reason: EndReason) -> int:
+    if user.pk is None:
+        return 0
+    vars(user).pop(counts.PROVEN_SINCE, None)  # or a later login with this object would be void
+    return _end_of(store, user.pk, but=but, reason=reason)
+
+
+def _end_of(store: Rows, user_id: Any, *, but: str | None = None, reason: EndReason) -> int:
+    return _announced(store, store.remove_of_user(user_id, reason, but=but), reason)
+
+
+def _announced(store: Rows, ended: list[Record], reason: EndReason) -> int:
+    announce(store, ended, reason)
     return len(ended)

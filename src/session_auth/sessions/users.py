@@ -31,7 +31,7 @@ from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
-from session_auth.sessions.listing import end_sessions, end_sessions_of
+from session_auth.sessions.listing import end_kept_sessions, end_sessions_of
 from session_auth.sessions.values import State
 from session_auth.signals import EndReason
 from session_auth.stores import Boundary
@@ -82,7 +82,8 @@ def require_login(request: HttpRequest) -> _User:
             "Log in first. If you have, the request carried no session cookie: call fetch() with "
             "credentials: 'same-origin'."
         )
-    raise SessionEnded if request.session.session_key is None else NotAuthenticated
+    is_over = getattr(request.session, "session_key", None) is None
+    raise SessionEnded if is_over else NotAuthenticated
 
 
 def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
@@ -189,15 +190,15 @@ def end_sessions_of_changed_user(
     if created:
         return
     if _may_not_log_in(instance):
-        end_sessions(instance, reason=EndReason.DEACTIVATED)
+        end_kept_sessions(instance, reason=EndReason.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # as set_password() leaves it
         own = _own_session_id(instance.pk)
-        end_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
+        end_kept_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
 
 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
     """Receive ``pre_delete`` of users: all their sessions end."""
-    end_sessions(instance, reason=EndReason.DELETED)
+    end_kept_sessions(instance, reason=EndReason.DELETED)
 
 
 def models_of_users() -> list[type[Model]]:

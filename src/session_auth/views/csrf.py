@@ -11,6 +11,8 @@ from session_auth.http import JSONView, error_response, json_response, wants_jso
 class CsrfView(JSONView):
     """``GET csrf/``: the CSRF cookie, and the token for scripts that cannot read the cookie."""
 
+    login_required = False
+
     def get(self, request: HttpRequest) -> JsonResponse:
         return json_response({"csrfToken": get_token(request)})
 

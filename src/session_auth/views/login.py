@@ -27,6 +27,8 @@ class LoginView(FormView):
     instead of ``username``.
     """
 
+    login_required = False
+
     form_class: type[Form] = AuthenticationForm
     name_field: str = ""
     """The field of the login name, for which guesses are counted; usual names need not be set."""
@@ -99,6 +101,8 @@ class LoginView(FormView):
 class LogoutView(JSONView):
     """``POST logout/``: end the session; the same answer when there is none."""
 
+    login_required = False
+
     def post(self, request: HttpRequest) -> JsonResponse:
         read_json(request, {})
         flows.log_out(request)
@@ -107,6 +111,8 @@ class LogoutView(JSONView):
 
 class ReauthenticateView(JSONView):
     """``POST reauthenticate/``: prove the password again, for what asks for a recent login."""
+
+    login_required = False
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest) -> JsonResponse:

@@ -39,6 +39,8 @@ class NewPasswordView(MailingView):
     once, as ``new_password``.
     """
 
+    login_required = False
+
     keys: Mapping[str, tuple[str, ...]] = {
         "new_password1": ("new_password",),
         "new_password2": ("new_password",),
@@ -88,6 +90,8 @@ class PasswordResetView(MailingView):
 
     ``form_class`` finds the users and sends the links, as Django's ``PasswordResetForm`` does.
     """
+
+    login_required = False
 
     form_class: type[forms.Form] = PasswordResetForm
     required_fields = ("email",)

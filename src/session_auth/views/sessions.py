@@ -18,6 +18,8 @@ class SessionsView(JSONView):
     After a ``DELETE``, no other browser is a known device of the user any more.
     """
 
+    login_required = False
+
     def get(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_login(request)
         session_of(request).touch()
@@ -39,6 +41,8 @@ class SessionsView(JSONView):
 
 class SessionView(JSONView):
     """``DELETE sessions/ID/``: end one session of the user. To end the current one is a logout."""
+
+    login_required = False
 
     def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
         user = flows.require_recent_login(request)

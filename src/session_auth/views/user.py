@@ -12,6 +12,8 @@ from session_auth.sessions.references import user_reference
 class UserView(JSONView):
     """``GET user/``: who is logged in, and what the client may know of the session."""
 
+    login_required = False
+
     def get(self, request: HttpRequest) -> JsonResponse:
         if not request.user.is_authenticated:
             return json_response({"user": None})
