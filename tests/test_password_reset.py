@@ -163,7 +163,7 @@ def test_a_reset_ends_all_sessions_and_logs_nobody_in(
 def refused(response: Any) -> bool:
     return (response.status_code, response.json().get("fields")) == (
         400,
-        {"token": ["This link is not valid, or no longer."]},
+        {"token": ["This link is invalid or has expired."]},
     )
 
 

@@ -1,4 +1,4 @@
-"""Under ASGI a client that hangs up cancels its request, at whichever ``await`` it has come to."""
+"""Under ASGI, a client that hangs up cancels its request, at the ``await`` that it is at."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,16 +11,16 @@ Result = TypeVar("Result")
 async def finish(
     work: Coroutine[Any, Any, Result], *, may_stop: Callable[[], bool] = lambda: False
 ) -> Result:
-    """Await ``work`` to its end, also if who waits for it is cancelled, and only then raise that.
+    """Await ``work`` to its end even if the caller is cancelled; raise ``CancelledError`` after it.
 
-    Where ``may_stop()`` says so, ``work`` is cancelled, too, and may clean up before it ends.
+    If ``may_stop()`` is true then, ``work`` is cancelled, too, and may clean up before it ends.
     """
     context = copy_context()
     task = asyncio.create_task(work, context=context)
     cancelled = None
     while not task.done():
         try:
-            await asyncio.wait([task])  # which, unlike `await task`, cancels no task
+            await asyncio.wait([task])  # `await task` would cancel the task
         except asyncio.CancelledError as exc:
             cancelled = exc
             if may_stop():
@@ -31,5 +31,5 @@ async def finish(
     if cancelled is None:
         return task.result()
     if not task.cancelled():
-        task.exception()  # nobody waits for it: asyncio need not warn that nobody has looked
+        task.exception()  # or asyncio warns that nobody has looked at it
     raise cancelled

@@ -1,12 +1,13 @@
-"""What must happen after a commit, outside any request, whoever hangs up or is killed: mails.
+"""Mails: they must be sent after a commit, even if the client hangs up or the process is killed.
 
-Who has a reason for a mail calls ``post()``, in the transaction that makes the reason true. That
-writes a row. After the commit a thread of the process makes the mail and sends it, and deletes the
-row: so each mail is sent at least once. Of a process that was killed, others send what is left: the
-next one at its first request, ``manage.py send_mails``, and ``manage.py prune_sessions``.
+Code that has a reason for a mail calls ``post()``, in the same transaction as the change that is
+the reason. ``post()`` writes a row. After the commit, a thread of the process makes the mail, sends
+it, and deletes the row: so each mail is sent at least once. If the process is killed before that,
+others send the mail: the next process at its first request, ``manage.py send_mails``, or
+``manage.py prune_sessions``.
 
-A row holds what is needed to make the mail, and no secret: the link of a reset is made when its
-mail is.
+A row holds what is needed to make the mail, and no secret: the link of a reset is made together
+with its mail.
 """
 
 import json
@@ -35,17 +36,17 @@ from session_auth import stores
 from session_auth.models import PendingMail
 
 LEASE = timedelta(minutes=1)
-"""How long one process has a mail for itself, or until it is seen to be dead on this machine."""
+"""How long one process has a mail for itself, unless it is found dead on this machine before."""
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 """A mail that cannot be sent is tried again after a pause, which doubles each time."""
 
 GIVEN_UP_AFTER = timedelta(days=1)
-"""The last try is the first one that fails so long after the mail was posted."""
+"""A mail is given up at the first try that fails so long after it was posted."""
 
 FAULTS_BORNE = 10
-"""So often in a row the thread bears that the database cannot be asked, then it ends."""
+"""How often in a row the thread finds the database out of reach before it ends."""
 
 IN_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
 
@@ -53,7 +54,10 @@ logger = logging.getLogger("session_auth")
 
 
 senders: dict[str, Callable[..., None]] = {}
-"""Who makes a mail of each kind, and sends it: called with when it was posted, and its details."""
+"""For each kind of mail, the function that makes and sends it.
+
+It is called with the time at which the mail was posted, and with the details of the mail.
+"""
 
 
 def _alias() -> str:
@@ -83,9 +87,10 @@ def post(kind: str, *, earliest: timedelta = timedelta(0), **details: Any) -> in
 
 
 def hand_over(mail_id: int, deliver: Callable[[int], None], *, using: str) -> None:
-    """Have ``deliver`` called with the number, once the transaction of ``using`` is committed.
+    """Call ``deliver`` with the number, once the transaction of the database ``using`` commits.
 
-    If it fails, as where a queue cannot be reached, this process sends the mail itself.
+    If ``deliver`` fails, for example because a queue cannot be reached, this process sends the mail
+    itself.
     """
     call = partial(_deliver, mail_id, deliver)
     if stores.in_transaction(using):
@@ -97,8 +102,8 @@ def hand_over(mail_id: int, deliver: Callable[[int], None], *, using: str) -> No
 def wake(mail_id: int) -> None:
     """Let a thread of this process send the mail, and all others that are due.
 
-    A mail that is kept in memory, as in tests, is sent at once and by the caller: no thread sees
-    what a ``TestCase`` has written.
+    In tests, where mails are kept in memory, the caller sends it at once: another thread would not
+    see what a ``TestCase`` has written.
     """
     if not _is_in_memory():
         _worker().wake()
@@ -107,7 +112,7 @@ def wake(mail_id: int) -> None:
 
 
 def begin(**kwargs: Any) -> None:
-    """Receive the first request of this process: send what others have left."""
+    """Receive the first request of this process: send the mails that other processes have left."""
     request_started.disconnect(begin, dispatch_uid=__name__)
     if not _is_in_memory():
         _worker().wake()
@@ -116,8 +121,8 @@ def begin(**kwargs: Any) -> None:
 def send_mail(mail_id: int) -> None:
     """Send the mail with this number: for the task of a queue.
 
-    A no-op if it was sent, or is being sent. Raises what sending it raises, so that the queue can
-    try again; if it does not, the mail is sent with what is left.
+    A no-op if it was sent already, or is being sent. It raises what sending raises, so that the
+    queue can try again. If the queue does not, the mail is sent together with others that are left.
     """
     if mail := _claim(_mails().filter(pk=mail_id)):
         _send(mail)
@@ -126,7 +131,7 @@ def send_mail(mail_id: int) -> None:
 def send_left() -> tuple[int, int]:
     """Send each mail that waits, due or not; return how many were sent and how many failed.
 
-    Waits for those that another process is sending, which may have been killed over it.
+    It waits for mails that another process is sending: that process may have been killed.
     """
     sent = failed = 0
     for mail_id in list(_mails().order_by("pk").values_list("pk", flat=True)):
@@ -156,7 +161,7 @@ class Worker:
         with self._lock:
             self._is_wanted.set()
             if self._thread is None:
-                # A daemon keeps no process alive that is told to stop: the row outlives it.
+                # A daemon thread, which keeps no process alive: the row outlives the process.
                 thread = threading.Thread(target=self._run, name=__name__, daemon=True)
                 thread.start()
                 self._thread = thread
@@ -172,7 +177,7 @@ class Worker:
             self._is_wanted.wait(pause)
 
     def _send_due(self) -> float | None:
-        """Send what is due; return the seconds until more is, ``None`` if nothing is left."""
+        """Send the mails that are due; return the seconds until the next, or ``None``."""
         try:
             _release_of_the_dead(_mails())
             waiting = _mails().filter(attempts__gt=0)
@@ -188,7 +193,7 @@ class Worker:
             logger.exception("Mails could not be sent, since the database cannot be asked.")
             return FIRST_PAUSE.total_seconds() if self._faults < FAULTS_BORNE else None
         finally:
-            connections.close_all()  # this thread's; it may rest for long
+            connections.close_all()  # those of this thread, which may pause for long
         return pause
 
 
@@ -196,7 +201,7 @@ _the_worker = Worker()
 
 
 def _worker() -> Worker:
-    """Return the one of this process: a fork takes no thread along, and a lock as it stands."""
+    """Return the worker of this process: that of its parent has no thread here after a fork."""
     global _the_worker
     if _the_worker.pid != os.getpid():
         _the_worker = Worker()
@@ -213,11 +218,11 @@ def _deliver(mail_id: int, deliver: Callable[[int], None]) -> None:
 
 
 def _claim(mails: QuerySet[PendingMail]) -> PendingMail | None:
-    """Take one of these mails that nobody is sending; for a while nobody else gets it."""
+    """Take one of these mails that nobody is sending; nobody else gets it for a while."""
     now = timezone.now()
     free = mails.filter(claimed_until__lte=now)
     while (mail := free.order_by("due_at", "pk").first()) is not None:
-        # Each claim counts an attempt: who has seen an older count comes too late.
+        # Each claim counts an attempt. So a process that has read an older count updates nothing.
         seen = free.filter(pk=mail.pk, attempts=mail.attempts)
         lease = {"claimed_until": now + LEASE, "claimed_by": f"{_here()} {os.getpid()}"}
         if seen.update(attempts=F("attempts") + 1, **lease):
@@ -227,7 +232,7 @@ def _claim(mails: QuerySet[PendingMail]) -> PendingMail | None:
 
 
 def _release_of_the_dead(mails: QuerySet[PendingMail]) -> None:
-    """Let go what a process of this machine has claimed that is no more."""
+    """Release the mails that dead processes of this machine have claimed."""
     now = timezone.now()
     for row in mails.filter(claimed_until__gt=now):
         if _is_dead(row.claimed_by):
@@ -235,22 +240,22 @@ def _release_of_the_dead(mails: QuerySet[PendingMail]) -> None:
 
 
 def _here() -> str:
-    """Return a name for what numbers the processes here: a machine, or a container on it."""
-    numbering = Path("/proc/self/ns/pid")  # on Linux; elsewhere nobody is looked for
+    """Return a name for this machine or container, in which process ids are unique."""
+    numbering = Path("/proc/self/ns/pid")  # on Linux; elsewhere no process is taken for dead
     return f"{socket.gethostname()[:100]} {numbering.readlink()}" if numbering.is_symlink() else ""
 
 
 def _is_dead(process: str) -> bool:
-    """Say whether a process that had this name has surely gone, as far as this machine tells."""
+    """Say whether the process with this name ran on this machine, and has surely ended."""
     where, _, pid = process.rpartition(" ")
     if not where or where != _here():
         return False
     try:
-        os.kill(int(pid), 0)  # sends nothing
+        os.kill(int(pid), 0)  # sends no signal, only asks
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return True
-    except OSError:  # it is somebody else's, then
+    except OSError:  # another user's process has this id
         return False
     return state == "Z"  # a zombie
 
@@ -276,7 +281,7 @@ def _send(mail: PendingMail) -> None:
 
 
 def _put_back(mail: PendingMail) -> None:
-    """Have a mail that could not be sent tried again later, or give it up."""
+    """Let a mail that could not be sent be tried again later, or give it up."""
     now = timezone.now()
     ours = _mails().filter(pk=mail.pk, attempts=mail.attempts)
     if now >= mail.posted_at + GIVEN_UP_AFTER:
@@ -288,7 +293,7 @@ def _put_back(mail: PendingMail) -> None:
 
 
 def _seconds_until_due() -> float | None:
-    """Return when there is something to do again: a mail is due, or whoever has it may be dead."""
+    """Return when to look again: a mail is due, or the process that has claimed it may be dead."""
     at = _mails().aggregate(at=Min(Greatest("due_at", "claimed_until")))["at"]
     return None if at is None else max(0.1, (at - timezone.now()).total_seconds())
 
@@ -301,7 +306,7 @@ def _mails() -> QuerySet[PendingMail]:
 def _is_in_memory() -> bool:
     has_mailers = django.VERSION >= (6, 1)
     if has_mailers and not hasattr(settings, "MAILERS"):
-        return hasattr(mail, "outbox")  # not by the old setting, to read which is deprecated
+        return hasattr(mail, "outbox")  # reading the old setting is deprecated
     default = settings.MAILERS.get("default", {}) if has_mailers else {}
     backend = default.get("BACKEND") if has_mailers else settings.EMAIL_BACKEND
     return bool(backend == IN_MEMORY)

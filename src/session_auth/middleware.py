@@ -123,12 +123,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         return self.process_response(request, response)
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        """Answer, and finish what was begun, also if the client has hung up meanwhile.
+        """Answer, and finish what was begun even if the client has hung up meanwhile.
 
-        An unsafe request goes on to its end, but for an async view, which Django cancels.
+        An unsafe request goes on to its end, unless it is in an async view: Django cancels that.
         """
         if request.method in csrf.SAFE_METHODS:
-            return await self._answer(request)  # no task of its own, which costs time
+            return await self._answer(request)  # without a task of its own, which would cost time
         return await finish(self._answer(request), may_stop=partial(_has_async_view, request))
 
     async def _answer(self, request: HttpRequest) -> Any:
@@ -140,7 +140,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 return refusal
             response = await self.get_response(request)
         except CancelledError:
-            # The thread of a sync view goes on; this waits for it, since both have the same one.
+            # The thread of a sync view goes on. This runs in the same thread, and so after it.
             await finish(sync_to_async(_make_good_alone)(request))
             raise
         return await self.aprocess_response(request, response)
@@ -247,7 +247,7 @@ def _may_be_undone(request: HttpRequest) -> bool:
 
 
 def _make_good(request: HttpRequest) -> None:
-    """Do again what a rolled back view has undone."""
+    """Count guesses and end sessions again if the view's transaction was rolled back."""
     if throttling.GUESSES in request.META:
         throttling.make_good(request)
     if ending.IN_DOUBT in request.__dict__:
@@ -255,7 +255,7 @@ def _make_good(request: HttpRequest) -> None:
 
 
 def _make_good_alone(request: HttpRequest) -> None:
-    """Do so where no answer is to be given any more."""
+    """Do what ``_make_good`` does, if there will be no answer."""
     with suppress(StoreUnavailable):  # which is logged
         _make_good(request)
 
@@ -316,7 +316,7 @@ def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
 
 
 def _has_async_view(request: HttpRequest) -> bool:
-    """Say whether the request has come to an async view: those may be cancelled, and clean up."""
+    """Say whether the request is in an async view, which may be cancelled and can clean up."""
     match = request.resolver_match
     return match is not None and iscoroutinefunction(match.func)
 

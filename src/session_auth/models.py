@@ -160,22 +160,22 @@ class HashUpgrade(models.Model):
 
 
 class PendingMail(models.Model):
-    """A mail that is to be sent: see ``later``. No secret is in it, and it is gone once sent."""
+    """A mail to be sent: see ``later``. It holds no secret, and is deleted once it was sent."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32)
     details = models.TextField()
-    """JSON: what the mail is made from."""
+    """What the mail is made from, as JSON."""
 
     posted_at = models.DateTimeField()
     due_at = models.DateTimeField(db_index=True)
-    """When to try, or to try again."""
+    """When to send it, or to try again."""
 
     claimed_until = models.DateTimeField()
-    """Until then, one process has it for itself; in the past, if none has."""
+    """Until then, no other process sends it; a time in the past means that nobody has it."""
 
     claimed_by = models.CharField(max_length=150, blank=True)
-    """Which process that is, as far as another one on the same machine can look for it."""
+    """The process that has it, by a name with which others on the same machine can look for it."""
 
     attempts = models.PositiveIntegerField(default=0)
 

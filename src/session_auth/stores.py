@@ -169,7 +169,7 @@ class Boundary:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Go on as ``changes()`` does after ``error``, as ``asks_again()`` does for ``asks()``."""
+        """Go on as ``changes()`` does after ``error``, for a first call that had to be fast."""
         return self._go_on(_Retries(frozenset({Fault.CUT})), error, call, *args, **kwargs)
 
     def unavailable(self, error: Error) -> StoreUnavailable:

@@ -1,11 +1,11 @@
-"""Names of user agents that a person recognises, from what a browser says of itself."""
+"""Names of user agents that a person recognises, from the header of the browser."""
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-# Of the extra "user-agents", which may not be installed.
+# The library of the extra "user-agents", which may not be installed.
 parse: Callable[[str], Any] | None = (
     import_module("ua_parser").parse if find_spec("ua_parser") else None
 )
@@ -52,10 +52,10 @@ SYSTEMS = frozenset(
 
 
 def known_name(user_agent: str) -> str:
-    """Return a name such as "Firefox on Windows", of words that stand in this module; else "".
+    """Return a name such as "Firefox on Windows", made of words in this module, or "".
 
-    Of other user agents the library gives names that it has taken out of them: "Confirm at
-    evil.example bot", say.
+    For an unknown user agent, the library returns text out of it, which anybody can write: for
+    example "Confirm at evil.example bot".
     """
     if parse is None:
         return ""

@@ -79,7 +79,7 @@ def test_a_person_sets_a_password_that_they_have_forgotten(demo: Demo, folder: P
     page.goto(link)
     page.get_by_role("textbox", name="New password").fill("yet another horse")
     page.get_by_role("button", name="Set password").click()
-    expect(page.get_by_text("This link is not valid, or no longer.")).to_be_visible()
+    expect(page.get_by_text("This link is invalid or has expired.")).to_be_visible()
 
 
 def mailed_link(folder: Path, page: Page) -> str:

@@ -80,7 +80,7 @@ def _alias() -> str:
 
 
 STORE = Boundary("guesses", alias=_alias)
-"""What cannot be counted is no free guess, whatever the database says of it."""
+"""A guess that cannot be counted is not free: each error of the database is 503."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

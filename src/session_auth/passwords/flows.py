@@ -38,10 +38,10 @@ def change_password(
     Their other sessions end in the same transaction; this one goes on under a new key, with a new
     CSRF token. Raises ``InvalidRequest`` if the password was changed since the form looked at it,
     and ``SessionInterrupted`` if the session has ended since; then nothing has changed.
-    ``deliver`` has the mail sent, once all is committed.
+    ``deliver`` is called with the number of the mail, after the commit.
     """
     session = session_of(request)
-    REQUEST.set(request)  # whose session the receiver of the new password spares
+    REQUEST.set(request)  # the receiver of the new password keeps the session of this request
     with _replaced_password(request, form, stale_field="old_password", deliver=deliver) as user:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.prove(PASSWORD)
@@ -57,11 +57,12 @@ def reset_password(
     request: HttpRequest | None = None,
     deliver: Callable[[int], None] = later.wake,
 ) -> None:
-    """Give the user of a link the password of the valid ``form``; log nobody in, and tell by mail.
+    """Give the user of a link the password of the valid ``form``, and tell them by mail.
 
-    All their sessions end in the same transaction. Raises ``InvalidRequest`` if the password was
-    changed since the form looked at it, by this very link perhaps: then nothing has changed.
-    ``deliver`` has the mail sent, once all is committed; of ``request``, it tells the address.
+    Nobody is logged in by it. All sessions of the user end in the same transaction. Raises
+    ``InvalidRequest`` if the password was changed since the form looked at it, perhaps by this very
+    link; then nothing has changed. The mail names the address from which ``request`` came, if it is
+    given. ``deliver`` is called with the number of the mail, after the commit.
     """
     with _replaced_password(request, form, stale_field="token", deliver=deliver) as user:
         end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
@@ -87,7 +88,7 @@ def _replaced_password(
     stale_field: str,
     deliver: Callable[[int], None],
 ) -> Iterator[AbstractBaseUser]:
-    """Store the new password, and a mail that tells of it, in one transaction with the inside."""
+    """Store the new password, and a mail that tells of it, in one transaction with the block."""
     before = form.user.password
     user = form.save(commit=False)
     alias = router.db_for_write(get_user_model())

@@ -12,7 +12,7 @@ from session_auth.passwords.hashes import check_password
 
 
 class PasswordChangeForm(forms.PasswordChangeForm):
-    """Django's, but an upgrade of the old hash never undoes a change made at the same time."""
+    """Django's form, but an upgrade of the old hash never undoes a change at the same time."""
 
     def clean_old_password(self) -> str:
         old_password: str = self.cleaned_data["old_password"]
@@ -23,10 +23,10 @@ class PasswordChangeForm(forms.PasswordChangeForm):
 
 
 class PasswordResetForm(forms.PasswordResetForm):
-    """Django's, with links to ``SESSION_AUTH_PASSWORD_RESET_URL``: never to the Host of a request.
+    """Django's form, with links to ``SESSION_AUTH_PASSWORD_RESET_URL``, never to a request's Host.
 
-    The templates find the link as ``url``. A mail that cannot be sent raises, so that it is tried
-    again; Django's logs it.
+    The templates get the link as ``url``. If a mail cannot be sent, this raises, so that it is
+    tried again; Django's form only logs that.
     """
 
     def send_mail(

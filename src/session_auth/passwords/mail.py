@@ -27,16 +27,17 @@ NOTICE = "password_changed"
 LINKS = "password_reset"
 
 LONGEST_PAUSE_SECONDS = 0.5
-"""Within so many seconds, at no foreseeable time, a mail with a link is made and sent."""
+"""A mail with a link is made and sent after a random pause of at most so many seconds."""
 
 OTHER_DATABASE_PAUSE = timedelta(minutes=1)
-"""How long a notice waits whose row cannot be in the transaction that changes the password."""
+"""How long a notice waits if its row cannot be written in the transaction of the change."""
 
 
 def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | None:
-    """Let a user be told that their password was changed, and from where, if they have mail.
+    """Write down a mail that tells the user that their password was changed, and from where.
 
-    Call it in the transaction of the change, and ``later.hand_over()`` with what it returns.
+    Call it in the transaction of the change, and ``later.hand_over()`` with the number that it
+    returns. For a user without an e-mail address, that is ``None``.
     """
     address = getattr(user, user.get_email_field_name(), "")
     if not address:
@@ -47,7 +48,7 @@ def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | No
         NOTICE,
         earliest=OTHER_DATABASE_PAUSE if is_apart else timedelta(0),
         user_id=str(user.pk),
-        to=address,  # as it is now: whoever has changed the password may change the address next
+        to=address,  # as it is now: a thief who changed the password may change the address next
         ip=client.ip,
         user_agent=client.user_agent,
     )
@@ -56,10 +57,11 @@ def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | No
 def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
     """Let a link be sent to each user whom the valid ``form`` finds.
 
-    Writes one row, the same whether there is such a user. All else is done by another thread, a
-    little later: neither the answer nor the next request to the same worker tells by its time. The
-    form is made anew then, by the name of its class, with what its ``cleaned_data`` has of text,
-    numbers, true and false. ``deliver`` has the mails sent, once all is committed.
+    This writes one row, whether there is such a user or not. Another thread does the rest a little
+    later, so that neither the time of the answer nor that of the next request to the same worker
+    tells. For that, the form is made again by the name of its class; its ``cleaned_data`` has the
+    text, numbers and booleans that it has now, and nothing else. ``deliver`` is called with the
+    number of the mail, after the commit.
     """
     form_class = type(form)
     path = f"{form_class.__module__}.{form_class.__qualname__}"
@@ -74,9 +76,10 @@ def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
 
 
 def send_links(form: Any) -> None:
-    """Send a link to each user whom ``form`` finds; nothing to nobody if it is not valid.
+    """Send a link to each user whom ``form`` finds; send nothing if the form is not valid.
 
-    Which takes its time: ``post_links()`` has it done later. Raises what sending raises.
+    The time that this takes tells whether there is such a user: ``post_links()`` does it later.
+    Raises what sending raises.
     """
     if form.is_valid():
         _save(form)
@@ -92,9 +95,9 @@ def send_notice(
 ) -> None:
     """Tell a user by mail that their password was changed, and from where, if they have mail.
 
-    It goes to the address ``to``, or else to the user's own; not to a user who has been deleted. It
-    quotes nothing that a stranger wrote: of the user agent, it says what we have a name for. Raises
-    what sending raises.
+    The mail goes to the address ``to``, or else to the user's own; a deleted user gets none. It
+    quotes nothing that a stranger wrote: it names the user agent only if that is a known one.
+    Raises what sending raises.
     """
     user = get_user_model()._base_manager.filter(pk=user_id).first()
     address = to or getattr(user, get_user_model().get_email_field_name(), "")
@@ -104,7 +107,7 @@ def send_notice(
         "user": user,
         "changed_at": changed_at or timezone.now(),
         "ip": ip,
-        "device": known_name(user_agent),
+        "browser": known_name(user_agent),
     }
     subject = render_to_string("session_auth/password_changed_subject.txt", context)
     text = render_to_string("session_auth/password_changed_email.txt", context)

@@ -1,4 +1,4 @@
-"""New passwords: for the old one, or for a link."""
+"""New passwords: given the old one, or by a link."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,21 +21,21 @@ from session_auth.passwords import PasswordChangeForm, PasswordResetForm
 
 
 class MailingView(FormView):
-    """What has a mail sent, once the reason for it is committed."""
+    """A view that lets a mail be sent, after the change that it tells of is committed."""
 
     def deliver(self, mail_id: int) -> None:
-        """Have the mail sent, which is written down already: by a thread of this process.
+        """Let a thread of this process send the mail, which is written down already.
 
-        Override it to use a queue, whose task calls ``passwords.send_mail(mail_id)``.
+        Override it to use a queue whose task calls ``passwords.send_mail(mail_id)``.
         """
         later.wake(mail_id)
 
 
 class NewPasswordView(MailingView):
-    """What gives a user a new password, and tells them so by mail.
+    """A view that gives a user a new password, and tells them so by mail.
 
-    ``form_class`` is made with ``user`` and ``data``, as Django's ``SetPasswordForm`` is. Where it
-    wants the new password typed twice, in ``new_password1`` and ``new_password2``, the body has it
+    ``form_class`` is made with ``user`` and ``data``, as Django's ``SetPasswordForm`` is. If the
+    form wants the new password twice, in ``new_password1`` and ``new_password2``, the body has it
     once, as ``new_password``.
     """
 
@@ -68,7 +68,7 @@ class PasswordChangeView(NewPasswordView):
 
     @method_decorator(sensitive_variables())
     def is_valid(self, form: Any) -> bool:
-        """Check the form; the old password is a guess, counted before and taken back if right."""
+        """Check the form. The old password is a guess: counted before, taken back if right."""
         guess = throttling.reserve(self.request, form.user, self.body.get("old_password", ""))
         is_right = form.is_valid() or not {"old_password", NON_FIELD_ERRORS} & set(form.errors)
         if not guess.accept(is_right):
@@ -86,7 +86,7 @@ class PasswordChangeView(NewPasswordView):
 
 
 class PasswordResetView(MailingView):
-    """``POST password/reset/``: a link by mail; the same answer whether there is such a user.
+    """``POST password/reset/``: a link by mail. An unknown address gets the same answer.
 
     ``form_class`` finds the users and sends the links, as Django's ``PasswordResetForm`` does.
     """
@@ -98,20 +98,19 @@ class PasswordResetView(MailingView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if get_conf().PASSWORD_RESET_URL is None:
-            raise NotFound("Set SESSION_AUTH_PASSWORD_RESET_URL, for the links to lead to.")
+            raise NotFound("Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.")
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Count the request, and have the form send its mails later.
+        """Count the request, and let the form send its mails later.
 
-        What the form's ``save()`` needs is taken from its ``cleaned_data``: text, numbers, true or
-        false.
+        Then ``save()`` of the form finds in ``cleaned_data`` only text, numbers and booleans.
         """
         throttling.limit_requests(
             self.request, purpose="password_reset", name=form.cleaned_data["email"]
         )
         events.record(Event.PASSWORD_RESET_REQUESTED, self.request)
-        # Who has an account is looked up later and elsewhere: no time tells.
+        # A thread looks the users up later: the time of no answer tells whether there are any.
         passwords.post_links(form, self.deliver)
         return json_response(
             {"message": "If there is an account with this address, a link is on its way."},
@@ -138,7 +137,7 @@ class PasswordResetConfirmView(NewPasswordView):
             link.get("uid", ""), link.get("token", ""), token_generator=self.token_generator
         )
         if user is None:
-            raise InvalidRequest(fields={"token": ["This link is not valid, or no longer."]})
+            raise InvalidRequest(fields={"token": ["This link is invalid or has expired."]})
         return user
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -7,8 +7,8 @@ from session_auth import later
 
 class Command(BaseCommand):
     help = (
-        "Send the mails that wait: of processes that were killed, or while the mail server was "
-        "away. Processes send their own mails without it."
+        "Send the mails that are left: their process was killed, or the mail server was away. "
+        "Without this command, each process still sends its own mails."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
