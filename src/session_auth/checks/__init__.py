@@ -16,6 +16,8 @@ ALWAYS = (
     setup.kept_keys_are_not_auth_keys,
     setup.user_fields_can_be_shown,
     setup.activity_is_seen_before_it_counts,
+    setup.idle_timeout_can_be_reached,
+    setup.browsers_keep_the_cookie_as_long,
     setup.settings_are_known,
     setup.sliding_expiry_is_left_to_the_engine,
     setup.adoption_comes_to_an_end,
