@@ -336,10 +336,10 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
-            events.record(Event.CSRF_FAILED, request, reason=reason)
+            csrf.record(request, reason)
             return super()._reject(request, reason)
         csrf.log(request, reason)
-        return error_response(csrf.failure(reason))
+        return error_response(csrf.failure(request, reason))
 
 
 class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):

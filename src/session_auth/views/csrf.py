@@ -18,5 +18,5 @@ class CsrfView(JSONView):
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """For ``CSRF_FAILURE_VIEW``: JSON for an API, Django's page elsewhere."""
     if wants_json(request):
-        return error_response(csrf.failure(reason))
+        return error_response(csrf.failure(request, reason))
     return django_csrf_views.csrf_failure(request, reason=reason)
