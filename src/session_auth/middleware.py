@@ -15,12 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from session_auth import csrf, events, throttling
+from session_auth import csrf, planted_cookies, throttling
 from session_auth.conf import cached_settings
-from session_auth.cookie_header import is_ambiguous
-from session_auth.events import Event
 from session_auth.exceptions import (
-    InvalidRequest,
     SessionAuthError,
     SessionEnded,
     StoreUnavailable,
@@ -36,10 +33,6 @@ from session_auth.sessions.values import State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
-AMBIGUOUS = (
-    "The session or the CSRF cookie stands twice in the request. Clear the cookies of this site; "
-    "if that does not help, look for what sets the second one: a subdomain, or another path."
-)
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
@@ -66,7 +59,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     """Django's, but for five things.
 
     A request in which the session or the CSRF cookie stands twice is refused with 400, since a
-    subdomain may have planted one of the two.
+    subdomain may have planted one of the two; the browser is told to forget all but ours. A cookie
+    whose name becomes ours only by stripping is left out.
 
     A cookie that opens no session is left alone. Django deletes it, so that a late answer deletes
     a fresh cookie, and with ``SESSION_SAVE_EVERY_REQUEST`` it makes a row for each.
@@ -86,9 +80,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         header = request.META.get("HTTP_COOKIE", "")
         names = cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
-        if not _is_plain(header, names) and is_ambiguous(header, *names):
-            events.record(Event.AMBIGUOUS_COOKIE, request)
-            return refusal_response(request, InvalidRequest(AMBIGUOUS))
+        if not planted_cookies.is_plain(header, names) and (
+            refusal := planted_cookies.refuse_twins(request, header, names)
+        ):
+            return refusal
         passive = _is_passive(request)
         session: Any = self.SessionStore(request.COOKIES.get(names[0]))
         session.meta, session.passive = request.META, passive
@@ -252,16 +247,6 @@ def _cookie_age(session: BaseSessionStore) -> int:
         seconds: int = session.get_expiry_age()
         return seconds
     return max(0, round((ends.absolute - timezone.now()).total_seconds()))
-
-
-def _is_plain(header: str, names: tuple[str, str]) -> bool:
-    """Say whether no cookie of ours can stand twice, without a look at each: nearly always."""
-    return (
-        header.isascii()
-        and header.isprintable()
-        and " =" not in header
-        and all(header.count(f"{name}=") < 2 for name in names)
-    )
 
 
 def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
