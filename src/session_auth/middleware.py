@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from session_auth import csrf, planted_cookies, throttling
+from session_auth import csrf, planted_cookies, refusals, throttling
 from session_auth.conf import cached_settings
 from session_auth.exceptions import (
     SessionAuthError,
@@ -56,7 +56,7 @@ class Step(Enum):
 
 
 class SessionMiddleware(django_sessions.SessionMiddleware):
-    """Django's, but for five things.
+    """Django's, but for six things.
 
     A request in which the session or the CSRF cookie stands twice is refused with 400, since a
     subdomain may have planted one of the two; the browser is told to forget all but ours. A cookie
@@ -70,7 +70,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     A store that cannot be asked is 503: never "anonymous".
 
     Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
-    and code.
+    and code. To an API, so is what Django refuses: no permission, no such page, another method.
 
     What names a user, or holds a CSRF token, goes out ``private`` (see ``caching``).
     """
@@ -93,6 +93,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         ending.REQUEST.set(None)
+        if response.status_code >= 300:
+            response = refusals.tell_in_json(request, response)
         session = getattr(request, "session", None)
         if not isinstance(session, BaseSessionStore):
             return super().process_response(request, response)
@@ -128,6 +130,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
             return error_response(SessionEnded())
+        refusals.note(request, exception)
         return None
 
     def _settle(

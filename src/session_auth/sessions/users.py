@@ -27,6 +27,7 @@ from session_auth.exceptions import (
     NotAuthenticated,
     ReauthenticationRequired,
     SessionEnded,
+    Unauthorized,
 )
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
@@ -88,12 +89,17 @@ def require_login(request: HttpRequest) -> _User:
     """
     if request.user.is_authenticated:
         return request.user
+    raise why_not_logged_in(request)
+
+
+def why_not_logged_in(request: HttpRequest) -> Unauthorized:
+    """Return what to tell a caller who is not logged in, whose session has been looked up."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        raise NotAuthenticated(
+        return NotAuthenticated(
             "Log in first. If you have, the request carried no session cookie: call fetch() with "
             "credentials: 'same-origin'."
         )
-    raise SessionEnded if request.session.session_key is None else NotAuthenticated
+    return SessionEnded() if request.session.session_key is None else NotAuthenticated()
 
 
 def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
