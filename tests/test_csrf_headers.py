@@ -12,6 +12,8 @@ from django.test import Client, override_settings
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from session_auth.csrf import verify
+from session_auth.exceptions import CsrfFailed
 from session_auth.signals import csrf_token_needed
 from tests.api_client import AUTH, ApiClient, signed_in
 
@@ -227,6 +229,18 @@ def test_a_refusal_names_the_origin_that_was_seen_and_those_that_would_be_taken(
     assert "from another origin: https://x.example. " in error
     assert f"Taken here: {OWN}, {TRUSTED}, https://*.example.net. " in error
     assert f"origin=https://x.example own_origin={OWN}" in caplog.text
+
+
+def test_a_request_that_no_server_has_made_is_refused_too() -> None:
+    """As those of other protocols are, which have no host."""
+    request = HttpRequest()
+    request.method = "POST"
+
+    with pytest.raises(CsrfFailed, match="no CSRF cookie"):
+        verify(request)
+    request.META = {"HTTP_ORIGIN": "https://x.example", "HTTP_SEC_FETCH_SITE": "cross-site"}
+    with pytest.raises(CsrfFailed, match=r"Taken here: none\."):
+        verify(request)
 
 
 def test_a_refusal_for_its_referer_names_the_origin_of_that_and_no_path(

@@ -145,6 +145,15 @@ def test_what_django_refuses_is_json_below_an_api(
         assert told(async_to_sync(AsyncClient().get)(f"/api/{place}/")) == refusal
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_who_debugs_sees_djangos_page(browser: ApiClient, debug: bool) -> None:
+    with override_settings(DEBUG=debug):
+        response = browser.get("/api/nowhere/", headers={"Sec-Fetch-Mode": "navigate"})
+
+    assert response.status_code == 404
+    assert (b"DEBUG = True" in response.content) is debug
+
+
 @pytest.mark.parametrize(("place", "refusal"), REFUSALS.items(), ids=REFUSALS)
 def test_elsewhere_it_is_djangos_page(
     browser: ApiClient, place: str, refusal: tuple[int, str, str]

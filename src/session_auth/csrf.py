@@ -42,6 +42,7 @@ ORIGIN_CHARACTERS = 200
 """How much of what a client calls its origin a refusal repeats."""
 
 REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
+REASON_LOGIN = "Sec-Fetch-Site checking of a login failed - %s."
 REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
 
 
@@ -204,6 +205,25 @@ def verify_read(request: HttpRequest) -> None:
         raise failure(request, reason)
 
 
+def refusal_of_login(request: HttpRequest) -> CsrfFailed | None:
+    """Return why the view may log nobody in: the browser says that another site has called it.
+
+    Not for what people follow, a link or a redirect of an identity provider's. And not before there
+    is a view: then a middleware logs in, by what the server says of the caller.
+    """
+    match = request.resolver_match
+    if match is None or getattr(match.func, "takes_cross_site_logins", False):
+        return None
+    if request.method in SAFE_METHODS and request.META.get("HTTP_SEC_FETCH_MODE") == "navigate":
+        return None
+    site = _Check().foreign_site(request)
+    if site is None:
+        return None
+    reason = REASON_LOGIN % site
+    log(request, reason)
+    return failure(request, reason)
+
+
 def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Send the CSRF cookie if ``get_token()`` or a login asked for it, once per request."""
     _Check().process_response(request, response)
@@ -280,6 +300,12 @@ def _advice(request: HttpRequest, reason: str) -> str:
             f"the token is missing. Send the value of the CSRF cookie, or the token from the csrf "
             f"endpoint, in the header {header}."
         )
+    if reason.startswith("Sec-Fetch-Site checking of a login"):
+        return (
+            f"the page that logs in is of another origin{_named(request, 'HTTP_ORIGIN')}. "
+            f"{_accepted(request)} If it is that of an identity provider, mark the view with "
+            f"session_auth.decorators.cross_site_login."
+        )
     if reason.startswith(("Origin", "Sec-Fetch-Site")):
         return (
             f"the request came from another origin{_named(request, 'HTTP_ORIGIN')}. "
@@ -319,7 +345,7 @@ def _own_origin(request: HttpRequest) -> str:
     """Return the origin of this site, as far as the proxies before it tell; "" if it is unknown."""
     try:
         return f"{request.scheme}://{request.get_host()}"
-    except DisallowedHost:
+    except (DisallowedHost, KeyError):  # a request that no server has made has no name of one
         return ""
 
 

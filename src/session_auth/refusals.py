@@ -38,9 +38,12 @@ def note(request: HttpRequest, exception: Exception) -> None:
 def tell_in_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Return what an API answers in place of a refusal of Django's own; else ``response``.
 
-    A page that the view itself has made stays what it is, and so does all outside of an API.
+    A page that the view itself has made stays what it is, and so does all outside of an API; and
+    what Django tells a developer who has followed a link, if ``DEBUG`` is on.
     """
     if not response.get("Content-Type", "text/html").startswith("text/html"):
+        return response
+    if settings.DEBUG and _is_navigation(request):
         return response
     error = _error(request, response) if wants_json(request) else None
     if error is None:
@@ -74,12 +77,17 @@ def _error(request: HttpRequest, response: HttpResponse) -> SessionAuthError | N
     return None
 
 
+def _is_navigation(request: HttpRequest) -> bool:
+    """Say whether a person looks at the answer, and no script."""
+    return bool(request.META.get("HTTP_SEC_FETCH_MODE") == "navigate")
+
+
 def _leads_back(request: HttpRequest, url: str) -> bool:
     """Say whether ``url`` is of a page that sends people back to this request, as a login does.
 
     For scripts alone: who has typed the URL, or followed a link to it, is better off with the page.
     """
-    return request.META.get("HTTP_SEC_FETCH_MODE") != "navigate" and any(
+    return not _is_navigation(request) and any(
         name == REDIRECT_FIELD_NAME and value.endswith(request.get_full_path())
         for name, value in parse_qsl(urlsplit(url).query)
     )

@@ -4,7 +4,15 @@ Each id has a heading in docs/doctor.md. E and W are Django's levels; from 101 o
 ``check --deploy``.
 """
 
-from session_auth.checks import cookies, deployment, logins, origins, password_rules, setup
+from session_auth.checks import (
+    cookies,
+    deployment,
+    exempt_logins,
+    logins,
+    origins,
+    password_rules,
+    setup,
+)
 
 ALWAYS = (
     setup.middleware_is_installed,
@@ -30,6 +38,7 @@ ALWAYS = (
     logins.backends_are_the_same_under_async,
     logins.rest_framework_checks_csrf_in_full,
     logins.ninja_checks_csrf_in_full,
+    exempt_logins.logins_are_checked,
     deployment.not_everybody_is_a_proxy,
 )
 DEPLOY = (

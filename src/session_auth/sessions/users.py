@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject, empty
 from django.utils.module_loading import import_string
 
+from session_auth import csrf
 from session_auth.conf import get_conf
 from session_auth.exceptions import (
     NotAuthenticated,
@@ -223,6 +224,25 @@ def models_of_users() -> list[type[Model]]:
     return [model for model in apps.get_models() if issubclass(model, users) or model in parents]
 
 
+def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: nobody is logged in by a page of another site.
+
+    Whoever wrote the view, and whether the CSRF check stands before it or not. Raises
+    ``CsrfFailed``; if the view catches that, nobody is logged in all the same.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not isinstance(session, BaseSessionStore):
+        return
+    refusal = csrf.refusal_of_login(request)
+    if refusal is not None:
+        session.take_back_login()
+        vars(request).pop("_cached_user", None)
+        request.user = LazyUser(request)  # type: ignore[assignment]  # a user, once used
+        request.auser = partial(auser_of, request)
+        request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
+        raise refusal
+
+
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
     """Receive ``user_logged_in`` in place of Django's receiver, at the boundary to the store."""
     if hasattr(user, "last_login"):
@@ -230,10 +250,11 @@ def update_last_login(*, user: Any, **kwargs: Any) -> None:
 
 
 def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: the session says since when its user has been proving."""
+    """Receive ``user_logged_in``: a new session begins, and says since when its user has proven."""
     session = getattr(request, "session", None)
     if isinstance(session, BaseSessionStore):
         session._proven_at = vars(user).pop(PROVEN_AT, None)
+        session.begin_anew()
 
 
 def _own_session_id(user_id: Any) -> str | None:
