@@ -157,6 +157,33 @@ def test_activity_is_written_down_before_the_session_ends(
     assert ids(**settings) == expected
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"SESSION_COOKIE_AGE": 30 * 86400}, []),
+        ({"SESSION_COOKIE_AGE": 365 * 86400}, ["session_auth.W014"]),
+        ({"SESSION_AUTH_IDLE_TIMEOUT": timedelta(days=31)}, ["session_auth.W014"]),
+        ({"SESSION_AUTH_ABSOLUTE_TIMEOUT": timedelta(days=13)}, ["session_auth.W014"]),
+        ({"SESSION_AUTH_ABSOLUTE_TIMEOUT": timedelta(days=400)}, []),
+        ({"SESSION_AUTH_ABSOLUTE_TIMEOUT": timedelta(days=401)}, ["session_auth.W015"]),
+    ],
+)
+def test_a_session_can_last_as_long_as_the_settings_say(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    assert ids(**change) == expected
+
+
+def test_a_year_that_is_thirty_days_names_both_settings() -> None:
+    with override_settings(SESSION_COOKIE_AGE=365 * 86400):
+        [(_, message)] = found()
+
+    assert message == (
+        "SESSION_COOKIE_AGE is 365 days, 0:00:00, but each session ends 30 days, 0:00:00 after its "
+        "login, by SESSION_AUTH_ABSOLUTE_TIMEOUT."
+    )
+
+
 def test_a_misspelt_setting_is_found() -> None:
     with override_settings(SESSION_AUTH_USER_FIELD=["id"]):
         assert found() == [

@@ -5,11 +5,16 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib import auth
+from django.contrib.auth import login
+from django.contrib.auth import login as django_login
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.test import modify_settings, override_settings
 from django.urls import path
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.security import APIKeyCookie, django_auth
 from rest_framework.authentication import (
@@ -18,12 +23,16 @@ from rest_framework.authentication import (
     TokenAuthentication,
 )
 from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.decorators import api_view, authentication_classes
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from session_auth import flows
 from session_auth.backends import ThrottleMixin
 from session_auth.contrib import ninja as our_ninja
 from session_auth.contrib import rest_framework as our_rest_framework
+from session_auth.decorators import cross_site_login
+from session_auth.http import JSONView
 from tests.checking import deployed, found, ids
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +234,101 @@ def test_a_framework_that_checks_csrf_in_its_own_way_is_found(
     view: Any, expected: list[str]
 ) -> None:
     assert with_views(view) == expected
+
+
+# Logins that no CSRF check stands before
+
+
+def log_in_by_name(request: Any) -> Any:  # pragma: no cover # read, never called
+    login(request, request.user)
+
+
+def log_in_by_module(request: Any) -> Any:  # pragma: no cover # read, never called
+    auth.login(request, request.user)
+
+
+def log_in_by_alias(request: Any) -> Any:  # pragma: no cover # read, never called
+    django_login(request, request.user)
+
+
+async def log_in_async(request: Any) -> Any:  # pragma: no cover # read, never called
+    await auth.alogin(request, request.user)
+
+
+def log_in_inside(request: Any) -> Any:  # pragma: no cover # read, never called
+    return lambda user: flows.log_in(request, user)
+
+
+@api_view(["POST"])  # type: ignore[untyped-decorator]  # as all of REST framework
+@authentication_classes([])  # type: ignore[untyped-decorator]  # likewise
+def log_in_by_api_view(request: Any) -> Any:  # pragma: no cover # read, never called
+    login(request._request, request.user)
+
+
+class LogInView(View):
+    def post(self, request: Any) -> Any:  # pragma: no cover # read, never called
+        return self.enter(request)
+
+    def enter(self, request: Any) -> Any:  # pragma: no cover # read, never called
+        login(request, request.user)
+
+
+class Callback(View):
+    def get(self, request: Any) -> Any:  # pragma: no cover # read, never called
+        login(request, request.user)
+
+
+class OfOurs(JSONView):
+    def post(self, request: Any) -> Any:  # pragma: no cover # read, never called
+        login(request, request.user)
+
+
+def drf_login(*classes: type) -> Any:
+    class Login(LogInView, APIView):
+        authentication_classes = classes
+
+    return Login.as_view()
+
+
+def ninja_login(*auth: Any) -> Any:
+    api = NinjaAPI(urls_namespace=f"api-{next(numbers)}", openapi_url=None)
+    api.post("in/", auth=list(auth) or None)(log_in_by_name)
+    return next(url.callback for url in api.urls[0] if getattr(url, "name", None) != "api-root")
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (csrf_exempt(log_in_by_name), True),
+        (csrf_exempt(log_in_by_module), True),
+        (csrf_exempt(log_in_by_alias), True),
+        (csrf_exempt(log_in_async), True),
+        (csrf_exempt(log_in_inside), True),
+        (csrf_exempt(LogInView.as_view()), True),
+        (log_in_by_api_view, True),
+        (drf_login(), True),
+        (drf_login(BasicAuthentication), True),
+        (drf_login(OwnCsrf), True),
+        (ninja_login(), True),
+        (ninja_login(Key(csrf=False)), True),
+        (log_in_by_name, False),
+        (csrf_exempt(page), False),
+        (csrf_exempt(count), False),
+        (csrf_exempt(Callback.as_view()), False),
+        (cross_site_login(csrf_exempt(log_in_by_name)), False),
+        (OfOurs.as_view(), False),
+        (drf_login(our_rest_framework.SessionAuthentication), False),
+        (drf(), False),
+        (ninja_login(our_ninja.SessionAuth(required=False)), False),
+        (ninja(), False),
+    ],
+)
+def test_a_login_that_no_check_stands_before_is_found(view: Any, expected: bool) -> None:
+    assert with_views(view) == (["session_auth.W016"] if expected else [])
+
+
+def test_a_login_in_drfs_own_is_for_another_rule() -> None:
+    assert with_views(drf_login(SessionAuthentication)) == ["session_auth.W007"]
 
 
 def test_tokens_that_never_end_are_found() -> None:

@@ -1,5 +1,6 @@
 """What a browser says about the page that sent a request: Fetch metadata and Origin."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.test import Client, override_settings
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from session_auth.csrf import verify
+from session_auth.exceptions import CsrfFailed
 from session_auth.signals import csrf_token_needed
 from tests.api_client import AUTH, ApiClient, signed_in
 
@@ -167,6 +170,96 @@ def test_a_trusted_origin_can_read(here: ApiClient) -> None:
     headers = {"Sec-Fetch-Site": "same-site", "Origin": TRUSTED}
 
     assert here.get(AUTH + "user/", headers=headers).status_code == 200
+
+
+# A proxy that changes scheme or host, as a tunnel does
+
+BEHIND_A_PROXY = ["https://testserver", "https://x.example", "http://localhost:8000", "null"]
+
+
+@pytest.mark.parametrize("origin", BEHIND_A_PROXY)
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_browsers_word_counts_more_than_an_origin_that_a_proxy_makes_look_foreign(
+    here: ApiClient, unsafe: str, origin: str, secure: bool
+) -> None:
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+
+    assert here.call("POST", unsafe, headers=headers, secure=secure).status_code == 200
+
+
+@pytest.mark.parametrize("origin", BEHIND_A_PROXY)
+def test_its_word_does_not_replace_the_token_unless_asked(
+    here: ApiClient, unsafe: str, origin: str
+) -> None:
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    post = partial(here.post, unsafe, content_type="application/json", headers=headers)
+
+    assert post().status_code == 403
+    with override_settings(SESSION_AUTH_CSRF="headers"):
+        assert post().status_code == 200
+
+
+def test_over_https_its_word_needs_no_referer(here: ApiClient, unsafe: str) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+
+    assert here.call("POST", unsafe, secure=True).status_code == 403
+    assert here.call("POST", unsafe, headers=headers, secure=True).status_code == 200
+
+
+@pytest.mark.parametrize("mode", ["token", "headers"])
+@pytest.mark.parametrize("site", [None, "none", "same-site", "cross-site", "Same-Origin", ""])
+def test_no_other_word_lets_a_foreign_origin_in(
+    here: ApiClient, unsafe: str, site: str | None, mode: str
+) -> None:
+    headers = {"Origin": "https://x.example"} | ({} if site is None else {"Sec-Fetch-Site": site})
+
+    with override_settings(SESSION_AUTH_CSRF=mode):
+        assert here.call("POST", unsafe, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("site", [None, "cross-site"])
+@override_settings(CSRF_TRUSTED_ORIGINS=[TRUSTED, "https://*.example.net"])
+def test_a_refusal_names_the_origin_that_was_seen_and_those_that_would_be_taken(
+    here: ApiClient, unsafe: str, site: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Origin": "https://x.example"} | ({} if site is None else {"Sec-Fetch-Site": site})
+
+    error = here.call("POST", unsafe, headers=headers).json()["error"]
+
+    assert "from another origin: https://x.example. " in error
+    assert f"Taken here: {OWN}, {TRUSTED}, https://*.example.net. " in error
+    assert f"origin=https://x.example own_origin={OWN}" in caplog.text
+
+
+def test_a_request_that_no_server_has_made_is_refused_too() -> None:
+    """As those of other protocols are, which have no host."""
+    request = HttpRequest()
+    request.method = "POST"
+
+    with pytest.raises(CsrfFailed, match="no CSRF cookie"):
+        verify(request)
+    request.META = {"HTTP_ORIGIN": "https://x.example", "HTTP_SEC_FETCH_SITE": "cross-site"}
+    with pytest.raises(CsrfFailed, match=r"Taken here: none\."):
+        verify(request)
+
+
+def test_a_refusal_for_its_referer_names_the_origin_of_that_and_no_path(
+    here: ApiClient, unsafe: str
+) -> None:
+    headers = {"Referer": "https://x.example/reset/a-secret/"}
+
+    error = here.call("POST", unsafe, headers=headers, secure=True).json()["error"]
+
+    assert "of this site: https://x.example. Taken here: https://testserver. " in error
+    assert "secret" not in error
+
+
+def test_a_refusal_repeats_no_more_than_a_part_of_what_was_sent(
+    here: ApiClient, unsafe: str
+) -> None:
+    error = here.call("POST", unsafe, headers={"Origin": "x" * 5000}).json()["error"]
+
+    assert len(error) < 600
 
 
 # SESSION_AUTH_CSRF = "headers"

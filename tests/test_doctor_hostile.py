@@ -117,7 +117,7 @@ def resetting(connection: socket.socket) -> None:
         ),
         (
             saying(b"HTTP/1.1 500 No\r\nContent-Type: " + b"x" * 500 + b"\r\n\r\n"),
-            "500 " + "x" * 196 + "...",
+            "500 " + "x" * 396 + "...",
         ),
     ],
 )

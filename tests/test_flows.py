@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth import SESSION_KEY
+from asgiref.sync import async_to_sync
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from session_auth import testing
+from session_auth.flows import alog_in, log_in
 from session_auth.keys import digest
 from session_auth.models import Session
 from tests.api_client import AUTH, PASSWORD, ApiClient
@@ -121,6 +124,32 @@ def test_a_login_renews_the_csrf_token(browser: ApiClient, alice: User) -> None:
     assert response.status_code == 403
 
 
+BACKENDS = ["django.contrib.auth.backends.ModelBackend", "session_auth.backends.ModelBackend"]
+
+
+@override_settings(AUTHENTICATION_BACKENDS=BACKENDS)
+@pytest.mark.parametrize("entry", [log_in, async_to_sync(alog_in)], ids=["sync", "async"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_project_with_several_backends_names_the_one(
+    entry: Callable[..., None], backend: str, alice: User, rf: Any
+) -> None:
+    request = rf.post("/")
+    testing.add_session(request)
+
+    entry(request, alice, method="passkey", backend=backend)
+
+    assert request.session[BACKEND_SESSION_KEY] == backend
+
+
+@override_settings(AUTHENTICATION_BACKENDS=BACKENDS)
+def test_without_a_name_the_error_says_what_to_write(alice: User, rf: Any) -> None:
+    request = rf.post("/")
+    testing.add_session(request)
+
+    with pytest.raises(ValueError, match="must provide the `backend` argument"):
+        log_in(request, alice)
+
+
 def test_if_a_receiver_fails_nobody_is_logged_in(
     browser: ApiClient, alice: User, failing_receiver: None
 ) -> None:
@@ -145,7 +174,6 @@ def test_if_a_receiver_fails_the_request_is_as_it_was(
     from django.contrib.auth.models import AnonymousUser
 
     from session_auth.engines.database import SessionStore
-    from session_auth.flows import log_in
 
     request = rf.post("/")
     request.session, request.user = SessionStore(), AnonymousUser()

@@ -290,6 +290,15 @@ def test_drf_methods_that_are_not_there_are_named(here: ApiClient) -> None:
     assert response.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
+def test_ninjas_methods_that_are_not_there_are_named(here: ApiClient) -> None:
+    response = here.call("DELETE", "/api/ninja/articles/")
+
+    allowed = response.headers["Allow"]
+    message = f"This method is not allowed here. Use {allowed}."
+    assert_refused(response, 405, message, "method_not_allowed")
+    assert set(allowed.split(", ")) == {"GET", "POST"}
+
+
 @pytest.mark.parametrize(
     ("name", "fields"),
     [

@@ -21,6 +21,7 @@ class SessionAuthConfig(AppConfig):
         for model in users.models_of_users():
             post_save.connect(users.end_sessions_of_changed_user, sender=model)
             pre_delete.connect(users.end_sessions_of_deleted_user, sender=model)
+        user_logged_in.connect(users.refuse_login_from_elsewhere)
         if getattr(get_user_model(), "last_login", None) is not None:
             user_logged_in.disconnect(dispatch_uid="update_last_login")
             user_logged_in.connect(users.update_last_login, dispatch_uid="update_last_login")

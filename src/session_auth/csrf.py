@@ -37,7 +37,11 @@ DESTINATIONS = frozenset({"", "document", "empty"})
 TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
 """What Django puts into the ``META`` of a request whose answer may hold a token."""
 
+ORIGIN_CHARACTERS = 200
+"""How much of what a client calls its origin a refusal repeats."""
+
 REASON_CROSS_SITE = "Sec-Fetch-Site checking failed - %s."
+REASON_LOGIN = "Sec-Fetch-Site checking of a login failed - %s."
 REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
 
 
@@ -133,8 +137,13 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         subdomains = self.allowed_origin_subdomains.get(parsed.scheme, ())
         return any(is_same_domain(parsed.netloc, host) for host in subdomains)
 
+    def _origin_verified(self, request: HttpRequest) -> bool:
+        # A proxy that changes scheme or host makes the Origin look foreign, and no-referrer makes
+        # it "null". No page can set or change what the browser says of the URL that it has asked.
+        return _is_vouched_for(request) or super()._origin_verified(request)  # type: ignore[misc]  # not in the stubs
+
     def _check_referer(self, request: HttpRequest) -> None:
-        if not _passes_by_headers(request):
+        if not _is_vouched_for(request) and not _passes_by_headers(request):
             super()._check_referer(request)  # type: ignore[misc]  # not in the stubs
 
     def _check_token(self, request: HttpRequest) -> None:
@@ -199,7 +208,7 @@ def verify(request: HttpRequest) -> None:
     reason = check.reason_to_refuse(request)
     if reason is not None:
         log(request, reason)
-        raise failure(reason)
+        raise failure(request, reason)
 
 
 def verify_read(request: HttpRequest) -> None:
@@ -216,7 +225,26 @@ def verify_read(request: HttpRequest) -> None:
         reason = REASON_CROSS_SITE % site
     if reason is not None:
         log(request, reason)
-        raise failure(reason)
+        raise failure(request, reason)
+
+
+def refusal_of_login(request: HttpRequest) -> CsrfFailed | None:
+    """Return why the view may log nobody in: the browser says that another site has called it.
+
+    Not for what people follow, a link or a redirect of an identity provider's. And not before there
+    is a view: then a middleware logs in, by what the server says of the caller.
+    """
+    match = request.resolver_match
+    if match is None or getattr(match.func, "takes_cross_site_logins", False):
+        return None
+    if request.method in SAFE_METHODS and request.META.get("HTTP_SEC_FETCH_MODE") == "navigate":
+        return None
+    site = _Check().foreign_site(request)
+    if site is None:
+        return None
+    reason = REASON_LOGIN % site
+    log(request, reason)
+    return failure(request, reason)
 
 
 def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -267,20 +295,26 @@ def follow_logout(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> N
         django_csrf.rotate_token(request)
 
 
-def failure(reason: str) -> CsrfFailed:
+def failure(request: HttpRequest, reason: str) -> CsrfFailed:
     """Return the refusal for Django's ``reason``, with a sentence that says what to do."""
-    return CsrfFailed(f"CSRF check failed: {_advice(reason)}")
+    return CsrfFailed(f"CSRF check failed: {_advice(request, reason)}")
 
 
 def log(request: HttpRequest, reason: str) -> None:
     """Log a refusal, in our log and as Django does in its own."""
-    events.record(Event.CSRF_FAILED, request, reason=reason)
+    record(request, reason)
     logger.warning(
         "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
     )
 
 
-def _advice(reason: str) -> str:
+def record(request: HttpRequest, reason: str) -> None:
+    """Log a refusal in our own log, with the origins that may tell why it was one."""
+    origin, own = request.META.get("HTTP_ORIGIN", ""), _own_origin(request)
+    events.record(Event.CSRF_FAILED, request, reason=reason, origin=origin, own_origin=own)
+
+
+def _advice(request: HttpRequest, reason: str) -> str:
     header = HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME)
     header = (header or settings.CSRF_HEADER_NAME).replace("X-Csrftoken", "X-CSRFToken")
     if reason == django_csrf.REASON_NO_CSRF_COOKIE:
@@ -293,15 +327,24 @@ def _advice(reason: str) -> str:
             f"the token is missing. Send the value of the CSRF cookie, or the token from the csrf "
             f"endpoint, in the header {header}."
         )
+    if reason.startswith("Sec-Fetch-Site checking of a login"):
+        return (
+            f"the page that logs in is of another origin{_named(request, 'HTTP_ORIGIN')}. "
+            f"{_accepted(request)} If it is that of an identity provider, mark the view with "
+            f"session_auth.decorators.cross_site_login."
+        )
     if reason.startswith(("Origin", "Sec-Fetch-Site")):
         return (
-            "the request came from another origin. Serve the front end from the origin of the API, "
-            "or list its origin in CSRF_TRUSTED_ORIGINS."
+            f"the request came from another origin{_named(request, 'HTTP_ORIGIN')}. "
+            f"{_accepted(request)} Serve the front end from the origin of the API, let each proxy "
+            f"pass on Host and X-Forwarded-Proto, or list the other origin in "
+            f"CSRF_TRUSTED_ORIGINS."
         )
     if reason.startswith("Referer"):
         return (
-            "the browser sent neither an Origin nor a Referer header of this site. Do not send "
-            "Referrer-Policy: no-referrer, and serve pages and API from one https origin."
+            f"the browser sent neither an Origin nor a Referer header of this site"
+            f"{_named(request, 'HTTP_REFERER')}. {_accepted(request)} Do not send "
+            f"Referrer-Policy: no-referrer, and serve pages and API from one https origin."
         )
     if reason.startswith("Sec-Fetch-Dest"):
         return "this is data for scripts, not an image, a frame or a script. Call fetch()."
@@ -311,17 +354,42 @@ def _advice(reason: str) -> str:
     )
 
 
+def _named(request: HttpRequest, header: str) -> str:
+    """Return what the request says in ``header`` of where it comes from, to end a sentence."""
+    value = str(request.META.get(header, ""))[:ORIGIN_CHARACTERS]
+    if header == "HTTP_REFERER":  # whose path may hold what is nobody's business
+        value = "/".join(value.split("/", 3)[:3])
+    return value and f": {value}"
+
+
+def _accepted(request: HttpRequest) -> str:
+    """Return a sentence that says from which origins a request would be taken."""
+    origins = list(filter(None, [_own_origin(request), *settings.CSRF_TRUSTED_ORIGINS]))
+    return f"Taken here: {', '.join(origins) or 'none'}."
+
+
+def _own_origin(request: HttpRequest) -> str:
+    """Return the origin of this site, as far as the proxies before it tell; "" if it is unknown."""
+    try:
+        return f"{request.scheme}://{request.get_host()}"
+    except (DisallowedHost, KeyError):  # a request that no server has made has no name of one
+        return ""
+
+
 def _is_same_origin(request: HttpRequest) -> bool:
     """Say whether the headers show that a page of this origin sent the request."""
     if "HTTP_SEC_FETCH_SITE" in request.META:
-        return bool(request.META["HTTP_SEC_FETCH_SITE"] == "same-origin")
-    if "HTTP_ORIGIN" not in request.META:
-        return False
-    try:
-        own_origin = f"{request.scheme}://{request.get_host()}"
-    except DisallowedHost:
-        return False
-    return bool(request.META["HTTP_ORIGIN"] == own_origin)
+        return _is_vouched_for(request)
+    origin = request.META.get("HTTP_ORIGIN")
+    return bool(origin and origin == _own_origin(request))
+
+
+def _is_vouched_for(request: HttpRequest) -> bool:
+    """Say whether Fetch metadata have it that the page is of the origin that it has asked.
+
+    Only the browser can set them: scripts may set no header whose name begins with ``Sec-``.
+    """
+    return bool(request.META.get("HTTP_SEC_FETCH_SITE") == "same-origin")
 
 
 def _passes_by_headers(request: HttpRequest) -> bool:

@@ -27,6 +27,7 @@ else:
 __all__ = [
     "AuthenticatedHttpRequest",
     "LoginRequiredMixin",
+    "cross_site_login",
     "login_required",
     "passive",
     "recent_login_required",
@@ -118,6 +119,23 @@ class LoginRequiredMixin:
 
             return login_required(dispatch_async)(request, *args, **kwargs)
         return login_required(dispatch)(request, *args, **kwargs)
+
+
+def cross_site_login(view: View_) -> View_:
+    """Let ``view`` log people in though a page of another site has sent the request.
+
+    For where an identity provider's page posts to: the view must check by itself that the login
+    was begun in this very browser. For views of any kind, and in a URLconf, for those of others::
+
+        path("saml2/acs/", cross_site_login(AssertionConsumerServiceView.as_view()))
+    """
+
+    @wraps(view)
+    def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return view(request, *args, **kwargs)
+
+    marked.takes_cross_site_logins = True  # type: ignore[attr-defined]  # as Django marks csrf_exempt
+    return cast("View_", markcoroutinefunction(marked) if iscoroutinefunction(view) else marked)
 
 
 def passive(view: View_) -> View_:

@@ -15,6 +15,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "PayloadTooLarge",
+    "PermissionDenied",
     "ReauthenticationRequired",
     "SessionAuthError",
     "SessionEnded",
@@ -123,6 +124,14 @@ class CsrfFailed(SessionAuthError):
     status = 403
     code = "csrf_failed"
     message = "The CSRF check failed."
+
+
+class PermissionDenied(SessionAuthError):
+    """The user may not do this. Below ``SESSION_AUTH_API_PATHS`` Django's own is answered as it."""
+
+    status = 403
+    code = "permission_denied"
+    message = "You are not allowed to do this."
 
 
 class ReauthenticationRequired(SessionAuthError):

@@ -40,6 +40,7 @@ def log_in(
     *,
     remember: bool | None = None,
     method: str = PASSWORD,
+    backend: str | None = None,
 ) -> None:
     """Give ``user``, whose credentials have been checked, a new session.
 
@@ -51,13 +52,19 @@ def log_in(
     ``remember`` says whether the cookie outlives the browser; ``None`` leaves that to
     ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` names how the user has proven who they are; the
     list of their sessions shows it.
+
+    ``backend`` is the path of the authentication backend that is to know the user from now on. A
+    project with several has to give one, unless the user comes from ``authenticate()``: else Django
+    raises ``ValueError``.
     """
     with _put_back_on_failure(request):
         session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, method=method)
         if remember is not None and remember == session.get_expire_at_browser_close():
             session.set_expiry(session.get_session_cookie_age() if remember else 0)
         request.session = session
-        auth.login(request, cast("Any", user))  # the stubs know Django's own user model only
+        auth.login(
+            request, cast("Any", user), backend
+        )  # the stubs know Django's own user model only
         _let_auser_be(request, user)
 
 
@@ -67,9 +74,10 @@ async def alog_in(
     *,
     remember: bool | None = None,
     method: str = PASSWORD,
+    backend: str | None = None,
 ) -> None:
     """Do what ``log_in`` does, for async views: in one thread hop."""
-    await sync_to_async(log_in)(request, user, remember=remember, method=method)
+    await sync_to_async(log_in)(request, user, remember=remember, method=method, backend=backend)
 
 
 @sensitive_variables("password")

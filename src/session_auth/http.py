@@ -9,7 +9,6 @@ from django import forms
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import NON_FIELD_ERRORS, ImproperlyConfigured, RequestDataTooBig
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
@@ -22,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from session_auth import csrf, events
 from session_auth.conf import get_conf
+from session_auth.encoding import MAX_INTEGER, JSONEncoder
 from session_auth.events import Event
 from session_auth.exceptions import (
     CsrfFailed,
@@ -53,7 +53,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 MAX_BODY_BYTES = 16 * 1024
-MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser keeps exactly (RFC 7493, 2.2)
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {
     bool: "true or false",
@@ -80,8 +79,12 @@ View_ = TypeVar("View_", bound=Callable[..., Any])
 
 
 def json_response(data: Mapping[str, Any], *, status: int = 200) -> JsonResponse:
-    """Return ``data`` as JSON, with headers that keep it from caches and from other sites."""
-    return guarded(JsonResponse(data, encoder=DjangoJSONEncoder, status=status))
+    """Return ``data`` as JSON, with headers that keep it from caches and from other sites.
+
+    A time without an offset is taken for one of the server's clock, and told in UTC. An integer
+    that JavaScript would round, of 2**53 or more, becomes a string.
+    """
+    return guarded(JsonResponse(data, encoder=JSONEncoder, status=status))
 
 
 def no_content() -> HttpResponse:

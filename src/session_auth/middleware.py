@@ -18,12 +18,9 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth import csrf, events, throttling
+from session_auth import csrf, planted_cookies, refusals, throttling
 from session_auth.conf import cached_settings
-from session_auth.cookie_header import is_ambiguous
-from session_auth.events import Event
 from session_auth.exceptions import (
-    InvalidRequest,
     SessionAuthError,
     SessionEnded,
     StoreUnavailable,
@@ -40,10 +37,6 @@ from session_auth.sessions.values import State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
-AMBIGUOUS = (
-    "The request has the session cookie or the CSRF cookie twice. Clear the cookies of this site; "
-    "if that does not help, look for what sets the second one: a subdomain, or another path."
-)
 INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
@@ -70,7 +63,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     """Django's middleware with six differences.
 
     A request that has the session cookie or the CSRF cookie twice is refused with 400, since a
-    subdomain may have planted one of them.
+    subdomain may have planted one of them; the browser is told to forget all but ours. A cookie
+    whose name becomes ours only by stripping is left out.
 
     A cookie that opens no session stays in the browser. Django deletes it, and a late answer may
     then delete the new cookie of a login. With ``SESSION_SAVE_EVERY_REQUEST``, Django even stores a
@@ -81,7 +75,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     If the store cannot be reached, the answer is 503; the caller is not taken for anonymous.
 
     Any other exception of ``session_auth.exceptions`` that a view raises becomes an answer with its
-    status and code.
+    status and code. To an API, so is what Django refuses: no permission, no such page, another
+    method.
 
     An answer that names a user, or holds a CSRF token, is ``Cache-Control: private`` (see
     ``caching``).
@@ -92,9 +87,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
         header = request.META.get("HTTP_COOKIE", "")
         names = cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
-        if not _is_plain(header, names) and is_ambiguous(header, *names):
-            events.record(Event.AMBIGUOUS_COOKIE, request)
-            return refusal_response(request, InvalidRequest(AMBIGUOUS))
+        if not planted_cookies.is_plain(header, names) and (
+            refusal := planted_cookies.refuse_twins(request, header, names)
+        ):
+            return refusal
         passive = _is_passive(request)
         session: Any = self.SessionStore(request.COOKIES.get(names[0]))
         session.meta, session.passive = request.META, passive
@@ -104,6 +100,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         ending.REQUEST.set(None)
+        if response.status_code >= 300:
+            response = refusals.tell_in_json(request, response)
         session = getattr(request, "session", None)
         try:
             if _may_be_undone(request):
@@ -156,6 +154,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
             return error_response(SessionEnded())
+        refusals.note(request, exception)
         return None
 
     def _settle(
@@ -294,17 +293,6 @@ def _cookie_age(session: BaseSessionStore) -> int:
     return max(0, round((ends.absolute - timezone.now()).total_seconds()))
 
 
-def _is_plain(header: str, names: tuple[str, str]) -> bool:
-    """Say whether ``header`` surely has no cookie of ours twice: a fast test."""
-    return (
-        header.isascii()
-        and header.isprintable()
-        and " =" not in header
-        and header.count(f"{names[0]}=") < 2
-        and header.count(f"{names[1]}=") < 2
-    )
-
-
 def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
     """Say whether a project's subclass has hooks of its own.
 
@@ -383,10 +371,10 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
-            events.record(Event.CSRF_FAILED, request, reason=reason)
+            csrf.record(request, reason)
             return super()._reject(request, reason)
         csrf.log(request, reason)
-        return error_response(csrf.failure(reason))
+        return error_response(csrf.failure(request, reason))
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone

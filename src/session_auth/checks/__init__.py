@@ -4,7 +4,15 @@ Each id has a heading in docs/doctor.md. E, W and I are Django's levels; a rule 
 101 on is checked by ``check --deploy`` only.
 """
 
-from session_auth.checks import cookies, deployment, logins, origins, password_rules, setup
+from session_auth.checks import (
+    cookies,
+    deployment,
+    exempt_logins,
+    logins,
+    origins,
+    password_rules,
+    setup,
+)
 
 ALWAYS = (
     setup.middleware_is_installed,
@@ -16,6 +24,8 @@ ALWAYS = (
     setup.kept_keys_are_not_auth_keys,
     setup.user_fields_can_be_shown,
     setup.activity_is_seen_before_it_counts,
+    setup.idle_timeout_can_be_reached,
+    setup.browsers_keep_the_cookie_as_long,
     setup.settings_are_known,
     setup.sliding_expiry_is_left_to_the_engine,
     setup.adoption_comes_to_an_end,
@@ -28,6 +38,7 @@ ALWAYS = (
     logins.backends_are_the_same_under_async,
     logins.rest_framework_checks_csrf_in_full,
     logins.ninja_checks_csrf_in_full,
+    exempt_logins.logins_are_checked,
     deployment.not_everybody_is_a_proxy,
 )
 DEPLOY = (

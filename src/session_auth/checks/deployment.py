@@ -51,7 +51,8 @@ def https_is_seen_behind_a_proxy(**kwargs: Any) -> list[CheckMessage]:
     return [
         Info(
             "There is a proxy, but SECURE_PROXY_SSL_HEADER is not set: if the proxy ends TLS, "
-            "Django takes each request for plain HTTP, and the CSRF check refuses browsers.",
+            "Django takes each request for plain HTTP, and the CSRF check refuses browsers that "
+            "send no Fetch metadata.",
             hint="Set it as Django's documentation says, unless the server sets the scheme, as "
             "gunicorn and uvicorn do for proxies that they trust; 'session_doctor --url' tests it.",
             id="session_auth.I101",

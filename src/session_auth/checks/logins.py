@@ -1,6 +1,6 @@
 """Rules for the ways in: backends, the admin, and what other frameworks let in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -71,7 +71,7 @@ def rest_framework_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
     routes = [
         view.route
         for view in views()
-        if any(_checks_like_drf(found) for found in _authentication_classes(view))
+        if any(checks_like_drf(found) for found in authentication_classes(view))
     ]
     if not routes:
         return []
@@ -92,7 +92,8 @@ def ninja_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
         for view in views()
         if any(
             NINJA_COOKIE in dotted_names(type(callback)) and getattr(callback, "csrf", False)
-            for callback in _ninja_auth(view.callback)
+            for operation in ninja_operations(view.callback)
+            for callback in operation.auth_callbacks
         )
     ]
     if not routes:
@@ -114,7 +115,7 @@ def api_tokens_end(**kwargs: Any) -> list[CheckMessage]:
         for view in views()
         if any(
             f"{DRF}.TokenAuthentication" in dotted_names(found)
-            for found in _authentication_classes(view)
+            for found in authentication_classes(view)
         )
     ]
     if not routes:
@@ -142,18 +143,18 @@ def _takes_passwords(view: RoutedView) -> bool:
         or TOKEN_LOGIN in dotted_names(view.view_class)
         or any(
             f"{DRF}.BasicAuthentication" in dotted_names(found)
-            for found in _authentication_classes(view)
+            for found in authentication_classes(view)
         )
     )
 
 
-def _authentication_classes(view: RoutedView) -> list[type]:
+def authentication_classes(view: RoutedView) -> list[type]:
     """Return the classes by which Django REST framework finds the caller, its default included."""
     found = getattr(view.view_class, "authentication_classes", ())
     return [cls for cls in found if isinstance(cls, type)]
 
 
-def _checks_like_drf(cls: type) -> bool:
+def checks_like_drf(cls: type) -> bool:
     return any(
         f"{base.__module__}.{base.__qualname__}" == f"{DRF}.SessionAuthentication"
         and vars(base).get("enforce_csrf") is getattr(cls, "enforce_csrf", None)
@@ -161,14 +162,11 @@ def _checks_like_drf(cls: type) -> bool:
     )
 
 
-def _ninja_auth(view: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the callables by which Django Ninja finds the caller of one of its views."""
-    # Its views are closures of a PathView.
+def ninja_operations(view: Any) -> Iterator[Any]:
+    """Yield the operations of Django Ninja's, whose views are functions around a PathView."""
     names = view.__code__.co_freevars if isinstance(view, FunctionType) else ()
     if "self" in names:
-        path_view = view.__closure__[names.index("self")].cell_contents
-        for operation in getattr(path_view, "operations", ()):
-            yield from getattr(operation, "auth_callbacks", ())
+        yield from getattr(view.__closure__[names.index("self")].cell_contents, "operations", ())
 
 
 def _bypassed(backend: type) -> Iterator[tuple[str, type | None]]:

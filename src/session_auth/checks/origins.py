@@ -42,7 +42,8 @@ def browsers_send_a_referrer(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             "SECURE_REFERRER_POLICY is 'no-referrer': browsers then send forms with "
-            "'Origin: null', and the CSRF check refuses them.",
+            "'Origin: null', and where they send no Fetch metadata, as over plain HTTP, the CSRF "
+            "check refuses them.",
             hint="Remove the setting: Django's default, 'same-origin', tells other sites nothing.",
             id="session_auth.W006",
         )

@@ -23,6 +23,8 @@ from session_auth.middleware import (
 from session_auth.sessions.base import BaseSessionStore
 
 OURS = (SessionMiddleware, CsrfViewMiddleware, AuthenticationMiddleware)
+MAX_COOKIE_AGE = timedelta(days=400)
+"""How long browsers keep a cookie at most (draft-ietf-httpbis-rfc6265bis, 5.5)."""
 
 
 def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
@@ -138,7 +140,7 @@ def user_fields_can_be_shown(**kwargs: Any) -> list[CheckMessage]:
 
 def activity_is_seen_before_it_counts(**kwargs: Any) -> list[CheckMessage]:
     interval = setting("LAST_SEEN_INTERVAL", timedelta(0))
-    idle = setting("IDLE_TIMEOUT", None) or timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    idle = _idle_timeout()
     if interval < idle:
         return []
     return [
@@ -147,6 +149,36 @@ def activity_is_seen_before_it_counts(**kwargs: Any) -> list[CheckMessage]:
             f"{idle}: users are logged out while they work.",
             hint="Make it a tenth of SESSION_AUTH_IDLE_TIMEOUT, or less.",
             id="session_auth.E013",
+        )
+    ]
+
+
+def idle_timeout_can_be_reached(**kwargs: Any) -> list[CheckMessage]:
+    idle, absolute = _idle_timeout(), setting("ABSOLUTE_TIMEOUT", timedelta.max)
+    if idle <= absolute:
+        return []
+    name = "SESSION_COOKIE_AGE" if setting("IDLE_TIMEOUT", None) is None else "the idle timeout"
+    return [
+        Warning(
+            f"{name} is {idle}, but each session ends {absolute} after its login, by "
+            "SESSION_AUTH_ABSOLUTE_TIMEOUT.",
+            hint="Set SESSION_AUTH_ABSOLUTE_TIMEOUT to the longest time that a login may last, and "
+            "SESSION_COOKIE_AGE or SESSION_AUTH_IDLE_TIMEOUT to no more than that.",
+            id="session_auth.W014",
+        )
+    ]
+
+
+def browsers_keep_the_cookie_as_long(**kwargs: Any) -> list[CheckMessage]:
+    absolute = setting("ABSOLUTE_TIMEOUT", timedelta(0))
+    if absolute <= MAX_COOKIE_AGE:
+        return []
+    return [
+        Warning(
+            f"SESSION_AUTH_ABSOLUTE_TIMEOUT is {absolute}, but browsers keep a cookie for "
+            f"{MAX_COOKIE_AGE.days} days at most: then its user has to log in again.",
+            hint=f"Make it {MAX_COOKIE_AGE.days} days or less.",
+            id="session_auth.W015",
         )
     ]
 
@@ -184,6 +216,11 @@ def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.I001",
         )
     ]
+
+
+def _idle_timeout() -> timedelta:
+    timeout: timedelta | None = setting("IDLE_TIMEOUT", None)
+    return timedelta(seconds=settings.SESSION_COOKIE_AGE) if timeout is None else timeout
 
 
 def _no_fields(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ For ``auth=`` of an API or of an operation: see docs/frameworks.md.
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied as DjangosPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -19,6 +19,7 @@ from session_auth.exceptions import (
     NotAuthenticated,
     NotFound,
     PayloadTooLarge,
+    PermissionDenied,
     SessionAuthError,
     Throttled,
     Unauthorized,
@@ -29,10 +30,10 @@ from session_auth.http import error_response
 
 __all__ = ["SessionAuth", "add_exception_handlers"]
 
-CODES = {403: "permission_denied"} | {
+CODES = {
     error.status: error.code
     for error in (
-        *(InvalidRequest, NotAuthenticated, NotFound),
+        *(InvalidRequest, NotAuthenticated, PermissionDenied, NotFound),
         *(PayloadTooLarge, UnsupportedMediaType, Throttled),
     )
 }
@@ -70,7 +71,7 @@ def add_exception_handlers(api: NinjaAPI) -> None:
     api.add_exception_handler(HttpError, _http_error)
     api.add_exception_handler(ValidationError, _not_valid)
     api.add_exception_handler(Http404, _not_found)
-    api.add_exception_handler(PermissionDenied, _forbidden)
+    api.add_exception_handler(DjangosPermissionDenied, _forbidden)
 
 
 def _refused(request: HttpRequest, exc: Any) -> HttpResponse:
@@ -106,7 +107,7 @@ def _not_found(request: HttpRequest, exc: Any) -> HttpResponse:
 
 
 def _forbidden(request: HttpRequest, exc: Any) -> HttpResponse:
-    return error_response(_error(403, str(exc) or "You are not allowed to do this."))
+    return error_response(PermissionDenied(str(exc) or None))
 
 
 def _error(status: int, message: str) -> SessionAuthError:

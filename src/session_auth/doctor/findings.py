@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-SHOWN_CHARACTERS = 200
+SHOWN_CHARACTERS = 400
 
 
 class Level(StrEnum):

@@ -11,7 +11,8 @@ REDIRECTS = range(300, 400)
 
 
 def debugging(visit: Visit) -> Iterator[Finding]:
-    page = visit.get("no-such-page-of-session-doctor/")
+    # As a person's browser asks: scripts get no page, whatever DEBUG is.
+    page = visit.get("no-such-page-of-session-doctor/", {"Sec-Fetch-Mode": "navigate"})
     yield judged(
         DEBUG_PAGE not in page.body,
         id="debug",

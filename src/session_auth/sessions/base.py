@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY as BACKEND_KEY
+from django.contrib.auth import HASH_SESSION_KEY as HASH_KEY
 from django.contrib.auth import SESSION_KEY as USER_ID_KEY
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
@@ -48,6 +49,14 @@ from session_auth.sessions.values import (
     write_methods,
 )
 from session_auth.signals import EndReason
+
+AUTH_KEYS = frozenset({USER_ID_KEY, BACKEND_KEY, HASH_KEY})
+"""Where Django's ``login()`` writes who is logged in."""
+
+RECORDS_OF_ALLAUTH = frozenset(
+    {"account_authentication_methods", "account_authentication_methods_user"}
+)
+"""Where allauth notes who has proven what, from the first step of a login on: of that user."""
 
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
@@ -96,6 +105,12 @@ class BaseSessionStore(SessionBase):
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
 
+    _left_behind: Mapping[str, Any] = MappingProxyType({})
+    """What the session held whose place this one takes, and what is not to be stored again."""
+
+    _written: frozenset[str] = frozenset()
+    """The keys of the data that this request has set."""
+
     def __init__(self, session_key: str | None = None) -> None:
         # Instead of super().__init__(), which imports the serializer for each request.
         self._session_key = session_key
@@ -134,6 +149,24 @@ class BaseSessionStore(SessionBase):
             return round(timeout.total_seconds())
         seconds: int = cached_settings.SESSION_COOKIE_AGE
         return seconds
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._written |= {key}
+        super().__setitem__(key, value)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._written |= {key}
+        await super().aset(key, value)
+
+    def update(self, dict_: Any) -> None:  # type: ignore[override]  # as many overloads in the stubs
+        values = dict(dict_)
+        self._written |= values.keys()
+        super().update(values)
+
+    async def aupdate(self, dict_: Any) -> None:
+        values = dict(dict_)
+        self._written |= values.keys()
+        await super().aupdate(values)
 
     def load(self) -> dict[str, Any]:
         record, self._make_user = self._find(self.session_key)
@@ -319,6 +352,31 @@ class BaseSessionStore(SessionBase):
         successor._predecessor_ids = self._own_ids()
         return successor
 
+    def begin_anew(self) -> None:
+        """Let a new session take the place of this one, in this object: a user has just logged in.
+
+        For logins that do not come by ``successor()``. Saving it ends the one that was there in the
+        same step. What that one held is in sight until then, for the code that logs in, and goes
+        with it; but for ``SESSION_AUTH_KEEP_AT_LOGIN`` and what this request has set or changed.
+        """
+        if self._record is None:
+            return
+        self._left_behind = self.decode(self._record.data)
+        self._predecessor_ids = self._own_ids()
+        self._session_key = new_session_key()
+        self._record = None
+        self.state = State.NEW
+        self.modified = True
+
+    def take_back_login(self) -> None:
+        """Let the data say of who is logged in what they said when the session was looked up."""
+        before = {} if self._record is None else self.decode(self._record.data)
+        for key in AUTH_KEYS:
+            self.pop(key, None)
+        self.update({key: before[key] for key in AUTH_KEYS & before.keys()})
+        if self._record is None and not self.keys():
+            self._session_key = None  # of nothing there is nothing to store
+
     def _find(self, key: str | None) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return the row that the key opens; take it over from Django's engine first if need be."""
         if not is_session_key(key):
@@ -346,6 +404,7 @@ class BaseSessionStore(SessionBase):
 
     def _insert(self, data: dict[str, Any]) -> None:
         key = self.session_key if is_session_key(self.session_key) else new_session_key()
+        self._leave_behind(data)
         record = self._next_record(digest(key), data)
         at_most = get_conf().MAX_SESSIONS
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
@@ -357,6 +416,14 @@ class BaseSessionStore(SessionBase):
         self._session_key = key
         self._predecessor_ids = frozenset()
         self._record = record
+
+    def _leave_behind(self, data: dict[str, Any]) -> None:
+        """Take from ``data`` what the session held before the login and nobody has set since."""
+        kept = AUTH_KEYS | RECORDS_OF_ALLAUTH | self._written | set(get_conf().KEEP_AT_LOGIN)
+        for key, value in self._left_behind.items():
+            if key not in kept and data.get(key) == value:
+                data.pop(key, None)
+        self._left_behind = {}
 
     def _update(self, before: Record, data: dict[str, Any]) -> None:
         after = self._next_record(before.id, data, before)

@@ -1,7 +1,7 @@
 """Who is calling: the same answer as Django's, mostly without its second query."""
 
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,16 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
+from session_auth import csrf
 from session_auth.conf import get_conf
 from session_auth.exceptions import (
     NotAuthenticated,
     ReauthenticationRequired,
     SessionEnded,
+    Unauthorized,
 )
 from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
@@ -77,13 +80,18 @@ def require_login(request: HttpRequest) -> _User:
     """
     if request.user.is_authenticated:
         return request.user
+    raise why_not_logged_in(request)
+
+
+def why_not_logged_in(request: HttpRequest) -> Unauthorized:
+    """Return what to tell a caller who is not logged in, whose session has been looked up."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        raise NotAuthenticated(
+        return NotAuthenticated(
             "Log in first. If you have, the request carried no session cookie: call fetch() with "
             "credentials: 'same-origin'."
         )
     is_over = getattr(request.session, "session_key", None) is None
-    raise SessionEnded if is_over else NotAuthenticated
+    return SessionEnded() if is_over else NotAuthenticated()
 
 
 def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
@@ -211,6 +219,25 @@ def models_of_users() -> list[type[Model]]:
     return [model for model in apps.get_models() if issubclass(model, users) or model in parents]
 
 
+def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: nobody is logged in by a page of another site.
+
+    Whoever wrote the view, and whether the CSRF check stands before it or not. Raises
+    ``CsrfFailed``; if the view catches that, nobody is logged in all the same.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not isinstance(session, BaseSessionStore):
+        return
+    refusal = csrf.refusal_of_login(request)
+    if refusal is not None:
+        session.take_back_login()
+        vars(request).pop("_cached_user", None)
+        request.user = SimpleLazyObject(partial(user_of, request))  # type: ignore[assignment]  # a user, once used
+        request.auser = partial(auser_of, request)
+        request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
+        raise refusal
+
+
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
     """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
     try:
@@ -220,10 +247,11 @@ def update_last_login(*, user: Any, **kwargs: Any) -> None:
 
 
 def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: the session remembers when the check of the password began."""
+    """Receive ``user_logged_in``: a new session begins, and knows when the proof began."""
     session = getattr(request, "session", None)
     if isinstance(session, BaseSessionStore):
         session._proven_at = vars(user).pop(PROVEN_SINCE, None)
+        session.begin_anew()
 
 
 def _own_session_id(user_id: Any) -> str | None:

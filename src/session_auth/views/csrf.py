@@ -20,5 +20,5 @@ class CsrfView(JSONView):
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Refuse with JSON for an API, with Django's page elsewhere: for ``CSRF_FAILURE_VIEW``."""
     if wants_json(request):
-        return error_response(csrf.failure(reason))
+        return error_response(csrf.failure(request, reason))
     return django_csrf_views.csrf_failure(request, reason=reason)

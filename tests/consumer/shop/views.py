@@ -11,6 +11,7 @@ from session_auth import throttling
 from session_auth.decorators import (
     AuthenticatedHttpRequest,
     LoginRequiredMixin,
+    cross_site_login,
     login_required,
     passive,
     recent_login_required,
@@ -51,6 +52,11 @@ def confirm(request: AuthenticatedHttpRequest[Customer], password: str) -> HttpR
 @recent_login_required(max_age=timedelta(minutes=5))
 async def transfer(request: AuthenticatedHttpRequest[Customer], *, amount: int) -> HttpResponse:
     return HttpResponse(f"{amount} to {request.user.card_number}")
+
+
+@cross_site_login
+def signed_in_elsewhere(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({})
 
 
 @passive

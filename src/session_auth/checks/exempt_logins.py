@@ -1,0 +1,94 @@
+"""A rule for logins that no CSRF check stands before: other sites could log users in."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from inspect import unwrap
+from types import CodeType, FunctionType
+from typing import Any
+
+from django.contrib import auth
+from django.core.checks import CheckMessage, Warning
+
+from session_auth import flows
+from session_auth.checks.logins import (
+    authentication_classes,
+    checks_like_drf,
+    ninja_operations,
+)
+from session_auth.checks.lookups import RoutedView, dotted_names, listed, views
+from session_auth.http import JSONView
+
+LOGINS = (auth.login, auth.alogin, flows.log_in, flows.alog_in)
+NAMES = frozenset(function.__name__ for function in LOGINS)
+OUR_DRF = "session_auth.contrib.rest_framework.SessionAuthentication"
+OUR_NINJA = "session_auth.contrib.ninja.SessionAuth"
+FRAMEWORKS = ("builtins", "django", "ninja", "rest_framework", "session_auth")
+"""The packages whose views this rule does not read: they log nobody in, or check by themselves."""
+
+SAFE_HANDLERS = frozenset({"get", "head", "options"})
+
+
+def logins_are_checked(**kwargs: Any) -> list[CheckMessage]:
+    routes = [
+        view.route
+        for view in views()
+        if not getattr(view.callback, "takes_cross_site_logins", False)
+        and any(_logs_in(function) for function in _unchecked(view))
+    ]
+    if not routes:
+        return []
+    return [
+        Warning(
+            f"These views log users in, and no CSRF check stands before them: {listed(routes)}. "
+            "Only browsers that send Fetch metadata keep other sites from using them.",
+            hint="Let SessionAuthentication or SessionAuth(required=False) of session_auth.contrib "
+            "check them, or take csrf_exempt away. Mark a view that an identity provider posts to "
+            "with session_auth.decorators.cross_site_login.",
+            id="session_auth.W016",
+        )
+    ]
+
+
+def _unchecked(view: RoutedView) -> Iterator[Any]:
+    """Yield what the project has written of a view, if nobody checks its unsafe calls."""
+    if operations := list(ninja_operations(view.callback)):
+        for operation in operations:
+            if not any(OUR_NINJA in dotted_names(type(each)) for each in operation.auth_callbacks):
+                yield operation.view_func
+        return
+    if issubclass(view.view_class, JSONView) or not getattr(view.callback, "csrf_exempt", False):
+        return
+    classes = authentication_classes(view)
+    if any(OUR_DRF in dotted_names(each) or checks_like_drf(each) for each in classes):
+        return  # the latter is for another rule
+    if view.view_class is object:
+        yield view.callback
+    for cls in view.view_class.__mro__:
+        if cls.__module__.partition(".")[0] not in FRAMEWORKS:
+            yield from (each for name, each in vars(cls).items() if name not in SAFE_HANDLERS)
+
+
+def _logs_in(function: Any) -> bool:
+    """Say whether a function, or one that it wraps, calls a login by name."""
+    function = unwrap(function) if callable(function) else None
+    if not isinstance(function, FunctionType):
+        return False
+    return any(
+        name in NAMES or function.__globals__.get(name) in LOGINS
+        for name in _names(function.__code__)
+    ) or any(_logs_in(inner) for inner in _wrapped(function))
+
+
+def _wrapped(function: FunctionType) -> Iterator[Any]:
+    """Yield what a decorator holds without saying so, as ``api_view`` does."""
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # of a function that is not made yet
+            if isinstance(cell.cell_contents, FunctionType) and cell.cell_contents is not function:
+                yield cell.cell_contents
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

@@ -1,0 +1,113 @@
+"""What Django refuses below ``SESSION_AUTH_API_PATHS``: its pages of HTML become JSON."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import PermissionDenied as DjangosPermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseRedirectBase
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+from django.utils.cache import patch_vary_headers
+
+from session_auth.exceptions import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    SessionAuthError,
+)
+from session_auth.http import error_response, wants_json
+from session_auth.sessions.users import why_not_logged_in
+
+OF_THE_PAGE = frozenset({"Content-Encoding", "Content-Length", "ETag", "Location"})
+"""The headers that say something of the page that is not sent."""
+
+RAISED = "_session_auth_raised"
+"""The attribute of a request with what its view has raised, while Django makes a page of it."""
+
+
+def note(request: HttpRequest, exception: Exception) -> None:
+    """Remember what a view has raised, of which Django is about to make a page."""
+    vars(request)[RAISED] = exception
+
+
+def tell_in_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return what an API answers in place of a refusal of Django's own; else ``response``.
+
+    A page that the view itself has made stays what it is, and so does all outside of an API; and
+    what Django tells a developer who has followed a link, if ``DEBUG`` is on.
+    """
+    if not response.get("Content-Type", "text/html").startswith("text/html"):
+        return response
+    if settings.DEBUG and _is_navigation(request):
+        return response
+    error = _error(request, response) if wants_json(request) else None
+    if error is None:
+        return response
+    told = error_response(error)
+    told.cookies = response.cookies
+    for name, value in response.headers.items():  # of other middleware: CORS, a language
+        if name not in OF_THE_PAGE:
+            told.headers.setdefault(name, value)
+    told.headers["Content-Length"] = str(len(told.content))
+    patch_vary_headers(told, response.headers.get("Vary", "Cookie").split(","))
+    # Django has logged what it refused, and does so once for each response.
+    vars(told)["_has_been_logged"] = getattr(response, "_has_been_logged", False)
+    return told
+
+
+def _error(request: HttpRequest, response: HttpResponse) -> SessionAuthError | None:
+    raised = vars(request).get(RAISED)
+    if isinstance(response, HttpResponseNotAllowed):
+        return MethodNotAllowed(allowed=response.headers["Allow"].split(", "))
+    if isinstance(raised, DjangosPermissionDenied) and response.status_code == 403:
+        return PermissionDenied(str(raised) or None)
+    if response.status_code == 404 and (
+        isinstance(raised, Http404) or request.resolver_match is None
+    ):
+        return NotFound()
+    if isinstance(raised, BadRequest | SuspiciousOperation) and response.status_code == 400:
+        return InvalidRequest("The request is not valid.")
+    if isinstance(response, HttpResponseRedirectBase) and _leads_back(request, response.url):
+        return _no_login(request, response.url)
+    return None
+
+
+def _is_navigation(request: HttpRequest) -> bool:
+    """Say whether a person looks at the answer, and no script."""
+    return bool(request.META.get("HTTP_SEC_FETCH_MODE") == "navigate")
+
+
+def _leads_back(request: HttpRequest, url: str) -> bool:
+    """Say whether ``url`` is of a page that sends people back to this request, as a login does.
+
+    For scripts alone: who has typed the URL, or followed a link to it, is better off with the page.
+    """
+    return not _is_navigation(request) and any(
+        name == REDIRECT_FIELD_NAME and value.endswith(request.get_full_path())
+        for name, value in parse_qsl(urlsplit(url).query)
+    )
+
+
+def _no_login(request: HttpRequest, url: str) -> SessionAuthError | None:
+    """Return why a view asks for a login; ``None`` if the page at ``url`` may be for another end.
+
+    Who has not been asked who they are is not asked now: this may be an event loop.
+    """
+    user = vars(request).get("_cached_user")
+    if user is not None and not user.is_authenticated:
+        return why_not_logged_in(request)
+    if not _is_login_page(url):
+        return None
+    return NotAuthenticated() if user is None else PermissionDenied()
+
+
+def _is_login_page(url: str) -> bool:
+    try:
+        return urlsplit(url).path == urlsplit(resolve_url(settings.LOGIN_URL)).path
+    except NoReverseMatch:
+        return False
