@@ -69,7 +69,8 @@ def sqlite() -> dict[str, Any]:
     file = Path(tempfile.gettempdir()) / f"session-auth-tests-{os.getpid()}.sqlite3"
     return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": ":memory:",
+        # Never opened; not in memory, or a live server would share the connection of its test.
+        "NAME": file.with_suffix(".unused"),
         "OPTIONS": {"init_command": "PRAGMA synchronous=OFF", "timeout": 20},
         "TEST": {"NAME": file},
     }

@@ -138,5 +138,5 @@ def test_a_view_of_the_project_that_is_marked_is_left_to_itself(path: str) -> No
 def test_one_that_nobody_has_marked_stays_behind_the_middleware() -> None:
     response = Client().get("/unmarked/")
 
-    assert response.status_code == 302
-    assert response.headers["Location"].startswith("/accounts/login/")
+    assert response.status_code == 401
+    assert "secret" not in response.content.decode()
