@@ -1,5 +1,6 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
+import sys
 from enum import Enum, auto
 from functools import partial
 from typing import Any
@@ -10,7 +11,9 @@ from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.signals import got_request_exception
 from django.db import Error
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -53,6 +56,10 @@ WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
 """The directives of ``Cache-Control`` by which a view has said it already (RFC 9111, 5.2.2)."""
 
 
+OUTAGE = "_session_auth_outage"
+"""The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""
+
+
 class Step(Enum):
     """What remains to be done with the session once there is an answer."""
 
@@ -73,7 +80,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     To an API, a session that ended in mid-request is 401 ``session_ended``, not a page.
 
-    A store that cannot be asked is 503: never "anonymous".
+    A store that cannot be asked is 503, in the middleware below this one, too: never "anonymous".
 
     Any other exception of ``session_auth.exceptions`` that a view raises is answered by its status
     and code.
@@ -101,6 +108,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, BaseSessionStore):
             return super().process_response(request, response)
+        if response.status_code == 500 and OUTAGE in vars(request):
+            response = refusal_response(request, vars(request)[OUTAGE])
         accessed = session.accessed
         try:
             step = self._settle(request, response, session)
@@ -124,11 +133,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what a view was refused, so that plain views need not catch it."""
-        if isinstance(exception, StoreUnavailable | Throttled):
+        if (outage := _outage(exception)) is not None:
+            return refusal_response(request, outage)
+        if isinstance(exception, Throttled):
             return refusal_response(request, exception)
-        if isinstance(exception, Error) and USERS.is_down():
-            # As where the transaction of ATOMIC_REQUESTS cannot even begin.
-            return refusal_response(request, USERS.unavailable(exception))
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -204,6 +212,27 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             httponly=settings.SESSION_COOKIE_HTTPONLY,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+
+
+@receiver(got_request_exception, dispatch_uid="session_auth.middleware")
+def note_outage(*, request: HttpRequest, **kwargs: object) -> None:
+    """Note why the answer to a request will be 500: no view need be to blame, nor be reached.
+
+    Django makes a response of what each middleware raises, without asking the others.
+    """
+    outage = _outage(sys.exc_info()[1])
+    if outage is not None:
+        vars(request)[OUTAGE] = outage
+
+
+def _outage(error: BaseException | None) -> StoreUnavailable | None:
+    """Return what a client is told of ``error`` if the store is the reason for it."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    if isinstance(error, Error) and USERS.is_down(error):
+        # As where the transaction of ATOMIC_REQUESTS cannot even begin.
+        return USERS.unavailable(error)
+    return None
 
 
 def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessionStore) -> Step:

@@ -6,7 +6,8 @@ exception: a read-only PostgreSQL, for example, raises ``InternalError``.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -88,6 +89,12 @@ SQLITE_CODES = {
 DEAD = frozenset({Fault.CUT, Fault.LOST})
 """The connection has broken, whether something was done or not."""
 
+DOWN = DEAD | {Fault.UNREACHABLE}
+
+
+PASSED_ON = (IntegrityError, TransactionManagementError)
+"""What tells of the caller, not of the store."""
+
 
 def fault_of(error: Error, connection: Any) -> Fault:
     """Return what went wrong, of an error that Django has raised for ``connection``."""
@@ -97,10 +104,11 @@ def fault_of(error: Error, connection: Any) -> Fault:
         return SQLSTATES.get(state, Fault.OTHER)
     if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
         return SQLITE_CODES.get(code & 0xFF, Fault.OTHER)
-    if connection.connection is None:
-        return Fault.UNREACHABLE
+    unknown = Fault.UNREACHABLE if connection.connection is None else Fault.OTHER
     if connection.vendor == "mysql":
-        return MYSQL_CODES.get(error.args[0] if error.args else 0, Fault.OTHER)
+        return MYSQL_CODES.get(error.args[0] if error.args else 0, unknown)
+    if unknown is Fault.UNREACHABLE:
+        return unknown
     if isinstance(error, InterfaceError) or "connection is closed" in str(error):
         return Fault.CUT
     if connection.vendor == "postgresql" and getattr(connection.connection, "closed", False):
@@ -163,17 +171,24 @@ class Boundary:
         """Go on as ``asks()`` does after ``error``: for a first call that nothing may slow down."""
         return self._go_on(_Retries(DEAD), error, call, *args, **kwargs)
 
+    @contextmanager
+    def guards(self) -> Iterator[None]:
+        """Raise ``StoreUnavailable`` for what goes wrong inside, where nothing is made twice."""
+        try:
+            yield
+        except PASSED_ON:
+            raise
+        except Error as error:
+            raise self.unavailable(error) from error
+
     def unavailable(self, error: Error) -> StoreUnavailable:
         """Log ``error`` with its code; return what a client is told of it."""
         events.record(Event.STORE_UNAVAILABLE, store=self.name, code=code_of(error))
         return StoreUnavailable()
 
-    def is_down(self) -> bool:
-        """Say whether there is no connection to the store: what failed just now failed for that."""
-        connection: Any = connections[self.alias()]
-        return connection.connection is None or bool(
-            getattr(connection.connection, "closed", False)
-        )
+    def is_down(self, error: Error) -> bool:
+        """Say whether ``error`` tells that there is no connection to the store, or no more."""
+        return fault_of(error, connections[self.alias()]) in DOWN
 
     def _wrap(
         self, call: Callable[Parameters, Result], *, again: frozenset[Fault]
@@ -197,7 +212,7 @@ class Boundary:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         while True:
-            if isinstance(error, IntegrityError | TransactionManagementError):
+            if isinstance(error, PASSED_ON):
                 raise error
             if not retries.prepare_next(error, connections[self.alias()]):
                 raise self.unavailable(error) from error

@@ -27,7 +27,6 @@ from typing import Any, cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -289,9 +288,9 @@ def find_by_email(address: str) -> AbstractBaseUser | None:
     return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
 
 
+@counts.GUESSES.asks
 def _look_up(name: str) -> AbstractBaseUser | None:
-    with counts.store_errors():
-        return find_by_name(name) or find_by_email(name)
+    return find_by_name(name) or find_by_email(name)
 
 
 def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
@@ -299,14 +298,12 @@ def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
     return None if len(others) > 1 else first
 
 
+@counts.GUESSES.asks
 def _find_user(name: str) -> AbstractBaseUser | None:
     """Return the user whom the name means to the backends of the site that count guesses."""
     finders = [getattr(backend, "find_user", None) for backend in get_backends()]
     found = (find(name) for find in [find for find in finders if find] or [find_by_name])
-    try:
-        return next((user for user in found if user is not None), None)
-    except Error as exc:
-        raise counts.unavailable() from exc
+    return next((user for user in found if user is not None), None)
 
 
 def _count_on_device(

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import Error, connections, router, transaction
+from django.db import connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
 
-from session_auth import events
-from session_auth.events import Event
-from session_auth.exceptions import StoreUnavailable, Throttled
+from session_auth.exceptions import Throttled
 from session_auth.models import DeviceGeneration, GuessCount
+from session_auth.stores import Boundary
+
+GUESSES = Boundary("guesses", alias=lambda: router.db_for_write(GuessCount))
+"""What cannot be counted is no free guess, whatever the database says of it."""
 
 FIRST_DELAY_SECONDS = 30
 LAST_DELAY_SECONDS = 60 * 60
@@ -119,11 +120,11 @@ class Count:
         alias = _alias()
         if self._is_safe or connections[alias].in_atomic_block:
             return
-        with store_errors():
-            for limit in self._limits:
-                _count_all_or_none([limit], "", alias)
+        for limit in self._limits:
+            _count_all_or_none([limit], "", alias)
         self._is_safe = True
 
+    @GUESSES.changes
     def take_back(self, *, reset: str = "", pardon: str = "") -> None:
         """Make the rows what they were without this failure, which nobody can see then.
 
@@ -133,7 +134,7 @@ class Count:
         mine = [
             When(id=row_id, next_at=row.next_at, then=never) for row_id, row in self.rows.items()
         ]
-        with store_errors(), transaction.atomic(using=_alias()):
+        with transaction.atomic(using=_alias()):
             rows = _rows([*self.rows, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
             if connections[_alias()].features.supports_update_conflicts_with_target:
                 in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
@@ -154,51 +155,51 @@ def count(limits: Collection[Limit], *, account: str = "") -> Count:
     Raises ``Throttled`` if one of the limits is reached.
     """
     alias = _alias()
-    with store_errors():
-        if rows := _count_all_or_none(limits, account, alias):
-            counted = Count(limits, rows)
-            transaction.on_commit(counted.set_safe, using=alias)
-            return counted
-        next_at = _next_at(limits)
+    if rows := _count_all_or_none(limits, account, alias):
+        counted = Count(limits, rows)
+        transaction.on_commit(counted.set_safe, using=alias)
+        return counted
+    next_at = GUESSES.asks(_next_at)(limits)
     raise Throttled(retry_after=max(1, next_at - _now()))
 
 
+@GUESSES.asks
 def pardon(row_id: str) -> None:
     """Let no failures in a row remain; when the next guess is let in stays as it is."""
-    with store_errors():
-        _rows([row_id]).update(failures=0)
+    _rows([row_id]).update(failures=0)
 
 
+@GUESSES.asks
 def generation_of(user_id: str) -> str:
     """Return the generation of the devices that are known as the user's."""
     rows = DeviceGeneration.objects.using(_alias()).filter(user_id=user_id)
-    with store_errors():
-        return rows.values_list("generation", flat=True).first() or ""
+    return rows.values_list("generation", flat=True).first() or ""
 
 
+@GUESSES.asks
 def set_generation(row: DeviceGeneration) -> None:
     rows = DeviceGeneration.objects.using(_alias())
     has_target = connections[_alias()].features.supports_update_conflicts_with_target
-    with store_errors():
-        rows.bulk_create(
-            [row],
-            update_conflicts=True,
-            update_fields=["generation"],
-            unique_fields=["user_id"] if has_target else None,
-        )
+    rows.bulk_create(
+        [row],
+        update_conflicts=True,
+        update_fields=["generation"],
+        unique_fields=["user_id"] if has_target else None,
+    )
 
 
+@GUESSES.asks
 def forget(row_ids: Collection[str]) -> int:
     """Delete the rows with these ids, and return how many there were."""
-    with store_errors():
-        return _rows(row_ids).delete()[0]
+    return _rows(row_ids).delete()[0]
 
 
+@GUESSES.asks
 def prune(*, at_most: int = PRUNE_ROWS) -> int:
     """Delete some rows that expired, but for those in use right now; return how many."""
     alias = _alias()
     expired = GuessCount.objects.using(alias).filter(expires_at__lte=_now())
-    with store_errors(), transaction.atomic(using=alias):
+    with transaction.atomic(using=alias):
         some = expired.order_by("expires_at").select_for_update(
             skip_locked=connections[alias].features.has_select_for_update_skip_locked
         )
@@ -207,6 +208,7 @@ def prune(*, at_most: int = PRUNE_ROWS) -> int:
         return expired.filter(id__in=ids).delete()[0] if ids else 0
 
 
+@GUESSES.changes
 def _count_all_or_none(
     limits: Collection[Limit], account: str, alias: str
 ) -> dict[str, Counted] | None:
@@ -301,18 +303,3 @@ def _alias() -> str:
 
 def _now() -> int:
     return int(time.time())
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """What cannot be counted is no free guess, whatever the database says of it."""
-    try:
-        yield
-    except Error as exc:
-        raise unavailable() from exc
-
-
-def unavailable() -> StoreUnavailable:
-    """Log the error that is being handled, and return what to raise for it."""
-    events.record(Event.STORE_UNAVAILABLE, store="guesses")
-    return StoreUnavailable()

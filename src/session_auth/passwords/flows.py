@@ -26,6 +26,7 @@ from session_auth.passwords.hashes import replace_hash
 from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_sessions_of
+from session_auth.sessions.users import USERS
 from session_auth.signals import EndReason
 from session_auth.user_agents import user_agent_name
 
@@ -63,6 +64,7 @@ def reset_password(form: NewPasswordForm) -> None:
         end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
 
 
+@USERS.asks
 def user_of_link(
     uid: str, token: str, *, token_generator: PasswordResetTokenGenerator
 ) -> AbstractBaseUser | None:
@@ -110,7 +112,7 @@ def _replaced_password(form: NewPasswordForm, *, stale_field: str) -> Iterator[A
     """Store the new password, in one transaction with what is done inside."""
     before = form.user.password
     user = form.save(commit=False)
-    with transaction.atomic(using=router.db_for_write(get_user_model())):
+    with USERS.guards(), transaction.atomic(using=router.db_for_write(get_user_model())):
         if not replace_hash(user, before=before):
             raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
         user.save(update_fields=["password"])  # for receivers, and validators that keep a history

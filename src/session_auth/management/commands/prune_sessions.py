@@ -1,13 +1,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from session_auth.management.base import StoreCommand
 from session_auth.sessions import prune_sessions
 from session_auth.sessions.pruning import PRUNE_ROWS
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = "Delete sessions that have expired, in batches that hold no lock for long."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
