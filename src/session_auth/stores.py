@@ -7,7 +7,7 @@ exception: a read-only PostgreSQL, for example, raises ``InternalError``.
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -70,7 +70,8 @@ SQLSTATES = {
 MYSQL_CODES = {
     **dict.fromkeys((1205, 1213, 1020, 3572), Fault.CONFLICT),
     **dict.fromkeys((1290, 1792, 1836, 1021, 1114, 1037, 1038, 1041, 3), Fault.NO_WRITES),
-    **dict.fromkeys((1040, 1203, 2002, 2003), Fault.UNREACHABLE),
+    **dict.fromkeys((1040, 1044, 1045, 1049, 1129, 1130, 1203), Fault.UNREACHABLE),
+    **dict.fromkeys((2002, 2003, 2005), Fault.UNREACHABLE),
     **dict.fromkeys((0, 1053, 1927, 2006, 4031), Fault.CUT),
     **dict.fromkeys((2013, 2055), Fault.LOST),
 }
@@ -104,11 +105,10 @@ def fault_of(error: Error, connection: Any) -> Fault:
         return SQLSTATES.get(state, Fault.OTHER)
     if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
         return SQLITE_CODES.get(code & 0xFF, Fault.OTHER)
-    unknown = Fault.UNREACHABLE if connection.connection is None else Fault.OTHER
     if connection.vendor == "mysql":
-        return MYSQL_CODES.get(error.args[0] if error.args else 0, unknown)
-    if unknown is Fault.UNREACHABLE:
-        return unknown
+        return MYSQL_CODES.get(error.args[0] if error.args else 0, Fault.OTHER)
+    if connection.connection is None:
+        return Fault.UNREACHABLE
     if isinstance(error, InterfaceError) or "connection is closed" in str(error):
         return Fault.CUT
     if connection.vendor == "postgresql" and getattr(connection.connection, "closed", False):
@@ -253,6 +253,7 @@ class _Retries:
 
 def _reconnect(connection: Any) -> None:
     """Have the next statement sent over a connection that is alive."""
-    connection.close()
+    with suppress(Error):  # MySQL's driver minds closing what is closed
+        connection.close()
     if pool := getattr(connection, "pool", None):
         pool.check()  # what cut one of its connections has most likely cut them all

@@ -3,12 +3,14 @@
 Each fault is a context manager: what fails within it is whole again after it.
 """
 
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from threading import Timer
 from typing import Any
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from session_auth.models import DeviceGeneration, EndedSession, GuessCount, Session, UserStamp
@@ -72,6 +74,38 @@ def cut() -> Iterator[None]:
         yield
     finally:
         connection.close()
+
+
+def unplug() -> None:
+    """Let the network fail, so that what was sent arrives and no answer does."""
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    number = driver.fileno() if VENDOR == "postgresql" else mysql_socket()
+    with socket.socket(fileno=os.dup(number)) as ours:
+        ours.shutdown(socket.SHUT_RD)
+
+
+@contextmanager
+def unplugged() -> Iterator[None]:
+    unplug()
+    try:
+        yield
+    finally:
+        with suppress(Error):
+            connection.close()
+
+
+def mysql_socket() -> int:
+    """Return the file descriptor of the connection, which the driver does not tell."""
+    path = connection.settings_dict["HOST"]
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 # names are all that is needed
+        try:
+            with socket.socket(fileno=os.dup(int(entry))) as found:
+                if found.getpeername() == path:
+                    return int(entry)
+        except OSError:
+            continue
+    raise AssertionError
 
 
 # A server that does not write
