@@ -1,5 +1,6 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
+import sys
 from asyncio import CancelledError
 from contextlib import suppress
 from enum import Enum, auto
@@ -12,7 +13,9 @@ from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.signals import got_request_exception
 from django.db import Error
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -50,6 +53,10 @@ WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
 """Directives of ``Cache-Control``: a view that sets one has decided itself (RFC 9111, 5.2.2)."""
 
 
+OUTAGE = "_session_auth_outage"
+"""The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""
+
+
 class Step(Enum):
     """What remains to be done with the session once there is an answer."""
 
@@ -72,7 +79,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     If a session ends while an API answers a request of it, the answer is 401 ``session_ended``.
 
-    If the store cannot be reached, the answer is 503; the caller is not taken for anonymous.
+    If the store cannot be reached, the answer is 503, also where a middleware below this one asks
+    it; the caller is not taken for anonymous.
 
     Any other exception of ``session_auth.exceptions`` that a view raises becomes an answer with its
     status and code. To an API, so is what Django refuses: no permission, no such page, another
@@ -103,6 +111,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if response.status_code >= 300:
             response = refusals.tell_in_json(request, response)
         session = getattr(request, "session", None)
+        if response.status_code == 500 and OUTAGE in request.__dict__:
+            response = refusal_response(request, request.__dict__[OUTAGE])
         try:
             if _may_be_undone(request):
                 _make_good(request)
@@ -145,11 +155,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn a refusal that a view raises into its answer, so that no view need catch it."""
-        if isinstance(exception, StoreUnavailable | Throttled):
+        if (outage := _outage(exception)) is not None:
+            return refusal_response(request, outage)
+        if isinstance(exception, Throttled):
             return refusal_response(request, exception)
-        if isinstance(exception, Error) and USERS.is_down():
-            # For example, the transaction of ATOMIC_REQUESTS could not begin.
-            return refusal_response(request, USERS.unavailable(exception))
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -222,6 +231,27 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             httponly=settings.SESSION_COOKIE_HTTPONLY,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+
+
+@receiver(got_request_exception, dispatch_uid="session_auth.middleware")
+def note_outage(*, request: HttpRequest, **kwargs: object) -> None:
+    """Note why the answer to a request will be 500: no view need be to blame, nor be reached.
+
+    Django makes a response of what each middleware raises, without asking the others.
+    """
+    outage = _outage(sys.exc_info()[1])
+    if outage is not None:
+        vars(request)[OUTAGE] = outage
+
+
+def _outage(error: BaseException | None) -> StoreUnavailable | None:
+    """Return what a client is told of ``error`` if the store is the reason for it."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    if isinstance(error, Error) and USERS.is_down(error):
+        # As where the transaction of ATOMIC_REQUESTS cannot even begin.
+        return USERS.unavailable(error)
+    return None
 
 
 def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessionStore) -> Step:

@@ -6,7 +6,8 @@ PostgreSQL, for example, raises ``InternalError``.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -69,7 +70,8 @@ SQLSTATES = {
 MYSQL_CODES = {
     **dict.fromkeys((1205, 1213, 1020, 3572), Fault.CONFLICT),
     **dict.fromkeys((1290, 1792, 1836, 1021, 1114, 1037, 1038, 1041, 3), Fault.NO_WRITES),
-    **dict.fromkeys((1040, 1203, 2002, 2003), Fault.UNREACHABLE),
+    **dict.fromkeys((1040, 1044, 1045, 1049, 1129, 1130, 1203), Fault.UNREACHABLE),
+    **dict.fromkeys((2002, 2003, 2005), Fault.UNREACHABLE),
     **dict.fromkeys((0, 1053, 1927, 2006, 4031), Fault.CUT),
     **dict.fromkeys((2013, 2055), Fault.LOST),
 }
@@ -88,6 +90,12 @@ SQLITE_CODES = {
 DEAD = frozenset({Fault.CUT, Fault.LOST})
 """The connection has broken; the work may have been done or not."""
 
+DOWN = DEAD | {Fault.UNREACHABLE}
+
+
+PASSED_ON = (IntegrityError, TransactionManagementError)
+"""What tells of the caller, not of the store."""
+
 
 def fault_of(error: Error, connection: Any) -> Fault:
     """Return what went wrong, for an error that Django has raised for ``connection``."""
@@ -97,10 +105,10 @@ def fault_of(error: Error, connection: Any) -> Fault:
         return SQLSTATES.get(state, Fault.OTHER)
     if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
         return SQLITE_CODES.get(code & 0xFF, Fault.OTHER)
-    if connection.connection is None:
-        return Fault.UNREACHABLE
     if connection.vendor == "mysql":
         return MYSQL_CODES.get(error.args[0] if error.args else 0, Fault.OTHER)
+    if connection.connection is None:
+        return Fault.UNREACHABLE
     if isinstance(error, InterfaceError) or "connection is closed" in str(error):
         return Fault.CUT
     if connection.vendor == "postgresql" and getattr(connection.connection, "closed", False):
@@ -172,17 +180,24 @@ class Boundary:
         """Go on as ``changes()`` does after ``error``, for a first call that had to be fast."""
         return self._go_on(_Retries(frozenset({Fault.CUT})), error, call, *args, **kwargs)
 
+    @contextmanager
+    def guards(self) -> Iterator[None]:
+        """Raise ``StoreUnavailable`` for what goes wrong inside, where nothing is made twice."""
+        try:
+            yield
+        except PASSED_ON:
+            raise
+        except Error as error:
+            raise self.unavailable(error) from error
+
     def unavailable(self, error: Error) -> StoreUnavailable:
         """Log ``error`` with its code; return what a client is told of it."""
         events.record(Event.STORE_UNAVAILABLE, store=self.name, code=code_of(error))
         return StoreUnavailable()
 
-    def is_down(self) -> bool:
-        """Say whether there is no connection: then an error just now came from that."""
-        connection: Any = connections[self.alias()]
-        return connection.connection is None or bool(
-            getattr(connection.connection, "closed", False)
-        )
+    def is_down(self, error: Error) -> bool:
+        """Say whether ``error`` tells that there is no connection to the store, or no more."""
+        return fault_of(error, connections[self.alias()]) in DOWN
 
     def _wrap(
         self, call: Callable[Parameters, Result], *, again: frozenset[Fault]
@@ -206,7 +221,7 @@ class Boundary:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         while True:
-            if isinstance(error, IntegrityError | TransactionManagementError):
+            if isinstance(error, PASSED_ON):
                 raise error
             if not retries.prepare_next(error, connections[self.alias()]):
                 raise self.unavailable(error) from error
@@ -247,6 +262,7 @@ class _Retries:
 
 def _reconnect(connection: Any) -> None:
     """Let the next statement open a new connection, or take one that is alive."""
-    connection.close()
+    with suppress(Error):  # MySQL's driver minds closing what is closed
+        connection.close()
     if pool := getattr(connection, "pool", None):
         pool.check()  # most likely, the other connections of the pool are dead, too

@@ -22,6 +22,7 @@ from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_sessions_of
+from session_auth.sessions.users import USERS
 from session_auth.signals import EndReason
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def reset_password(
         end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
 
 
+@USERS.asks
 def user_of_link(
     uid: str, token: str, *, token_generator: PasswordResetTokenGenerator
 ) -> AbstractBaseUser | None:
@@ -92,7 +94,7 @@ def _replaced_password(
     before = form.user.password
     user = form.save(commit=False)
     alias = router.db_for_write(get_user_model())
-    with transaction.atomic(using=alias):
+    with USERS.guards(), transaction.atomic(using=alias):
         if not replace_hash(user, before=before):
             raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
         user.save(update_fields=["password"])  # for receivers, and validators that keep a history

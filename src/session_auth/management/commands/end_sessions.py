@@ -2,14 +2,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from session_auth import throttling
+from session_auth.management.base import StoreCommand
 from session_auth.sessions import end_all_sessions, end_sessions
 from session_auth.signals import EndReason
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = "End the sessions of one user, or of everybody."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,14 +1,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from session_auth import later
+from session_auth.management.base import StoreCommand
 from session_auth.sessions import prune_sessions
 from session_auth.sessions.pruning import PRUNE_ROWS
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = (
         "Delete sessions that have expired, in small batches, so that no login waits for long, and "
         "send the mails that are left."

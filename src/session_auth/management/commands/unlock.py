@@ -1,12 +1,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from session_auth import throttling
+from session_auth.management.base import StoreCommand
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = "Forget the wrong passwords that were counted for accounts or addresses."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,112 @@
+"""Many at once at each isolation level: nothing is lost, ends are final, no deadlock."""
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from session_auth.models import Session
+from tests.api_client import AUTH, ApiClient, id_of, signed_in
+from tests.faults import databases
+from tests.faults.databases import VENDOR, beside, run
+from tests.storing import SessionStore
+from tests.test_races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WRITERS = 8
+KEYS = 25
+LEVELS = {
+    "postgresql": ["read committed", "repeatable read", "serializable"],
+    "mysql": ["read committed", "repeatable read"],
+}[VENDOR]
+
+
+def at_level(level: str) -> AbstractContextManager[None]:
+    if VENDOR == "postgresql":
+        return databases.default("default_transaction_isolation", f"'{level}'", before="")
+    return databases.options(isolation_level=level)
+
+
+def deadlocks() -> int:
+    """Return how many the server has seen so far."""
+    with beside() as other:
+        if VENDOR == "postgresql":
+            query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+            [[number]] = run(other, "SELECT pg_stat_clear_snapshot()", query)
+        else:
+            [[_, number]] = run(other, "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
+    return int(number)
+
+
+def another_tab(browser: ApiClient) -> ApiClient:
+    tab = ApiClient(raise_request_exception=False)
+    tab.cookies = browser.cookies.copy()
+    return tab
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_many_who_write_to_one_session_lose_nothing(alice: User, level: str) -> None:
+    browser = signed_in()
+    written: list[str] = []
+    answers: Counter[int] = Counter()
+
+    def write(writer: int) -> None:
+        tab = another_tab(browser)
+        for number in range(KEYS):
+            key = f"{writer}-{number}"
+            status = tab.get("/api/note/", {key: 1}).status_code
+            answers[status] += 1
+            written.extend([key] if status == 200 else [])
+
+    with at_level(level):
+        at_once(*[partial(write, writer) for writer in range(WRITERS)])
+
+    assert answers[200] >= WRITERS * KEYS - 1
+    assert set(answers) <= {200, 503}
+    assert set(written) <= set(SessionStore(browser.session_key()).load())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_logout_among_saves_is_final(alice: User, level: str) -> None:
+    def save(tab: ApiClient, number: int) -> int:
+        return int(tab.get("/api/note/", {f"late-{number}": 1}).status_code)
+
+    def log_out(tab: ApiClient) -> int:
+        return int(tab.log_out().status_code)
+
+    with at_level(level):
+        for _ in range(10):
+            browser = signed_in()
+            saves = [partial(save, another_tab(browser), number) for number in range(6)]
+            *saved, ended = at_once(*saves, partial(log_out, another_tab(browser)))
+
+            assert ended == 200
+            assert set(saved) <= {200, 401}
+            assert not Session.objects.filter(id=id_of(browser)).exists()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@override_settings(SESSION_AUTH_MAX_SESSIONS=5, SESSION_AUTH_GUESSES_PER_ACCOUNT=100)
+def test_many_logins_and_ends_of_one_user_wait_in_one_order(alice: User, level: str) -> None:
+    answers: Counter[str] = Counter()
+
+    def come_and_go(number: int) -> None:
+        browser = ApiClient(raise_request_exception=False)
+        for turn in range(6):
+            answers[f"login {browser.log_in().status_code}"] += 1
+            if (number + turn) % 3 == 0:
+                status = browser.call("DELETE", AUTH + "sessions/").status_code
+                answers[f"end others {status}"] += 1
+
+    with at_level(level):
+        before = deadlocks()
+        at_once(*[partial(come_and_go, number) for number in range(WRITERS)])
+
+        assert deadlocks() == before
+    assert set(answers) <= {"login 200", "end others 200", "end others 401"}
+    assert answers["login 200"] == WRITERS * 6
+    assert Session.objects.count() <= 5
