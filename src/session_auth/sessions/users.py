@@ -240,10 +240,11 @@ def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -
 
 def update_last_login(*, user: Any, **kwargs: Any) -> None:
     """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
+    call = partial(django_models.update_last_login, user=user, **kwargs)
     try:
-        django_models.update_last_login(user=user, **kwargs)
+        call()
     except Error as error:
-        raise USERS.unavailable(error) from error
+        USERS.asks_again(error, call)
 
 
 def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
