@@ -4,10 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import run_checks
+from django.db.models import CompositePrimaryKey
 from django.test import override_settings
 
+from session_auth.checks.setup import users_have_one_key
 from session_auth.middleware import SessionMiddleware
 from tests.checking import PRODUCTION, STARTPROJECT, deployed, found, ids
 
@@ -172,6 +175,15 @@ def test_a_session_can_last_as_long_as_the_settings_say(
     change: dict[str, Any], expected: list[str]
 ) -> None:
     assert ids(**change) == expected
+
+
+def test_users_with_a_key_of_several_columns_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = CompositePrimaryKey("id", "username")
+    assert ids() == []
+
+    monkeypatch.setattr(User._meta, "pk", key)
+
+    assert [message.id for message in users_have_one_key()] == ["session_auth.E014"]
 
 
 def test_a_year_that_is_thirty_days_names_both_settings() -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils.decorators import sync_and_async_middleware
 
+from session_auth.checks.deployment import django_is_patched
 from tests.checking import deployed, ids
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +133,21 @@ def test_sqlite_that_fails_instead_of_waiting_is_found(
     elsewhere |= change
 
     assert deployed(DATABASE_ROUTERS=[f"{__name__}.SessionsElsewhere"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ((5, 2, 14, "final", 0), ["session_auth.W112"]),
+        ((5, 2, 15, "final", 0), []),
+        ((6, 0, 5, "final", 0), ["session_auth.W112"]),
+        ((6, 0, 6, "final", 0), []),
+        ((6, 1, 0, "final", 0), []),
+    ],
+)
+def test_a_django_that_lacks_security_releases_is_found(
+    version: tuple[Any, ...], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.VERSION", version)
+
+    assert [message.id for message in django_is_patched()] == expected

@@ -134,6 +134,18 @@ def test_a_backend_that_does_something_else_under_async_is_found(
     ]
 
 
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+@pytest.mark.parametrize(("asgi", "expected"), [(None, 0), ("config.asgi.application", 1)])
+def test_a_backend_of_a_package_is_told_of_where_async_is_used(
+    folder: str, asgi: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"/venv/{folder}/somebody/backends.py"
+    monkeypatch.setattr("session_auth.checks.logins.getfile", lambda backend: where)
+
+    with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.Legacy"}):
+        assert ids(ASGI_APPLICATION=asgi) == ["session_auth.W005"] * expected
+
+
 def test_what_is_called_instead_is_named() -> None:
     with modify_settings(AUTHENTICATION_BACKENDS={"append": f"{__name__}.Legacy"}):
         [(_, message)] = found()

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from session_auth.contrib.rest_framework import SessionAuthentication, exception_handler
 from session_auth.models import Session
 from tests import frameworks
 from tests.api_client import PASSWORD, ApiClient
@@ -281,6 +285,28 @@ def test_drf_asks_for_a_login_as_recent_as_the_view_says(here: ApiClient, clock:
 
     assert here.get("/api/drf/recent/").status_code == 200
     assert here.get("/api/drf/recent-5/").json()["code"] == "reauthentication_required"
+
+
+def test_a_machine_gets_its_token_without_one_for_csrf(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As REST framework's ``ObtainAuthToken``, whose app need not be installed."""
+
+    class ObtainAuthToken(APIView):
+        authentication_classes = (SessionAuthentication,)
+
+        def get_exception_handler(self) -> Any:
+            return exception_handler
+
+        def post(self, request: Request) -> Response:
+            return Response({"user": str(request.user)})
+
+    post = RequestFactory().post
+    assert ObtainAuthToken.as_view()(post("/")).status_code == 403
+
+    monkeypatch.setattr(ObtainAuthToken, "__module__", "rest_framework.authtoken.views")
+
+    assert ObtainAuthToken.as_view()(post("/")).data == {"user": "AnonymousUser"}
 
 
 def test_drf_methods_that_are_not_there_are_named(here: ApiClient) -> None:

@@ -136,7 +136,9 @@ def test_a_view_of_the_project_that_is_marked_is_left_to_itself(path: str) -> No
 
 
 def test_one_that_nobody_has_marked_stays_behind_the_middleware() -> None:
-    response = Client().get("/unmarked/")
+    for_a_person = Client().get("/unmarked/", headers={"Sec-Fetch-Mode": "navigate"})
+    for_a_script = Client().get("/unmarked/")
 
-    assert response.status_code == 401
-    assert "secret" not in response.content.decode()
+    assert for_a_person.status_code == 302
+    assert for_a_person.headers["Location"].startswith("/accounts/login/")
+    assert (for_a_script.status_code, for_a_script.json()["code"]) == (401, "not_authenticated")

@@ -42,8 +42,9 @@ CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_HTTPONLY = False  # scripts read the token and send it back
 CSRF_COOKIE_SAMESITE = "Lax"
 
-# This check knows Django's own middleware by name only; session_auth.E001 looks for its subclass.
-SILENCED_SYSTEM_CHECKS = ["security.W003"]
+# W003 knows Django's own middleware by name only; session_auth.E001 looks for its subclass.
+# W021 asks for the list that browsers come with (SECURE_HSTS_PRELOAD): it takes months to leave it.
+SILENCED_SYSTEM_CHECKS = ["security.W003", "security.W021"]
 
 # The proxy is on this machine. It must set this header, and drop the one that clients send.
 SESSION_AUTH_TRUSTED_PROXIES = ["unix", "127.0.0.1"]
@@ -51,4 +52,3 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_HSTS_PRELOAD = True

@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
@@ -10,6 +11,9 @@ from django.db import connections, router
 from session_auth.checks.lookups import listed, middleware, setting
 from session_auth.conf import UNIX_SOCKET
 from session_auth.models import Session
+
+SECURITY_RELEASES = {(5, 2): 15, (6, 0): 6}
+"""The release of each series of Django that has CVE-2026-5766, -6907 and -48587 mended."""
 
 HSTS_SECONDS = 365 * 24 * 60 * 60
 """OWASP ASVS 5.0, 3.4.1"""
@@ -56,6 +60,23 @@ def https_is_seen_behind_a_proxy(**kwargs: Any) -> list[CheckMessage]:
             hint="Set it as Django's documentation says, unless the server sets the scheme, as "
             "gunicorn and uvicorn do for proxies that they trust; 'session_doctor --url' tests it.",
             id="session_auth.I101",
+        )
+    ]
+
+
+def django_is_patched(**kwargs: Any) -> list[CheckMessage]:
+    series, release = django.VERSION[:2], django.VERSION[2]
+    needed = SECURITY_RELEASES.get(series, 0)
+    if release >= needed:
+        return []
+    version = ".".join(map(str, (*series, needed)))
+    return [
+        Warning(
+            f"Django {django.get_version()} lacks security releases: it can cache a page for the "
+            "wrong user (CVE-2026-6907, CVE-2026-48587), and read uploads of any size under ASGI "
+            "(CVE-2026-5766).",
+            hint=f"Install Django {version}, or the newest release of its series.",
+            id="session_auth.W112",
         )
     ]
 

@@ -1,6 +1,7 @@
 """Rules for the ways in: backends, the admin, and what other frameworks let in."""
 
 from collections.abc import Iterator
+from inspect import getfile
 from types import FunctionType
 from typing import Any
 
@@ -59,11 +60,13 @@ def backends_are_the_same_under_async(**kwargs: Any) -> list[CheckMessage]:
         Warning(
             f"{path}.{name}() is not used under async: Django calls a{name}() there, which "
             f"{_where(owner)}.",
-            hint=f"Define a{name}() beside it, for example as sync_to_async(self.{name})(...).",
+            hint=f"Define a{name}() beside it, for example as sync_to_async(self.{name})(...); for "
+            "a backend of somebody else's, in a subclass of yours.",
             id="session_auth.W005",
         )
         for path in settings.AUTHENTICATION_BACKENDS
-        for name, owner in _bypassed(import_string(path))
+        if _is_called_under_async(backend := import_string(path))
+        for name, owner in _bypassed(backend)
     ]
 
 
@@ -167,6 +170,15 @@ def ninja_operations(view: Any) -> Iterator[Any]:
     names = view.__code__.co_freevars if isinstance(view, FunctionType) else ()
     if "self" in names:
         yield from getattr(view.__closure__[names.index("self")].cell_contents, "operations", ())
+
+
+def _is_called_under_async(backend: type) -> bool:
+    """Say whether the async methods of a backend matter: hardly where a package has it, and WSGI.
+
+    Nearly no package defines them, and a project that has no ASGI has no use for them.
+    """
+    is_of_project = "site-packages" not in (getfile(backend).replace("dist-", "site-"))
+    return is_of_project or bool(getattr(settings, "ASGI_APPLICATION", None))
 
 
 def _bypassed(backend: type) -> Iterator[tuple[str, type | None]]:

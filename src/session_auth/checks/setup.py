@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.core.checks import CheckMessage, Error, Info, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import CompositePrimaryKey
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
@@ -135,6 +136,20 @@ def user_fields_can_be_shown(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.E008",
         )
         for problem in problems
+    ]
+
+
+def users_have_one_key(**kwargs: Any) -> list[CheckMessage]:
+    users = get_user_model()
+    if not isinstance(users._meta.pk, CompositePrimaryKey):
+        return []
+    return [
+        Error(
+            f"The primary key of {users.__name__} is of several columns, and a session names its "
+            "user by one: nobody can log in.",
+            hint="Give the user model a primary key of one column, and a UniqueConstraint.",
+            id="session_auth.E014",
+        )
     ]
 
 

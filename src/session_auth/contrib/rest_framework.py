@@ -27,6 +27,7 @@ from session_auth.http import error_body
 __all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
 
 CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
+TOKEN_VIEW = "rest_framework.authtoken.views.ObtainAuthToken"  # noqa: S105 # a name
 CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
 """The codes of REST framework that are called otherwise in our error contract."""
 
@@ -38,9 +39,13 @@ class SessionAuthentication(authentication.SessionAuthentication):
     as at a login of the project's own. Raises ``CsrfFailed``.
 
     A caller who is not logged in gets 401 with ``WWW-Authenticate: Session``, not 403.
+
+    REST framework's own view that gives tokens to machines asks neither: it looks at no session.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        if _gives_tokens(request):
+            return None
         csrf.verify(request._request)
         found: tuple[Any, None] | None = super().authenticate(request)
         return found
@@ -100,6 +105,12 @@ def _refusal(error: SessionAuthError) -> exceptions.APIException:
     refusal = exceptions.APIException(error.message, error.code)
     refusal.status_code = error.status
     return refusal
+
+
+def _gives_tokens(request: Request) -> bool:
+    """Say whether the view is ``ObtainAuthToken``, which only its app may import."""
+    view = (request.parser_context or {}).get("view")
+    return any(f"{cls.__module__}.{cls.__name__}" == TOKEN_VIEW for cls in type(view).__mro__)
 
 
 def _reason(exc: Exception, request: Request) -> Exception:

@@ -84,7 +84,7 @@ def test_plain_http_leads_to_https_and_the_browser_remembers(
         assert site.page.url == f"{ORIGIN}/articles/?from=mail"
         # The server has told the browser: for a year, for subdomains, too.
         hsts = answer.headers["strict-transport-security"]
-        assert hsts == "max-age=31536000; includeSubDomains; preload"
+        assert hsts == "max-age=31536000; includeSubDomains"
 
     asked = [r.status for r in production.requests()[before:] if r.path == "/articles/"]
     assert asked == [301, 200, 200]
