@@ -37,3 +37,16 @@ class Member(AbstractBaseUser):
     @property
     def label(self) -> str:
         return self.email.split("@")[0]
+
+
+class Guest(Member):
+    """A proxy, by which some code of the project knows its users."""
+
+    class Meta:
+        proxy = True
+
+
+class Employee(Member):
+    """A child, with a table of its own."""
+
+    badge = models.CharField(max_length=20, default="")
