@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 import time_machine
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, connections
@@ -35,6 +36,9 @@ LEFT_OUT = {
         if os.environ.get("TEST_DATABASE", "sqlite") != "sqlite"
         else "it is about servers of databases; see CONTRIBUTING.md",
     ),
+    "neighbours": None
+    if apps.is_installed("django_cas_ng")
+    else "it has settings and packages of its own; see CONTRIBUTING.md",
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
@@ -45,7 +49,10 @@ LEFT_OUT = {
 
 # Modules about documents and measurements: no Python and no Django changes what they find. Those of
 # their tests that ask no database run in one environment, by "not once" in tox.ini.
-ONCE = ("test_benchmarks", "test_contributing", "test_docs", "test_doctor_docs")
+ONCE = (
+    *("test_benchmarks", "test_compatibility_docs", "test_contributing", "test_docs"),
+    "test_doctor_docs",
+)
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")
 

@@ -97,7 +97,7 @@ def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
 def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
     for block in blocks("python", page.read_text()):
         code = compile(block, str(page), "exec")
-        if "import" in block:
+        if "import" in block and "from channels" not in block:  # which tests/neighbours/ has
             exec(code, {"JsonResponse": JsonResponse, "path": path})  # noqa: S102 # our own docs
 
 

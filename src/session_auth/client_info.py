@@ -11,6 +11,9 @@ from session_auth.conf import UNIX_SOCKET, get_conf
 USER_AGENT_CHARACTERS = 300
 IPV6_CLIENT_BITS = 64  # one customer has at least that many addresses to call from
 
+META_NAMES = {"user-agent": "HTTP_USER_AGENT", "x-forwarded-for": "HTTP_X_FORWARDED_FOR"}
+"""The headers that are read, by their names in an ASGI scope."""
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -39,6 +42,36 @@ def client_info(meta: Mapping[str, Any]) -> ClientInfo:
         # PostgreSQL takes no NUL.
         user_agent=meta.get("HTTP_USER_AGENT", "").replace("\0", "")[:USER_AGENT_CHARACTERS],
     )
+
+
+def meta_of(request: object) -> Mapping[str, Any]:
+    """Return the ``META`` of ``request``; of one that is not Django's, what its ASGI scope tells.
+
+    As of consumers of Channels, and of the requests that GraphQL libraries make of them.
+    """
+    meta: Mapping[str, Any] | None = getattr(request, "META", None)
+    return meta_of_scope(scope_of(request)) if meta is None else meta
+
+
+def cookies_of(request: object) -> Mapping[str, str]:
+    """Return the cookies of ``request``, likewise."""
+    cookies: Mapping[str, str] | None = getattr(request, "COOKIES", None)
+    return scope_of(request).get("cookies", {}) if cookies is None else cookies
+
+
+def scope_of(request: object) -> Mapping[str, Any]:
+    """Return the ASGI scope by which a request came that is not Django's; empty if it has none."""
+    scope: Mapping[str, Any] = getattr(getattr(request, "consumer", request), "scope", {})
+    return scope
+
+
+def meta_of_scope(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``client_info()`` reads, from an ASGI scope, as Django makes ``META`` of it."""
+    headers: dict[str, list[str]] = {}
+    for name, value in scope.get("headers", ()):
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    told = {META_NAMES[name]: ",".join(headers[name]) for name in META_NAMES if name in headers}
+    return {"REMOTE_ADDR": (scope.get("client") or [""])[0]} | told
 
 
 def client_network(ip: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.encoding import escape_uri_path
 
-from session_auth.client_info import client_info
+from session_auth.client_info import client_info, meta_of, scope_of
 from session_auth.keys import digest
 
 logger = logging.getLogger("session_auth.security")
@@ -72,11 +72,7 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
     if not logger.isEnabledFor(level):
         return
     if request is not None:
-        fields = {
-            "method": request.method,
-            "path": escape_uri_path(request.path),
-            "ip": client_info(request.META).ip,
-        } | fields
+        fields = {**_called(request), "ip": client_info(meta_of(request)).ip} | fields
     values = {name: _value(value) for name, value in fields.items()}
     text = " ".join([event, *(f"{name}={_text(value)}" for name, value in values.items())])
     logger.log(
@@ -98,6 +94,16 @@ def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) ->
 def record_failed_login(*, request: HttpRequest | None = None, **kwargs: object) -> None:
     """Receive ``user_login_failed``, after any call of ``authenticate()``."""
     record(Event.LOGIN_FAILED, request)
+
+
+def _called(request: HttpRequest) -> dict[str, object]:
+    """Return the method and the path, as far as a request of any make tells."""
+    if hasattr(request, "META"):
+        method, path = getattr(request, "method", None), getattr(request, "path", None)
+    else:
+        scope = scope_of(request)
+        method, path = scope.get("method"), scope.get("path")  # a websocket has no method
+    return {"method": method or "", "path": escape_uri_path(path or "")}
 
 
 def _value(value: object) -> object:

@@ -36,7 +36,7 @@ from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events
-from session_auth.client_info import client_info, client_network
+from session_auth.client_info import client_info, client_network, cookies_of, meta_of
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
@@ -167,7 +167,7 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     ``StoreUnavailable``.
     """
     # No query for a caller without the cookie: its time would tell whether there is such a user.
-    has_devices = name and devices.cookie_name() in request.COOKIES
+    has_devices = name and devices.cookie_name() in cookies_of(request)
     user = _look_up(name) if name and has_devices else None
     by_name = _name_limit(name, purpose) if name else None
     limits = [limit for limit in (by_name, _address_limit(request, purpose)) if limit]
@@ -264,7 +264,7 @@ def normalized(name: str) -> str:
 
 
 def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
-    if request is not None:
+    if request is not None and hasattr(request, "META"):  # which requests of other makes lack
         return cast("dict[tuple[str, bytes], Guess]", request.META.setdefault(GUESSES, {}))
     try:
         return _without_request.get()
@@ -322,7 +322,7 @@ def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
     """Count on the user's device, if the request comes from one that is still known."""
-    device = devices.find(request.COOKIES, _pk(user)) if request else None
+    device = devices.find(cookies_of(request), _pk(user)) if request else None
     if device is None or user is None:
         return None
     limit = _device_limit(device.id, purpose)
@@ -365,7 +365,7 @@ def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
 
 
 def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
-    network = request and client_network(client_info(request.META).ip)
+    network = request and client_network(client_info(meta_of(request)).ip)
     return _network_limit(network, purpose) if network else None
 
 

@@ -40,13 +40,13 @@ class Member(AbstractBaseUser):
 
 
 class Guest(Member):
-    """The same rows under another name."""
+    """A proxy, by which some code of the project knows its users."""
 
     class Meta:
         proxy = True
 
 
-class Patron(Member):
-    """A child with a table of its own."""
+class Employee(Member):
+    """A child, with a table of its own."""
 
-    gift = models.IntegerField(default=0)
+    badge = models.CharField(max_length=20, default="")

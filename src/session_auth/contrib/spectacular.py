@@ -5,13 +5,22 @@ Where ``drf_spectacular`` is in ``INSTALLED_APPS``, this is imported, which is a
 
 from drf_spectacular.authentication import SessionScheme
 
+TARGET = "session_auth.contrib.rest_framework.SessionAuthentication"
+
 
 class SessionAuthenticationScheme(SessionScheme):
     """drf-spectacular's for REST framework's class, for ours and those that a project makes of it.
 
-    A scheme of the project's own for such a class comes first.
+    Each of those has a name of its own, as drf-spectacular wants it. A scheme of the project's for
+    such a class comes first.
     """
 
-    target_class = "session_auth.contrib.rest_framework.SessionAuthentication"
+    target_class = TARGET
     match_subclasses = True
     priority = SessionScheme.priority - 1
+
+    @property
+    def name(self) -> str:
+        name = type(self.target).__name__
+        is_ours = f"{type(self.target).__module__}.{name}" == TARGET
+        return str(SessionScheme.name) if is_ours else f"{SessionScheme.name}.{name}"

@@ -1,10 +1,12 @@
-"""Django REST framework and Django Ninja."""
+"""Django REST framework, Django Ninja and Channels."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
+from session_auth.contrib.channels import ClientInfoMiddleware
 from session_auth.contrib.ninja import SessionAuth, add_exception_handlers
 from session_auth.contrib.rest_framework import (
     HasRecentLogin,
@@ -34,3 +36,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [HasVeryRecentLogin],
     "EXCEPTION_HANDLER": exception_handler,
 }
+
+
+async def consumers(scope: dict[str, Any], receive: Any, send: Any) -> None: ...
+
+
+application = ClientInfoMiddleware(consumers)
