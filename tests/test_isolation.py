@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import override_settings
 
+from session_auth.engines.database import SessionStore
 from session_auth.models import Session
 from tests.api_client import AUTH, ApiClient, id_of, signed_in
 from tests.faults import databases
 from tests.faults.databases import VENDOR, beside, run
-from tests.storing import SessionStore
 from tests.test_races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +44,7 @@ def deadlocks() -> int:
 
 def another_tab(browser: ApiClient) -> ApiClient:
     tab = ApiClient(raise_request_exception=False)
-    tab.cookies = browser.cookies.copy()
+    tab.cookies.load(browser.cookies.output(header=""))
     return tab
 
 
