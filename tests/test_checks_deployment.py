@@ -1,14 +1,17 @@
 """Rules for what stands around the project."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 from django.utils.decorators import sync_and_async_middleware
 
+from session_auth.checks import deployment
 from session_auth.checks.deployment import django_is_patched
 from tests.checking import deployed, ids
 
@@ -44,7 +47,9 @@ def elsewhere() -> Iterator[dict[str, Any]]:
         "OPTIONS": {},
     }
     yield database
-    del connections["elsewhere"], connections.settings["elsewhere"]
+    with suppress(AttributeError):  # where nobody has asked for a connection
+        del connections["elsewhere"]
+    del connections.settings["elsewhere"]
 
 
 @pytest.mark.parametrize("proxy", ["0.0.0.0/0", "::/0"])
@@ -151,3 +156,34 @@ def test_a_django_that_lacks_security_releases_is_found(
     monkeypatch.setattr("django.VERSION", version)
 
     assert [message.id for message in django_is_patched()] == expected
+
+
+PREPARING = {"prepare_threshold": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "sign"),
+    [
+        ({"PORT": "6432"}, None),
+        ({"OPTIONS": {"prepare_threshold": None}, "PORT": 6432}, None),
+        ({"OPTIONS": PREPARING}, None),
+        ({"OPTIONS": PREPARING, "PORT": 6432}, "PORT is 6432"),
+        ({"OPTIONS": PREPARING, "HOST": "/run/PgBouncer"}, "HOST names a bouncer"),
+        (
+            {"OPTIONS": PREPARING, "DISABLE_SERVER_SIDE_CURSORS": True},
+            "DISABLE_SERVER_SIDE_CURSORS is set",
+        ),
+        ({"OPTIONS": PREPARING, "PORT": 6432, "ENGINE": "django.db.backends.mysql"}, None),
+    ],
+)
+def test_prepared_statements_are_not_lost_in_a_pool_of_transactions(
+    elsewhere: dict[str, Any], change: dict[str, Any], sign: str | None
+) -> None:
+    elsewhere |= {"ENGINE": "django.db.backends.postgresql"} | change
+
+    with override_settings(DATABASE_ROUTERS=[f"{__name__}.SessionsElsewhere"]):
+        # Alone, for the driver of PostgreSQL need not be here.
+        found = deployment.pooled_transactions_prepare_nothing()
+
+    assert [str(message.id) for message in found] == (["session_auth.W113"] if sign else [])
+    assert all(sign and sign in str(message.msg) for message in found)

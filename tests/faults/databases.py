@@ -296,9 +296,9 @@ def impatient(seconds: float | None) -> Iterator[None]:
 @contextmanager
 def statement_timeout() -> Iterator[None]:
     if VENDOR == "postgresql":
-        timeout = default("statement_timeout", "50", before="0")
+        timeout = default("statement_timeout", "300", before="0")
     else:
-        timeout = default("max_statement_time", "0.05", before="0")
+        timeout = default("max_statement_time", "0.3", before="0")
     with timeout, locked():
         yield
 

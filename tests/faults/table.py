@@ -26,6 +26,9 @@ class Fault:
     in_transaction: bool = True
     """Whether that is so in a transaction, too; else either may be."""
 
+    certain: bool = True
+    """Whether it is known which; else either may be, and has to be true."""
+
     slow: bool = False
     """Whether it takes long: ``make faults`` alone tries it."""
 
@@ -38,7 +41,7 @@ SERVERS = frozenset({"postgresql", "mysql"})
 
 FAULTS = [
     Fault(name="unreachable", provoke=unreachable_database, reads=False, asgi=True),
-    Fault(name="crashed", provoke=slow.crash, vendors=POSTGRESQL, reads=False, slow=True),
+    Fault(name="crashed", provoke=slow.crash, vendors=POSTGRESQL, certain=False, slow=True),
     Fault(name="connection cut", provoke=databases.cut, vendors=SERVERS, writes=True, asgi=True),
     Fault(name="pool exhausted", provoke=databases.pool_exhausted, vendors=POSTGRESQL, reads=False),
     Fault(name="read-only", provoke=databases.read_only, asgi=True),
@@ -75,4 +78,15 @@ FAULTS = [
     ),
     Fault(name="locked for long", provoke=lambda: databases.impatient(None), slow=True),
     Fault(name="statement time-out", provoke=databases.statement_timeout, vendors=SERVERS),
+]
+FAULTS += [
+    Fault(
+        name=name, provoke=provoke, vendors=POSTGRESQL, reads=is_served, writes=is_served, slow=True
+    )
+    for name, provoke, is_served in (
+        ("behind PgBouncer", slow.pgbouncer, True),
+        ("cut behind PgBouncer", slow.cut_behind_pgbouncer, True),
+        ("no server behind PgBouncer", slow.no_server_behind_pgbouncer, False),
+    )
+    if slow.PGBOUNCER
 ]

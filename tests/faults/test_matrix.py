@@ -50,6 +50,8 @@ def what_may_be(fault: Fault, door: Door) -> set[bool]:
     """Return whether the door is served: in nearly all cases, there is but one way."""
     if door.asks_nothing:
         return {True}
+    if not fault.certain:
+        return {True, False}
     if not door.writes:
         return {fault.reads}
     if door.asks_before and fault.name == "connection cut":

@@ -67,4 +67,5 @@ DEPLOY = (
     deployment.middleware_is_async,
     deployment.sessions_outlive_the_process,
     deployment.sqlite_waits_for_writes,
+    deployment.pooled_transactions_prepare_nothing,
 )

@@ -149,5 +149,32 @@ def sqlite_waits_for_writes(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
+    database = connections.settings[router.db_for_write(Session)]
+    if (
+        not database["ENGINE"].endswith("postgresql")
+        or database["OPTIONS"].get("prepare_threshold") is None
+    ):
+        return []
+    signs = {
+        "PORT is 6432": str(database["PORT"]) == "6432",
+        "HOST names a bouncer": "bouncer" in str(database["HOST"]).lower(),
+        "DISABLE_SERVER_SIDE_CURSORS is set": database.get("DISABLE_SERVER_SIDE_CURSORS"),
+    }
+    seen = [sign for sign, is_seen in signs.items() if is_seen]
+    if not seen:
+        return []
+    return [
+        Warning(
+            f"prepare_threshold is set, and {seen[0]}: that looks like a PgBouncer that pools "
+            "transactions. One before 1.21, or without max_prepared_statements, loses prepared "
+            "statements, and requests fail.",
+            hint="Remove 'prepare_threshold' from the OPTIONS of the database, or set "
+            "max_prepared_statements in PgBouncer 1.21 or newer and silence this check.",
+            id="session_auth.W113",
+        )
+    ]
+
+
 def _is_set(name: str) -> bool:
     return bool(getattr(settings, name))
