@@ -11,16 +11,17 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connection
+from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 from django.urls import include, path
 
+from session_auth.engines.database import SessionStore
 from session_auth.exceptions import StoreUnavailable
 from session_auth.hang_ups import finish
 from session_auth.middleware import SessionMiddleware
@@ -253,6 +254,31 @@ def test_what_is_being_saved_is_saved(
     monkeypatch.setattr(BaseSessionStore, "save", save_at_gate)
 
     hang_up(here, method, "/api/note/?a=1")
+
+    assert here.get("/api/note/").json()["a"] == "1"
+
+
+def test_what_waits_for_its_thread_is_saved(alice: User) -> None:
+    """A thread that is busy with something else of the same request."""
+    here = signed_in()
+    request = RequestFactory().get("/")
+    request.session = SessionStore(here.session_key())
+    request.session["a"] = "1"
+    gate.is_shut = True
+
+    async def hang_up_in_the_queue() -> None:
+        async with ThreadSensitiveContext():
+            busy = asyncio.create_task(sync_to_async(gate.pass_through)())
+            middleware = SessionMiddleware(stubborn)
+            answer = middleware.aprocess_response(request, HttpResponse())
+            waiting = asyncio.create_task(answer)
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+            await asyncio.gather(busy, waiting, return_exceptions=True)
+            await sync_to_async(connections.close_all)()
+
+    asyncio.run(hang_up_in_the_queue())
 
     assert here.get("/api/note/").json()["a"] == "1"
 
