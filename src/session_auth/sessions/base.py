@@ -352,7 +352,7 @@ class BaseSessionStore(SessionBase):
         successor._predecessor_ids = self._own_ids()
         return successor
 
-    def begin_anew(self) -> None:
+    def _begin_anew(self) -> None:
         """Let a new session take the place of this one, in this object: a user has just logged in.
 
         For logins that do not come by ``successor()``. Saving it ends the one that was there in the
@@ -368,7 +368,7 @@ class BaseSessionStore(SessionBase):
         self.state = State.NEW
         self.modified = True
 
-    def take_back_login(self) -> None:
+    def _take_back_login(self) -> None:
         """Let the data say of who is logged in what they said when the session was looked up."""
         before = {} if self._record is None else self.decode(self._record.data)
         for key in AUTH_KEYS:

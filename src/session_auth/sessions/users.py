@@ -230,7 +230,7 @@ def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -
         return
     refusal = csrf.refusal_of_login(request)
     if refusal is not None:
-        session.take_back_login()
+        session._take_back_login()
         vars(request).pop("_cached_user", None)
         request.user = SimpleLazyObject(partial(user_of, request))  # type: ignore[assignment]  # a user, once used
         request.auser = partial(auser_of, request)
@@ -252,7 +252,7 @@ def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None
     session = getattr(request, "session", None)
     if isinstance(session, BaseSessionStore):
         session._proven_at = vars(user).pop(PROVEN_SINCE, None)
-        session.begin_anew()
+        session._begin_anew()
 
 
 def _own_session_id(user_id: Any) -> str | None:
