@@ -266,7 +266,7 @@ def test_errors_are_of_one_type_with_status_code_and_fields(app: Demo) -> None:
         [True, 401, "invalid_credentials", None],
         [True, 401, "not_authenticated", None],
         [True, 400, "invalid_request", {"more": ["Unknown field."]}],
-        [True, 404, "unknown", None],
+        [True, 404, "not_found", None],
     ]
 
 
