@@ -169,6 +169,11 @@ def test_a_method_that_is_refused_names_the_others(browser: ApiClient) -> None:
     assert browser.get("/api/post-class/").headers["Allow"] == "POST, OPTIONS"
 
 
+def test_what_is_not_refused_goes_through(browser: ApiClient, alice: User) -> None:
+    for place in ("/api/post/", "/api/post-class/"):
+        assert browser.call("POST", place).content == b"ok"
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_page_that_a_view_makes_is_its_own(browser: ApiClient, status: int) -> None:
     response = browser.get(f"/api/page/{status}/")
