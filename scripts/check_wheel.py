@@ -70,7 +70,7 @@ def problems(wheel: Path) -> list[str]:
     sources = {
         path.relative_to(SOURCE).as_posix()
         for path in (SOURCE / "session_auth").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     found = [f"not in the wheel: {name}" for name in sorted((sources | set(NEEDED)) - names)]
     return found + [f"not in src/: {name}" for name in sorted(names - sources)]

@@ -192,5 +192,5 @@ def test_knowing_the_user_takes_a_fraction_of_djangos_calls(alice: User) -> None
     unused = calls_of(OURS, ENGINE, "/page/untouched/") - without
 
     assert ours < djangos / 4.5
-    assert ours < 420
+    assert ours < (430 if connection.vendor == "mysql" else 420)  # whose driver gives no zones
     assert unused < 90

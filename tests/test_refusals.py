@@ -38,7 +38,7 @@ RAISED: dict[str, Exception] = {
 
 
 def ok(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok")
+    return HttpResponse("ok")  # pragma: no cover # all are refused before
 
 
 def raising(request: HttpRequest, name: str) -> HttpResponse:
@@ -52,7 +52,7 @@ async def raising_async(request: HttpRequest, name: str) -> HttpResponse:
 
 class Post(View):
     def post(self, request: HttpRequest) -> HttpResponse:
-        return ok(request)
+        return ok(request)  # pragma: no cover # as above
 
 
 class Permitted(PermissionRequiredMixin, Post):

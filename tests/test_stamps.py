@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from session_auth.backends import ModelBackend
+from session_auth.engines import everybody
 from session_auth.engines.database import SessionStore
 from session_auth.models import EndedSession, Session, UserStamp
 from session_auth.sessions import (
@@ -75,8 +76,8 @@ class EndsMeanwhile(ModelBackend):
 
     def authenticate(self, request: Any, **credentials: Any) -> Any:  # type: ignore[override]  # by name
         user = super().authenticate(request, **credentials)
-        if user is not None:
-            end_sessions(User.objects.get(pk=user.pk))
+        assert user is not None
+        end_sessions(User.objects.get(pk=user.pk))
         return user
 
 
@@ -85,8 +86,8 @@ class EndsMeanwhileElsewhere(djangos_backends.ModelBackend):
 
     def authenticate(self, request: Any, **credentials: Any) -> Any:  # type: ignore[override]  # by name
         user = super().authenticate(request, **credentials)
-        if user is not None:
-            end_sessions(User.objects.get(pk=user.pk))
+        assert user is not None
+        end_sessions(User.objects.get(pk=user.pk))
         return user
 
 
@@ -225,3 +226,33 @@ def test_a_session_in_whose_time_nothing_ended_is_looked_up_with_one_statement(
 
     with django_assert_num_queries(1):
         assert SessionStore(key).load() != {}
+
+
+class UsersElsewhere:
+    """Users are in another database than sessions, as far as a router can say."""
+
+    def db_for_write(self, model: type, **hints: Any) -> str | None:
+        return "replica" if model is User else None
+
+    db_for_read = db_for_write
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "replica"])
+@override_settings(
+    DATABASE_ROUTERS=[f"{__name__}.UsersElsewhere"], SESSION_AUTH_KEEP_ENDED=timedelta(days=1)
+)
+def test_everybodys_sessions_end_where_users_are_in_another_database(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(everybody, "BATCH_ROWS", 2)
+    carol = User.objects.create_user("carol")
+    arrive = row_that_comes_late(signed_in())
+    signed_in("bob")
+
+    assert end_all_sessions() == 1
+    arrive()
+
+    stamped = UserStamp.objects.values_list("user_id", flat=True)
+    assert set(stamped) == {alice.pk, bob.pk, carol.pk}
+    assert list_sessions(alice) == []
+    assert EndedSession.objects.get().user_id == str(bob.pk)

@@ -3,14 +3,19 @@
 import copy
 import pickle
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
-from django.test import RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
 from session_auth.engines.database import SessionStore
 from session_auth.middleware import LazyUser
+from session_auth.models import Session
+from session_auth.sessions.users import auser_of
 from tests.api_client import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -52,3 +57,38 @@ def test_it_can_be_pickled(alice: User) -> None:
     user = lazy_user(signed_in().session_key())
 
     assert pickle.loads(pickle.dumps(user)) == alice  # noqa: S301 # our own
+
+
+class FindsGhosts(ModelBackend):
+    """Finds a user who has no password, and so no hash of one."""
+
+    def get_user(self, user_id: int) -> Any:
+        return SimpleNamespace(pk=user_id, is_authenticated=True)
+
+
+@override_settings(AUTHENTICATION_BACKENDS=[f"{__name__}.FindsGhosts"])
+def test_a_user_without_a_password_has_no_hash_to_compare(alice: User) -> None:
+    client = Client()
+    client.force_login(alice, f"{__name__}.FindsGhosts")
+    user = lazy_user(client.cookies["sessionid"].value)
+
+    assert user.pk == alice.pk
+    assert user.is_authenticated
+
+
+def test_a_session_that_lost_its_hash_ends(alice: User) -> None:
+    here = signed_in()
+    session = SessionStore(here.session_key())
+    del session["_auth_user_hash"]
+    session.save()
+
+    assert here.user() is None
+    assert not Session.objects.exists()
+
+
+def test_a_session_that_is_loaded_takes_no_thread_to_know_its_user(alice: User) -> None:
+    request = RequestFactory().get("/")
+    request.session = SessionStore(signed_in().session_key())
+    request.session.keys()
+
+    assert async_to_sync(auser_of)(request) == alice

@@ -51,9 +51,8 @@ def _places(host: str, path: str) -> list[tuple[str | None, str]]:
         labels = host.split(".")
         domains += [".".join(labels[start:]) for start in range(len(labels) - 1)]
     prefixes = ["/"]
-    for segment in path.strip("/").split("/"):
-        if segment:
-            prefixes += [prefixes[-1] + segment, f"{prefixes[-1]}{segment}/"]
+    for segment in filter(None, path.split("/")):
+        prefixes += [prefixes[-1] + segment, f"{prefixes[-1]}{segment}/"]
     return [(domain, prefix) for prefix in prefixes for domain in domains]
 
 

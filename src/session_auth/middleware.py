@@ -5,7 +5,7 @@ from asyncio import CancelledError
 from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
@@ -36,7 +36,7 @@ from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.references import is_reference_to
 from session_auth.sessions.users import USERS, auser_of, user_of
-from session_auth.sessions.values import State
+from session_auth.sessions.values import Deadlines, State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
@@ -316,10 +316,7 @@ def _cookie_age(session: BaseSessionStore) -> int:
     The cookie lives that long, and the server alone enforces the idle timeout: so activity needs no
     new cookie.
     """
-    ends = session.deadlines()
-    if ends is None:
-        seconds: int = session.get_expiry_age()
-        return seconds
+    ends = cast("Deadlines", session.deadlines())  # of a session that was saved just now
     return max(0, round((ends.absolute - timezone.now()).total_seconds()))
 
 

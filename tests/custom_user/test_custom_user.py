@@ -1,12 +1,16 @@
 """Any user model and any backend: run with ``--ds=tests.custom_user.settings``."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import override_settings
 
-from session_auth.models import Session
+from session_auth.engines import everybody
+from session_auth.models import EndedSession, Session
+from session_auth.sessions import end_all_sessions
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.custom_user.models import Employee, Guest, Member
 
@@ -185,3 +189,17 @@ def test_whichever_model_a_user_is_changed_by_their_sessions_end_for_good(
     assert browser.user() is None
     assert not Session.objects.exists()
     assert [user_id for _, user_id, _ in ends] == [user.pk]
+
+
+@override_settings(SESSION_AUTH_KEEP_ENDED=timedelta(days=1))
+def test_the_record_of_an_end_names_a_user_as_their_key_is_written(
+    browser: ApiClient, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(everybody, "BATCH_ROWS", 1)
+    browser.log_in("ada@example.org")
+    ApiClient().log_in("ada@example.org")
+
+    assert end_all_sessions() == 2
+
+    kept = EndedSession.objects.values_list("user_id", "reason")
+    assert list(kept) == [(str(member.key), "ended_by_admin")] * 2

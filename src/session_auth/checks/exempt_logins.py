@@ -83,8 +83,10 @@ def _wrapped(function: FunctionType) -> Iterator[Any]:
     """Yield what a decorator holds without saying so, as ``api_view`` does."""
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # of a function that is not made yet
-            if isinstance(cell.cell_contents, FunctionType) and cell.cell_contents is not function:
-                yield cell.cell_contents
+            held = cell.cell_contents
+            # The other cells of a decorator hold whatever else it needs.
+            if isinstance(held, FunctionType) and held is not function:  # pragma: no branch
+                yield held
 
 
 def _names(code: CodeType) -> Iterator[str]:
