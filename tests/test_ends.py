@@ -255,3 +255,16 @@ def test_a_receiver_that_raises_stops_no_end(alice: User, ends: list[Any]) -> No
 
     assert response.status_code == 200
     assert len(ends) == 1
+
+
+def test_a_new_login_in_a_browser_replaces_its_session_and_makes_the_oldest_way(
+    alice: User, ends: list[Any]
+) -> None:
+    browsers = [signed_in() for _ in range(3)]
+    first, replaced = id_of(browsers[0]), id_of(browsers[2])
+
+    with override_settings(SESSION_AUTH_MAX_SESSIONS=2):
+        browsers[2].log_in()
+
+    assert sorted(ends) == sorted([(first, alice.pk, "evicted"), (replaced, alice.pk, "replaced")])
+    assert [browser.user() is not None for browser in browsers] == [False, True, True]

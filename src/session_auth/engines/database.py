@@ -49,10 +49,15 @@ class DatabaseRows(JoinedLookup):
                 _rows().create(**record._asdict())
             except IntegrityError as exc:
                 raise CreateError from exc
-            ended = {EndReason.REPLACED: _take_ids(ending, EndReason.REPLACED)}
+            surplus: list[str] = []
             if is_limited:
-                oldest_last = _rows().filter(user=record.user_id).order_by("-created_at", "-id")
+                others = _rows().filter(user=record.user_id).exclude(id__in=ending)
+                oldest_last = others.order_by("-created_at", "-id")
                 surplus = list(oldest_last.values_list("id", flat=True)[at_most:])
+            if ending and surplus:
+                _lock_ids([*ending, *surplus])
+            ended = {EndReason.REPLACED: _take_ids(ending, EndReason.REPLACED)}
+            if surplus:
                 ended[EndReason.EVICTED] = _take_ids(surplus, EndReason.EVICTED)
             return ended
 
@@ -244,6 +249,11 @@ def _delete(rows: QuerySet[Session]) -> list[Record]:
         taken = _records(rows.select_for_update())
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken
+
+
+def _lock_ids(session_ids: Collection[str]) -> None:
+    """Lock these rows in the order of their ids, before they are deleted in two steps."""
+    list(_rows().filter(id__in=session_ids).order_by("id").select_for_update().values("id"))
 
 
 def _lock_user(user_id: Any) -> None:
