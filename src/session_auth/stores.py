@@ -12,7 +12,7 @@ from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import Error, IntegrityError, InterfaceError, connections
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connections
 from django.db.transaction import TransactionManagementError
 
 from session_auth import events
@@ -92,6 +92,8 @@ DEAD = frozenset({Fault.CUT, Fault.LOST})
 
 DOWN = DEAD | {Fault.UNREACHABLE}
 
+NOTHING_SENT = ("connection is closed", "connection is lost")
+"""How psycopg's errors end when it finds a connection dead before it sends anything."""
 
 PASSED_ON = (IntegrityError, TransactionManagementError)
 """What tells of the caller, not of the store."""
@@ -105,14 +107,14 @@ def fault_of(error: Error, connection: Any) -> Fault:
         return SQLSTATES.get(state, Fault.OTHER)
     if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
         return SQLITE_CODES.get(code & 0xFF, Fault.OTHER)
-    if connection.vendor == "mysql":
+    if connection.vendor == "mysql":  # first, since a failed rollback has closed the connection
         return MYSQL_CODES.get(error.args[0] if error.args else 0, Fault.OTHER)
     if connection.connection is None:
         return Fault.UNREACHABLE
-    if isinstance(error, InterfaceError) or "connection is closed" in str(error):
+    if isinstance(error, InterfaceError) or str(error).endswith(NOTHING_SENT):
         return Fault.CUT
-    if connection.vendor == "postgresql" and getattr(connection.connection, "closed", False):
-        return Fault.LOST
+    if connection.vendor == "postgresql" and isinstance(error, OperationalError):
+        return Fault.LOST  # of what the server says, all has an SQLSTATE
     return Fault.OTHER
 
 

@@ -110,6 +110,9 @@ class Door:
     in_transaction: bool = False
     """Whether what it does is one transaction, in which nothing is tried twice."""
 
+    is_async: bool = False
+    """Whether it is an async view, which ``ATOMIC_REQUESTS`` cannot wrap."""
+
     asks_before: bool = False
     """Whether it is a view that asks the database itself, before we do."""
 
@@ -179,7 +182,7 @@ DOORS = [
     Door(name="a page of a user", call=Call(path="/page/"), writes=False),
     Door(name="a template rendered late", call=Call(path="/page/lazy/"), writes=False),
     Door(name="a view of an API", call=Call(path="/api/private/"), writes=False),
-    Door(name="an async view", call=Call(path="/api/private-async/"), writes=False),
+    Door(name="an async view", call=Call(path="/api/private-async/"), writes=False, is_async=True),
     Door(name="user/", call=Call(path=AUTH + "user/"), writes=False),
     Door(name="GET sessions/", call=Call(path=AUTH + "sessions/"), writes=False),
     Door(name="a page of the admin", call=Call(path="/admin/auth/group/"), writes=False),

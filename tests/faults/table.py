@@ -32,19 +32,21 @@ class Fault:
     slow: bool = False
     """Whether it takes long: ``make faults`` alone tries it."""
 
-    asgi: bool = False
-    """Whether ``make test`` tries it under ASGI, too, as ``make faults`` tries all."""
+    in_each_way: bool = False
+    """Whether ``make test`` tries it in each ``Way``, too, as ``make faults`` tries all."""
 
 
 POSTGRESQL = frozenset({"postgresql"})
 SERVERS = frozenset({"postgresql", "mysql"})
 
 FAULTS = [
-    Fault(name="unreachable", provoke=unreachable_database, reads=False, asgi=True),
+    Fault(name="unreachable", provoke=unreachable_database, reads=False, in_each_way=True),
     Fault(name="crashed", provoke=slow.crash, vendors=POSTGRESQL, certain=False, slow=True),
-    Fault(name="connection cut", provoke=databases.cut, vendors=SERVERS, writes=True, asgi=True),
+    Fault(
+        name="connection cut", provoke=databases.cut, vendors=SERVERS, writes=True, in_each_way=True
+    ),
     Fault(name="pool exhausted", provoke=databases.pool_exhausted, vendors=POSTGRESQL, reads=False),
-    Fault(name="read-only", provoke=databases.read_only, asgi=True),
+    Fault(name="read-only", provoke=databases.read_only, in_each_way=True),
     Fault(name="disk full", provoke=databases.disk_full),
     Fault(
         name="out of memory",
@@ -77,7 +79,7 @@ FAULTS = [
         in_transaction=False,
     ),
     Fault(name="locked for long", provoke=lambda: databases.impatient(None), slow=True),
-    Fault(name="statement time-out", provoke=databases.statement_timeout, vendors=SERVERS),
+    Fault(name="statement timeout", provoke=databases.statement_timeout, vendors=SERVERS),
 ]
 FAULTS += [
     Fault(

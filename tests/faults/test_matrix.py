@@ -5,9 +5,15 @@ and what was refused has not happened, not even in part.
 """
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.api_client import AUTH
 from tests.faults.databases import VENDOR
@@ -21,33 +27,65 @@ ALL = "FAULTS" in os.environ
 """Whether to try all, as ``make faults`` does; else what is quick, as ``make test`` does."""
 
 SUCCESS = {200, 202, 204, 302}
+
+
+class Way(Enum):
+    """How the view is called."""
+
+    WSGI = "wsgi"
+    ASGI = "asgi"
+    ATOMIC = "atomic"
+    """Under WSGI, in the transaction of ``ATOMIC_REQUESTS``."""
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        before = connection.settings_dict["ATOMIC_REQUESTS"]
+        connection.settings_dict["ATOMIC_REQUESTS"] = self is Way.ATOMIC
+        yield
+        connection.settings_dict["ATOMIC_REQUESTS"] = before
+
+
 CASES = [
-    pytest.param(fault, door, asgi, id=f"{fault.name}-{door.name}-{'asgi' if asgi else 'wsgi'}")
+    pytest.param(fault, door, way, id=f"{fault.name}-{door.name}-{way.value}")
     for fault in FAULTS
     for door in DOORS
-    for asgi in (False, True)
+    for way in Way
     if VENDOR in fault.vendors
     and (ALL or not fault.slow)
-    and (ALL or fault.asgi or not asgi)
-    and not (asgi and door.wsgi_only)
+    and (ALL or fault.in_each_way or way is Way.WSGI)
+    and not (way is Way.ASGI and door.wsgi_only)
+    and not (way is Way.ATOMIC and door.is_async)
 ]
 
 
-@pytest.mark.parametrize(("fault", "door", "asgi"), CASES)
+@pytest.mark.parametrize(("fault", "door", "way"), CASES)
 @with_links
-def test_what_is_answered_and_what_is_true_afterwards(fault: Fault, door: Door, asgi: bool) -> None:
+def test_what_is_answered_and_what_is_true_afterwards(fault: Fault, door: Door, way: Way) -> None:
     world = World.make()
     visitor = door.visitor(world)
 
-    with fault.provoke():
-        response = door.call.make(world, visitor, asgi=asgi)
+    with fault.provoke(), way.taken():
+        response = door.call.make(world, visitor, asgi=way is Way.ASGI)
 
-    assert (response.status_code in SUCCESS) in what_may_be(fault, door)
+    assert (response.status_code in SUCCESS) in what_may_be(fault, door, way)
     judge(response, world, door)
 
 
-def what_may_be(fault: Fault, door: Door) -> set[bool]:
+def test_the_docs_say_what_is_tried_here() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "deployment.md").read_text()
+    rows = re.findall(r"^\| ([\w -]+) \| (served|503) \| (done|503) \|$", page, re.MULTILINE)
+    told = {name: (reads == "served", writes == "done") for name, reads, writes in rows}
+    tried = {each.name: (each.reads, each.writes) for each in FAULTS if each.certain}
+
+    assert len(told) == len(rows)
+    assert {name: told.get(name) for name in tried} == tried
+    assert {name for name in told if "PgBouncer" not in name} <= set(tried)
+
+
+def what_may_be(fault: Fault, door: Door, way: Way) -> set[bool]:
     """Return whether the door is served: in nearly all cases, there is but one way."""
+    if way is Way.ATOMIC and (fault.writes or (door.asks_nothing and not fault.reads)):
+        return {True, False}  # what was begun cannot be tried again; nor can all begin
     if door.asks_nothing:
         return {True}
     if not fault.certain:

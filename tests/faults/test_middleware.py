@@ -146,6 +146,8 @@ def test_a_stream_that_has_begun_ends_with_what_went_wrong(alice: User, browser:
     "command",
     [
         ["prune_sessions"],
+        ["send_mails"],
+        ["unlock", "alice"],
         ["end_sessions", "--all"],
         ["end_sessions", "--user", "alice"],
     ],

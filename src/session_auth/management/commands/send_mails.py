@@ -1,11 +1,12 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from session_auth import later
+from session_auth.management.base import StoreCommand
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = (
         "Send the mails that are left: their process was killed, or the mail server was away. "
         "Without this command, each process still sends its own mails."
