@@ -1,15 +1,19 @@
 """Many at once at each isolation level: nothing is lost, ends are final, no deadlock."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from threading import Thread
 
 import pytest
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.test import override_settings
 
 from session_auth.engines.database import SessionStore
 from session_auth.models import Session
+from session_auth.sessions import end_sessions
 from tests.api_client import AUTH, ApiClient, id_of, signed_in
 from tests.faults import databases
 from tests.faults.databases import VENDOR, beside, run
@@ -111,3 +115,30 @@ def test_many_logins_and_ends_of_one_user_wait_in_one_order(alice: User, level: 
     assert set(answers) <= {"login 200", "end others 200", "end others 401"}
     assert answers["login 200"] == WRITERS * 6
     assert Session.objects.count() <= 5
+
+
+def add_a_session(user: User) -> None:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session.save()
+
+
+@pytest.mark.parametrize("call", [add_a_session, end_sessions])
+@override_settings(SESSION_AUTH_MAX_SESSIONS=1)
+def test_the_user_is_locked_before_the_sessions(
+    alice: User, call: Callable[[User], object]
+) -> None:
+    """Whoever waits for the user holds no session that another could be waiting for."""
+    add_a_session(alice)
+    waiting = Thread(target=at_once, args=[partial(call, alice)])
+    with beside() as other:
+        other.set_autocommit(False)
+        run(other, "SELECT id FROM auth_user FOR UPDATE")
+        waiting.start()
+        waiting.join(0.3)
+
+        assert waiting.is_alive()
+        run(other, "SELECT id FROM session_auth_session FOR UPDATE NOWAIT")
+        other.rollback()
+    waiting.join()
+    assert Session.objects.count() == (call is add_a_session)
