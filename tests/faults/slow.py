@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,14 @@ default_pool_size = 3
 @contextmanager
 def crash() -> Iterator[None]:
     """Kill a process of PostgreSQL, which then ends all others and recovers."""
-    with beside() as other:
+    with beside() as other, beside() as witness:
         run(other, "CHECKPOINT")  # since the server of the tests does not wait for its disk
         [[pid]] = run(other, "SELECT pg_backend_pid()")
         connection.ensure_connection()
         os.kill(pid, signal.SIGKILL)
+        with suppress(Error):
+            while True:  # until the server has noticed
+                run(witness, "SELECT pg_sleep(0.01)")
     yield
     connection.close()
     wait_until_connected()
