@@ -277,6 +277,15 @@ def log_in_by_api_view(request: Any) -> Any:  # pragma: no cover # read, never c
     login(request._request, request.user)
 
 
+def log_in_by_decorator() -> Any:
+    attempts, view = 3, log_in_by_name
+
+    def decorated(request: Any) -> Any:  # pragma: no cover # read, never called
+        return [view(request) for _ in range(attempts)]
+
+    return decorated
+
+
 class LogInView(View):
     def post(self, request: Any) -> Any:  # pragma: no cover # read, never called
         return self.enter(request)
@@ -318,6 +327,7 @@ def ninja_login(*auth: Any) -> Any:
         (csrf_exempt(log_in_inside), True),
         (csrf_exempt(LogInView.as_view()), True),
         (log_in_by_api_view, True),
+        (csrf_exempt(log_in_by_decorator()), True),
         (drf_login(), True),
         (drf_login(BasicAuthentication), True),
         (drf_login(OwnCsrf), True),
