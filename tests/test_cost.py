@@ -150,7 +150,7 @@ def test_a_browser_sends_small_cookies(browser: ApiClient, alice: User) -> None:
 # Calls of functions, Python's and C's: as good as a clock, and the same on every machine
 
 
-def calls(client: Client, path: str) -> int:
+def calls(client: Client, path: str, headers: dict[str, str] | None = None) -> int:
     """Return how many functions one request calls, once all is warm."""
     events: list[str] = []
 
@@ -158,10 +158,10 @@ def calls(client: Client, path: str) -> int:
         events.append(event)  # pragma: no cover # is not traced, being a tracer itself
 
     for _ in range(3):
-        client.get(path)
+        client.get(path, headers=headers)
     sys.setprofile(note)
     try:
-        client.get(path)
+        client.get(path, headers=headers)
     finally:
         sys.setprofile(None)
     return events.count("call") + events.count("c_call")
@@ -194,3 +194,18 @@ def test_knowing_the_user_takes_a_fraction_of_djangos_calls(alice: User) -> None
     assert ours < djangos / 4.5
     assert ours < (430 if connection.vendor == "mysql" else 420)  # whose driver gives no zones
     assert unused < 90
+
+
+@pytest.mark.django_db
+@override_settings(MIDDLEWARE=OURS)
+def test_saying_whom_a_tab_shows_costs_a_digest(
+    browser: ApiClient, alice: User, django_assert_num_queries: Any
+) -> None:
+    """No statement, and no thread: see test_user_changed.py. Who says nothing pays nothing."""
+    session = browser.log_in().json()["session"]
+    headers = {"Session-User": session["user_ref"]}
+    dumb, telling = calls(browser, "/page/"), calls(browser, "/page/", headers)
+
+    assert telling - dumb < 150
+    with django_assert_num_queries(1):
+        browser.get("/page/", headers=headers)

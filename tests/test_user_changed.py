@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
-from django.http import HttpRequest
+from django.contrib.auth import login, logout
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
+from django.urls import include, path
 
 from session_auth import middleware
 from session_auth.models import Session
@@ -31,7 +33,30 @@ class ProjectsAuthentication(middleware.AuthenticationMiddleware):
         request.META["of the project"] = True
 
 
-PROJECTS = [f"{__name__}.ProjectsAuthentication" if path == OURS else path for path in MIDDLEWARE]
+def log_in_as(request: HttpRequest, username: str) -> HttpResponse:
+    login(request, User.objects.get(username=username))
+    return HttpResponse()
+
+
+def log_out_by_django(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse()
+
+
+def without_user(request: HttpRequest) -> HttpResponse:
+    request.user = AnonymousUser()  # as Django REST framework has it where nothing authenticates
+    return HttpResponse()
+
+
+urlpatterns = [
+    path("", include("tests.urls")),
+    path("login-as/<username>/", log_in_as),
+    path("logout-by-django/", log_out_by_django),
+    path("no-user/", without_user),
+]
+
+
+PROJECTS = [f"{__name__}.ProjectsAuthentication" if name == OURS else name for name in MIDDLEWARE]
 
 
 def shown(browser: Any) -> dict[str, str]:
@@ -130,6 +155,58 @@ def test_nobody_is_not_somebody_else(alice: User, handler: Any) -> None:
     assert here.post(AUTH + "reauthenticate/", headers=headers).status_code == 401
 
 
+def test_an_answer_tells_a_tab_that_nobody_is_logged_in_any_more(alice: User, handler: Any) -> None:
+    browser = signed_in()
+    headers = shown(browser)
+    browser.log_out()
+    here = handler(browser)
+
+    told = here.get("/page/untouched/", headers=headers)
+
+    assert (told.status_code, told.headers["Session-User"]) == (200, "none")
+    assert "Session-User" not in here.get("/page/untouched/").headers
+
+
+def test_a_tab_that_shows_nobody_is_refused_once_somebody_is_logged_in(
+    alice: User, handler: Any
+) -> None:
+    headers = {"Session-User": "none"}
+    assert "Session-User" not in handler(ApiClient()).get("/page/", headers=headers).headers
+
+    assert handler(signed_in()).get("/page/", headers=headers).status_code == 409
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_an_answer_tells_whom_the_view_has_logged_in_or_out(alice: User, bob: User) -> None:
+    """However it did: by Django's own functions here."""
+    browser = signed_in("bob")
+    bobs = shown(browser)
+    browser.log_out()
+
+    logged_in = browser.get("/login-as/alice/", headers={"Session-User": "none"})
+    alices = shown(browser)
+    same = browser.get("/login-as/alice/", headers=alices)
+    switched = browser.get("/login-as/bob/", headers=alices)
+    logged_out = browser.get("/logout-by-django/", headers=bobs)
+
+    assert logged_in.headers["Session-User"] == alices["Session-User"]
+    assert "Session-User" not in same.headers
+    assert switched.headers["Session-User"] == bobs["Session-User"]
+    assert logged_out.headers["Session-User"] == "none"
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_view_without_authentication_of_its_own_says_nothing_of_the_user(
+    alice: User, handler: Any
+) -> None:
+    browser = signed_in()
+
+    response = handler(browser).get("/no-user/", headers=shown(browser))
+
+    assert response.status_code == 200
+    assert "Session-User" not in response.headers
+
+
 def test_without_the_header_nothing_is_looked_up(
     alice: User, handler: Any, django_assert_num_queries: Any
 ) -> None:
@@ -151,7 +228,7 @@ def test_the_check_costs_no_statement_beside_the_one_lookup(
 
 
 @pytest.mark.django_db(transaction=True)
-@override_settings(MIDDLEWARE=[path for path in MIDDLEWARE if path.startswith("session_auth.")])
+@override_settings(MIDDLEWARE=[name for name in MIDDLEWARE if name.startswith("session_auth.")])
 def test_the_check_takes_no_thread_beside_that_of_the_one_lookup(alice: User) -> None:
     browser = signed_in()
     header = (b"session-user", shown(browser)["Session-User"].encode())

@@ -7,10 +7,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.exceptions import ValidationError
 from django.test import Client, RequestFactory, override_settings
 from django.test.client import AsyncClient
 
+from session_auth.http import JSONView
 from session_auth.keys import digest
 from session_auth.models import Session
 from session_auth.sessions.references import user_reference
@@ -75,9 +77,37 @@ def test_login_answers_with_the_user_and_a_token(browser: ApiClient, alice: User
     assert response.status_code == 200
     assert response.json() == {
         "user": {"id": alice.pk, "username": "alice"},
+        "session": browser.get(AUTH + "user/").json()["session"],
         "csrfToken": response.json()["csrfToken"],
     }
     assert headers(response) == HEADERS
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("reauthenticate/", {"password": PASSWORD}),
+        ("password/change/", {"old_password": PASSWORD, "new_password": "another, just as long"}),
+    ],
+)
+def test_a_proof_answers_with_what_is_true_after_it(
+    browser: ApiClient, alice: User, path: str, body: dict[str, str]
+) -> None:
+    before = browser.log_in().json()["session"]
+
+    after = browser.call("POST", AUTH + path, body).json()["session"]
+
+    assert after == browser.get(AUTH + "user/").json()["session"]
+    assert after["id"] != before["id"]
+    assert after["user_ref"] == before["user_ref"]
+
+
+def test_a_login_with_another_engine_tells_no_session(browser: ApiClient, alice: User) -> None:
+    view = JSONView()
+    view.setup(RequestFactory().get("/"))
+    view.request.session = SignedCookies()
+
+    assert b'"session": null' in view.user_response(alice).content
 
 
 def test_login_sets_a_cookie_that_scripts_cannot_read(browser: ApiClient, alice: User) -> None:
@@ -336,14 +366,12 @@ def test_head_is_get_without_a_body(browser: ApiClient) -> None:
     ],
     AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.RemoteUserBackend"],
 )
-def test_a_user_whose_session_is_not_stored_yet_has_none_to_show(browser: ApiClient) -> None:
+def test_a_session_is_told_as_it_will_be_stored_after_the_answer(browser: ApiClient) -> None:
     response = browser.get(AUTH + "user/", REMOTE_USER="carol")
 
-    assert response.json() == {
-        "user": {"id": User.objects.get().pk, "username": "carol"},
-        "session": None,
-    }
-    assert Session.objects.get().user_id == User.objects.get().pk
+    assert response.json()["user"] == {"id": User.objects.get().pk, "username": "carol"}
+    assert response.json() == browser.get(AUTH + "user/", REMOTE_USER="carol").json()
+    assert Session.objects.get().id == response.json()["session"]["id"]
 
 
 # Every endpoint

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 
 import { buildSync } from "esbuild";
 
-const BYTES_AT_MOST = { "session-auth.js": 3 * 1024, "react.js": 1024, "vue.js": 1024 };
+const BYTES_AT_MOST = { "session-auth.js": 4 * 1024, "react.js": 1024, "vue.js": 1024 };
 
 for (const [name, limit] of Object.entries(BYTES_AT_MOST)) {
   const { outputFiles } = buildSync({

@@ -46,7 +46,13 @@ export class Site {
     if (typeof trouble === "string") return refuse(401, trouble);
     const text = await request.text();
     if (text) this.bodies.push(JSON.parse(text));
+    const shown = request.headers.get("Session-User");
+    const before = this.#reference();
     const given = this.#answer(request, pathname, text && JSON.parse(text), passive);
+    const after = this.#reference();
+    if (shown && given.status !== 409 && (after !== before || (after === "none" && shown !== after))) {
+      given.headers.set("Session-User", after);
+    }
     if (trouble) await trouble;
     request.signal.throwIfAborted();
     given.headers.set("Date", new Date(Math.floor(this.now() / SECOND) * SECOND).toUTCString());
@@ -74,7 +80,7 @@ export class Site {
     if (name === "login/") {
       if (body.password !== "right") return refuse(401, "invalid_credentials");
       this.logIn(body.username);
-      return answer(200, { user: this.#user(), csrfToken: "token" });
+      return answer(200, { ...this.#describe(), csrfToken: "token" });
     }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
     if (name === "password/reset/confirm/") {
@@ -86,7 +92,7 @@ export class Site {
     if (name === "reauthenticate/" || name === "password/change/") {
       if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
       this.logIn(this.session.username);
-      return answer(200, { user: this.#user(), csrfToken: "token" });
+      return answer(200, { ...this.#describe(), csrfToken: "token" });
     }
     if (name === "sessions/" && request.method === "GET") {
       return answer(200, { sessions: [{ id: this.session.id, current: true }] });
@@ -100,6 +106,10 @@ export class Site {
   #ends() {
     const { createdAt, seenAt } = this.session;
     return [seenAt + this.idleSeconds * SECOND, createdAt + this.absoluteSeconds * SECOND];
+  }
+
+  #reference() {
+    return this.session ? `ref-${this.session.username}` : "none";
   }
 
   #user() {

@@ -212,7 +212,6 @@ describe("requests", () => {
     assert.deepEqual(calls(), [
       "GET /api/auth/csrf/",
       "POST /api/auth/login/",
-      "GET /api/auth/user/",
       "POST /api/auth/logout/",
       "GET /api/auth/user/",
     ]);

@@ -108,16 +108,15 @@ describe("the state of a client", () => {
     assert.deepEqual(client.getSnapshot().user, ALICE);
   });
 
-  it("is logged in also when the look after a login fails", async () => {
-    const { client, seen } = openTab();
+  it("is logged in with the answer, without asking who is", async () => {
+    const { client } = openTab();
     await settle();
-    site.troubles = [undefined, new TypeError("offline")];
+    site.calls.length = 0;
 
     assert.deepEqual(await client.login(CREDENTIALS), ALICE);
 
-    assert.deepEqual(seen, [["login", { user: ALICE }]]);
-    assert.deepEqual(client.getSnapshot().user, ALICE);
-    assert.equal(client.getSnapshot().session, null);
+    assert.equal(client.getSnapshot().session.id, "session-1");
+    assert.deepEqual(site.calls, ["POST /api/auth/login/"]);
   });
 
   it("tells of a switch when somebody else logs in over a session", async () => {
@@ -221,6 +220,124 @@ describe("the state of a client", () => {
     await assert.rejects(client.json("/api/auth/open/"), { code: "session_ended" });
 
     assert.deepEqual(seen, [["switched", { user: { id: 1, username: "bob" } }]]);
+  });
+
+  for (const refusal of ["not JSON", '{"detail": "Log in."}', '{"code": "token_not_valid"}']) {
+    it(`looks after any 401: ${refusal}`, async () => {
+      site.logIn("alice");
+      const { client, seen } = openTab();
+      await settle();
+      site.end();
+      site.troubles = [new Response(refusal, { status: 401 })];
+
+      assert.equal((await client.fetch("/api/other/")).status, 401);
+
+      assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+    });
+  }
+
+  it("sends no call again that was refused for another reason than an old key", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.troubles = [new Response('{"detail": "Wrong PIN."}', { status: 401 })];
+
+    assert.equal((await client.fetch("/api/auth/open/", { method: "POST" })).status, 401);
+
+    assert.equal(site.calls.filter((call) => call === "POST /api/auth/open/").length, 1);
+    assert.deepEqual(seen, []);
+  });
+
+  it("does not look for a wrong password", async () => {
+    site.logIn("alice");
+    const { client } = openTab();
+    await settle();
+
+    await assert.rejects(client.login({ username: "bob", password: "wrong" }), { status: 401 });
+    await settle();
+
+    assert.deepEqual(site.calls, [LOOK, "POST /api/auth/login/"]);
+  });
+
+  it("has switched before a read is refused that was to show another user's data", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.logIn("bob"); // in the admin, say, which tells nobody
+
+    await assert.rejects(client.json("/api/auth/open/"), { status: 409, code: "user_changed" });
+
+    assert.deepEqual(seen, [["switched", { user: { id: 1, username: "bob" } }]]);
+    assert.deepEqual(await client.json("/api/auth/open/"), { by: "bob" });
+  });
+
+  it("knows that nobody is logged in any more before it hands over what is for everybody", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    site.end();
+
+    assert.deepEqual(await client.json("/api/auth/open/"), { by: null });
+
+    assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+    assert.deepEqual(site.calls, [LOOK, "GET /api/auth/open/", `${LOOK} passive`]);
+  });
+
+  it("learns with the next read that somebody has logged in, and reads again as them", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    site.logIn("alice");
+
+    assert.deepEqual(await client.json("/api/auth/open/"), { by: "alice" });
+
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+  });
+
+  it("writes nothing in the name of somebody whom it did not show", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    site.logIn("alice");
+
+    const write = client.json("/api/auth/open/", { method: "POST", body: {} });
+
+    await assert.rejects(write, { status: 409 });
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+  });
+
+  it("learns who is logged in from the answer of a login of another make", async () => {
+    const { client, seen } = openTab();
+    await settle();
+    site.logIn("alice");
+    site.troubles = [new Response("{}", { headers: { "Session-User": "ref-alice" } })];
+
+    await client.fetch("/accounts/login/", { method: "POST" });
+
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+  });
+
+  it("says nothing of whom it shows where it does not know it, or the caller says it", async () => {
+    const client = createSessionClient();
+    await client.fetch("/api/auth/open/");
+    assert.equal(site.lastRequest.headers.get("Session-User"), null);
+    await client.user();
+
+    await client.fetch("/api/auth/open/");
+    assert.equal(site.lastRequest.headers.get("Session-User"), "none");
+
+    await client.fetch("/api/auth/open/", { headers: { "Session-User": "mine" } });
+    assert.equal(site.lastRequest.headers.get("Session-User"), "mine");
+    assert.deepEqual(site.calls.filter((call) => call.startsWith(LOOK)), [LOOK]);
+  });
+
+  it("asks nobody again after a logout", async () => {
+    site.logIn("alice");
+    const { client } = openTab();
+    await settle();
+    site.calls.length = 0;
+
+    await client.logout();
+
+    assert.deepEqual(site.calls, ["POST /api/auth/logout/"]);
   });
 
   it("learns nothing from a call that was sent without the cookie on purpose", async () => {

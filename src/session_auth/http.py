@@ -314,9 +314,15 @@ class JSONView(View):
         return describe_user(user)
 
     def user_response(self, user: AbstractBaseUser) -> JsonResponse:
-        """Return the answer to a login or a proof: the user, and the token for the next call."""
-        user_data = self.describe_user(user)
-        return json_response({"user": user_data, "csrfToken": get_token(self.request)})
+        """Return the answer to a login or a proof: what ``GET user/`` tells, and the next token."""
+        describe_session = getattr(self.request.session, "describe", None)  # Django's lack it
+        return json_response(
+            {
+                "user": self.describe_user(user),
+                "session": describe_session and describe_session(),
+                "csrfToken": get_token(self.request),
+            }
+        )
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in self._methods():

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_ID_KEY
 from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
@@ -34,7 +35,7 @@ from session_auth.hang_ups import finish
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.references import is_reference_to
+from session_auth.sessions.references import NOBODY, is_reference_to, reference_to
 from session_auth.sessions.users import USERS, auser_of, user_of
 from session_auth.sessions.values import Deadlines, State
 
@@ -47,7 +48,7 @@ INTERRUPTED = (
 
 
 EXPECTED_USER = "HTTP_SESSION_USER"
-"""The header in which a client says which user it shows, by their ``user_reference()``."""
+"""The header in which a client says which user it shows, as ``reference_to()`` has it."""
 
 WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
 """Directives of ``Cache-Control``: a view that sets one has decided itself (RFC 9111, 5.2.2)."""
@@ -424,7 +425,9 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
     If a user was deactivated or deleted, all their sessions end.
 
     A request whose header ``Session-User`` names another user than the session is refused with 409
-    ``user_changed``: it comes from a tab that still shows the user who was logged in before.
+    ``user_changed``: it comes from a tab that still shows the user who was logged in before. If
+    nobody is logged in by now, or the view has logged somebody in or out, ``Session-User`` of the
+    answer says who is logged in.
     """
 
     get_response: Any
@@ -453,30 +456,45 @@ def _unless_user_changed(get_response: Any) -> Any:
     if iscoroutinefunction(get_response):
 
         async def checked_async(request: HttpRequest) -> Any:
-            if EXPECTED_USER in request.META:
-                try:
-                    _check_user(request, await auser_of(request))
-                except SessionAuthError as error:
-                    return error_response(error)
-            return await get_response(request)
+            if EXPECTED_USER not in request.META:
+                return await get_response(request)
+            try:
+                before = _check_user(request, await auser_of(request))
+            except SessionAuthError as error:
+                return error_response(error)
+            return _tell_user(request, await get_response(request), before=before)
 
         return checked_async
 
     def checked(request: HttpRequest) -> Any:
-        if EXPECTED_USER in request.META:
-            try:
-                _check_user(request, user_of(request))
-            except SessionAuthError as error:
-                return error_response(error)
-        return get_response(request)
+        if EXPECTED_USER not in request.META:
+            return get_response(request)
+        try:
+            before = _check_user(request, user_of(request))
+        except SessionAuthError as error:
+            return error_response(error)
+        return _tell_user(request, get_response(request), before=before)
 
     return checked
 
 
-def _check_user(request: HttpRequest, user: Any) -> None:
-    """Raise ``UserChanged`` if the client shows another user than ``user``.
+def _check_user(request: HttpRequest, user: Any) -> Any:
+    """Return the id of the user in the session.
+
+    Raise ``UserChanged`` if the client shows another user than ``user``.
 
     If nobody is logged in, the view decides what that means.
     """
     if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
         raise UserChanged
+    return request.session.get(USER_ID_KEY)
+
+
+def _tell_user(request: HttpRequest, response: HttpResponse, *, before: Any) -> HttpResponse:
+    """Let ``response`` say who is logged in by now, if that is not whom the client shows."""
+    after = request.session.get(USER_ID_KEY)
+    if after != before:
+        response.headers["Session-User"] = reference_to(after)
+    elif request.META[EXPECTED_USER] != NOBODY and not user_of(request).is_authenticated:
+        response.headers["Session-User"] = NOBODY
+    return response

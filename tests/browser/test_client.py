@@ -123,7 +123,6 @@ def test_a_refused_token_is_renewed_once_and_the_call_repeated(app: Demo) -> Non
         "POST /api/auth/login/",
         "GET /api/auth/csrf/",
         "POST /api/auth/login/",
-        "GET /api/auth/user/",
     ]
 
 

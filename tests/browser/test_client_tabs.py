@@ -90,6 +90,48 @@ def test_a_tab_that_shows_another_user_writes_nothing_in_the_name_of_the_new_one
     assert "By whom?" not in [article["title"] for article in articles]
 
 
+def sign_in_to_the_admin(context: BrowserContext, origin: str) -> Page:
+    """Sign in where no client is that could tell the tabs."""
+    page = context.new_page()
+    page.goto(origin + "/admin/login/")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    return page
+
+
+def test_a_tab_reads_nothing_of_somebody_who_has_signed_in_through_the_admin(
+    tabs: list[Tab], context: BrowserContext, origin: str
+) -> None:
+    here = tabs[0]
+    here.log_in("bob")
+    sign_in_to_the_admin(context, origin)
+
+    read = here.do(
+        """const refusal = await client.json("/api/articles/").catch(({ code }) => code);
+        return [refusal, client.getSnapshot().user.username];"""
+    )
+
+    assert read == ["user_changed", "alice"]
+    here.expect_events(["login", "bob"], ["switched", "alice"])
+
+
+def test_a_tab_sees_with_its_next_call_that_its_user_has_signed_out_in_the_admin(
+    tabs: list[Tab], context: BrowserContext, origin: str
+) -> None:
+    here = tabs[0]
+    admin = sign_in_to_the_admin(context, origin)
+    here.do('await client.json("/api/articles/")')
+    here.expect_events(["login", "alice"])
+    admin.get_by_role("button", name="Log out").click()
+    admin.wait_for_url("**/admin/logout/")
+
+    here.do('await client.json("/api/articles/")')
+
+    here.expect_events(["login", "alice"], ["ended", "ended"])
+
+
 def test_one_tab_looks_for_all_when_the_browser_is_online_again(
     tabs: list[Tab], context: BrowserContext
 ) -> None:

@@ -36,6 +36,7 @@ from session_auth.sessions.adoption import adopt
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import prune_ended, prune_expired
+from session_auth.sessions.references import user_reference
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import (
     EXPIRY_KEY,
@@ -101,6 +102,9 @@ class BaseSessionStore(SessionBase):
 
     _method: str | None = None
     """How the user has proven who they are; ``None`` means the name of Django's backend."""
+
+    _saved_at: datetime | None = None
+    """The time of the record that ``describe()`` foresaw; ``None``: when the session is saved."""
 
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
@@ -338,6 +342,30 @@ class BaseSessionStore(SessionBase):
             return None
         return self._deadlines(dict(self.items()), self._record, timezone.now())
 
+    def describe(self) -> dict[str, Any] | None:
+        """Return what the session's own browser is told of it; ``None`` if it has no key.
+
+        As it will be stored after the view, if this request has changed it: an answer is written
+        before that.
+        """
+        record, data = self._record, dict(self.items())
+        if self.modified and self.session_key is not None:
+            self._saved_at = timezone.now()
+            record = self._next_record(digest(self.session_key), data, record)
+        if record is None:
+            return None
+        info, ends = SessionInfo.of(record), self._deadlines(data, record, timezone.now())
+        return {
+            "id": info.id,
+            "user_ref": user_reference(info.user_id),
+            "created_at": info.created_at,
+            "authenticated_at": info.authenticated_at,
+            "methods": info.methods,
+            "expires_at": ends.first,
+            "idle_expires_at": ends.idle,
+            "absolute_expires_at": ends.absolute,
+        }
+
     def successor(self, *, keep: Iterable[str] = (), method: str | None = None) -> Self:
         """Return a new session that replaces this one, for a user who logs in.
 
@@ -447,7 +475,7 @@ class BaseSessionStore(SessionBase):
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
         """Return the row to write for ``data``: a new one, or the next version of ``before``."""
-        now, text, user_id = timezone.now(), self.encode(data), user_id_of(data)
+        now, text, user_id = self._saved_at or timezone.now(), self.encode(data), user_id_of(data)
         idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else self._proven_at or now

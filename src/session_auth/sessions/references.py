@@ -16,6 +16,15 @@ def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
     ).hexdigest()[:32]
 
 
+NOBODY = "none"
+"""What a client that shows nobody says in place of a reference."""
+
+
+def reference_to(user_id: Any) -> str:
+    """Return the ``user_reference()`` of this user, or what stands for nobody."""
+    return NOBODY if user_id is None else user_reference(user_id)
+
+
 def is_reference_to(reference: str, user_id: Any) -> bool:
     """Say whether ``reference`` is the one of this user.
 

@@ -11,6 +11,8 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const RETRY = 30 * SECOND;
 const LONGEST_TIMEOUT = 2 ** 31 - 1; // what setTimeout() can wait: 24 days
+const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
+const NOBODY = "none";
 
 /**
  * A refusal of the server, or the news that it could not be reached.
@@ -125,6 +127,7 @@ export class SessionAuthError extends Error {
  * @typedef {object} CallTraits
  * @property {unknown} [anyone] True if the call is right whoever is logged in, as a login is.
  * @property {boolean} [renews] True if the call gives the session a new key.
+ * @property {boolean} [ends] True if the call ends the session.
  *
  * @typedef {object} State What one tab tells the others.
  * @property {User | null} user
@@ -194,7 +197,7 @@ export function createSessionClient({
   // Requests.
 
   const askForToken = shared(async () => {
-    answeredToken = /** @type {string} */ ((await ask("csrf/")).csrfToken);
+    answeredToken = /** @type {string} */ ((await ask("csrf/", {}, { anyone: true })).csrfToken);
     return answeredToken;
   });
 
@@ -215,18 +218,21 @@ export function createSessionClient({
   /** Resolves to a false value if the user proves nothing, or the page cannot ask them. */
   const requestProof = shared(async () => askForProof && (await askForProof()) !== false);
 
+  /** Whom this tab shows, in the words of the server; undefined as long as it does not know. */
+  const shownUser = () =>
+    snapshot.status === "anonymous" ? NOBODY : snapshot.session?.user_ref;
+
   /**
    * As fetch, and send again what can be cured: a stale token, or a login that is too long ago.
    *
-   * An unsafe request names the user whom this tab shows, unless it is for `anyone`. The server
-   * refuses it if somebody else is logged in by now.
+   * A request names the user whom this tab shows, unless it is for `anyone`. The server refuses it if
+   * somebody else is logged in by now, and tells with its answer if nobody is.
    *
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @param {CallTraits} [traits]
    */
-  async function send(input, init, { anyone, renews } = {}) {
-    const shownUser = snapshot.session?.user_ref;
+  async function send(input, init, { anyone, renews, ends } = {}) {
     let request = new Request(input, init);
     if (new URL(request.url).origin !== location.origin) return fetch(request);
 
@@ -234,8 +240,8 @@ export function createSessionClient({
     if (isUnsafe) {
       // The mode keeps a redirect from taking the token to another origin.
       request = new Request(request, { credentials: "same-origin", mode: "same-origin" });
-      if (shownUser && !anyone) request.headers.set("Session-User", shownUser);
     }
+    const names = !anyone && request.credentials !== "omit" && !request.headers.has(SHOWN_USER);
     const needsToken = isUnsafe && !request.headers.has(headerName);
     const { signal } = request;
     const tried = new Set();
@@ -243,13 +249,21 @@ export function createSessionClient({
       // A stream cannot be sent again: this would have to keep all of it.
       const again = init?.body instanceof ReadableStream ? undefined : request.clone();
       if (needsToken) request.headers.set(headerName, await unlessAborted(signal, currentToken));
+      const shown = shownUser();
+      const { user, session } = snapshot;
+      if (names && shown) request.headers.set(SHOWN_USER, shown);
       const sentAt = stamp();
       const call = () => fetch(request);
       const response = await (renews ? (renewal = inTurn(call, "login/")) : call());
+      const actual = response.headers.get(SHOWN_USER);
+      const isSeenThrough = names && !ends && actual && actual !== shownUser();
+      if (isSeenThrough) await refreshPassively().catch(ignore);
       if (response.ok) return response;
 
       const { code } = errorOf(response, parse(await response.clone().text()));
-      const hasEnded = /^(session_ended|not_authenticated)$/.test(code) && snapshot.user;
+      const { status } = response;
+      // A wrong password is no end of the session.
+      const hasEnded = status === 401 && user && !(renews && code === "invalid_credentials");
       /** @type {(() => Promise<unknown>) | undefined} */
       let cure;
       if (code === "csrf_failed" && needsToken) cure = renewToken;
@@ -258,12 +272,19 @@ export function createSessionClient({
         cure = async () => provenAt > sentAt || requestProof();
       }
       if (hasEnded && !renews) {
-        // The call may have been sent with a key that was renewed meanwhile.
+        cure = async () => {
+          if (!isSeenThrough) await refreshPassively().catch(ignore);
+          // The call may have been sent with a key that was renewed meanwhile.
+          return shownUser() === shown && snapshot.session?.id !== session?.id;
+        };
+      } else if (hasEnded) refreshPassively().catch(ignore);
+      if (code === "user_changed") {
         cure = async () => {
           await refreshPassively().catch(ignore);
-          return snapshot.user && snapshot.session?.user_ref === shownUser;
+          // Nobody's data are on show that those of the user could be taken for.
+          return shown === NOBODY && !isUnsafe && shownUser() !== NOBODY;
         };
-      } else if (hasEnded || code === "user_changed") refreshPassively().catch(ignore);
+      }
       if (!again || !cure || tried.has(code) || !(await unlessAborted(signal, cure))) {
         return response;
       }
@@ -324,25 +345,34 @@ export function createSessionClient({
    * @returns {Promise<User>}
    */
   async function renew(name, body, cause) {
-    const { user, csrfToken } = await post(name, body, { anyone: cause, renews: true });
-    answeredToken = csrfToken;
+    const traits = { anyone: cause, renews: true };
+    const answer = await exchange(endpoint(name), { method: "POST", body }, traits);
+    answeredToken = answer[0].csrfToken;
     provenAt = stamp();
-    await refresh(false, cause).catch(() => {
-      if (cause) publish({ user, session: null, cause, asOf: provenAt });
-    });
-    return user;
+    learn(answer, provenAt, cause);
+    return answer[0].user;
   }
 
   // State.
 
-  /** Ask the server who is logged in. @param {boolean} passive @param {State["cause"]} [cause] */
-  async function refresh(passive, cause) {
+  /** Ask the server who is logged in. @param {boolean} passive */
+  async function refresh(passive) {
     // While a tab waits for a new key, the browser still has the old one, which opens nothing.
     if (snapshot.user) await inTurn(() => renewal, "login/").catch(ignore);
     const asOf = stamp();
-    const [{ user, session = null }, headers] = await exchange(endpoint("user/"), {
-      headers: passive ? { "Session-Activity": "passive" } : {},
-    });
+    /** @type {Record<string, string>} */
+    const headers = passive ? { "Session-Activity": "passive" } : {};
+    learn(await exchange(endpoint("user/"), { headers }, { anyone: true }), asOf);
+  }
+
+  /**
+   * Take over what an answer says, and tell the others.
+   *
+   * @param {[any, Headers]} answer
+   * @param {number} asOf
+   * @param {State["cause"]} [cause]
+   */
+  function learn([{ user, session = null }, headers], asOf, cause) {
     const now = Date.now();
     // The clocks of server and browser may differ. So the time left is taken from the server's.
     const serverTime = Date.parse(/** @type {string} */ (headers.get("Date"))) || now;
@@ -508,7 +538,7 @@ export function createSessionClient({
   return {
     login: (credentials) => renew("login/", credentials, "login"),
     async logout() {
-      await post("logout/");
+      await post("logout/", undefined, { ends: true });
       publishLogout();
     },
     user,
@@ -525,8 +555,9 @@ export function createSessionClient({
     sessions: {
       list: async () => (await ask("sessions/")).sessions,
       async end(id) {
-        await ask(`sessions/${encodeURIComponent(id)}/`, { method: "DELETE" });
-        if (id === snapshot.session?.id) publishLogout();
+        const ends = id === snapshot.session?.id;
+        await ask(`sessions/${encodeURIComponent(id)}/`, { method: "DELETE" }, { ends });
+        if (ends) publishLogout();
       },
       endOthers: async () => (await ask("sessions/", { method: "DELETE" })).ended,
     },
