@@ -71,7 +71,7 @@ export class Site {
     }
     if (this.session && !passive) this.session.seenAt = now;
     const name = pathname.replace("/api/auth/", "");
-    if (name === "user/") return answer(200, this.#describe());
+    if (name === "user/") return answer(200, this.describe());
     if (name === "csrf/") return answer(200, { csrfToken: "token" });
     if (name === "logout/") {
       this.session = null;
@@ -80,7 +80,7 @@ export class Site {
     if (name === "login/") {
       if (body.password !== "right") return refuse(401, "invalid_credentials");
       this.logIn(body.username);
-      return answer(200, { ...this.#describe(), csrfToken: "token" });
+      return answer(200, { ...this.describe(), csrfToken: "token" });
     }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
     if (name === "password/reset/confirm/") {
@@ -92,7 +92,7 @@ export class Site {
     if (name === "reauthenticate/" || name === "password/change/") {
       if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
       this.logIn(this.session.username);
-      return answer(200, { ...this.#describe(), csrfToken: "token" });
+      return answer(200, { ...this.describe(), csrfToken: "token" });
     }
     if (name === "sessions/" && request.method === "GET") {
       return answer(200, { sessions: [{ id: this.session.id, current: true }] });
@@ -116,7 +116,7 @@ export class Site {
     return { id: 1, username: this.session.username };
   }
 
-  #describe() {
+  describe() {
     if (!this.session) return { user: null };
     const [idle, absolute] = this.#ends();
     const iso = (time) => new Date(time).toISOString();

@@ -188,6 +188,33 @@ def test_the_template_tag_works_under_a_strict_policy(demo: Demo) -> None:
     expect(demo.page).to_have_title("null")
 
 
+def test_a_page_that_says_who_is_logged_in_asks_nothing_at_load(tabs: list[Tab]) -> None:
+    here = tabs[0]
+    here.log_in("alice")
+    state = here.do(
+        """const answer = await (await client.fetch("/api/auth/user/")).text();
+        return answer.replace(/}$/, `, "now": "${new Date().toISOString()}"}`);"""
+    )
+    html = f"""<!doctype html><title>Tag</title>
+        <script id="session-auth" type="application/json">{state}</script>
+        <script type="module">
+            import {{ createSessionClient }} from "/static/session_auth/session-auth.js";
+            const client = createSessionClient();
+            client.subscribe(() => {{}});
+            document.title = client.getSnapshot().user.username;
+            await client.ready();
+            await client.json("/api/articles/");
+            document.title = "done";
+        </script>"""
+    here.page.route("**/tag/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    here.calls.clear()
+
+    here.demo.open("/tag/")
+
+    expect(here.page).to_have_title("done")
+    assert [call for call in here.calls if "/api/" in call] == ["GET /api/articles/"]
+
+
 def test_a_file_that_is_not_the_clients_is_not_run_with_integrity(
     context: BrowserContext, origin: str
 ) -> None:

@@ -5,14 +5,22 @@ from base64 import b64encode
 from functools import lru_cache
 from hashlib import sha384
 from pathlib import Path
+from typing import Any
 
 from django.contrib.staticfiles import finders
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.core.serializers.json import DjangoJSONEncoder
 from django.forms.utils import flatatt
+from django.http import HttpRequest
 from django.template import Context, Library
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from session_auth.exceptions import StoreUnavailable
+from session_auth.http import describe_user
+from session_auth.sessions.base import BaseSessionStore
 
 __all__ = ["session_auth_client"]
 
@@ -27,20 +35,24 @@ IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04X}" for character in "<>&"
 
 
 @register.simple_tag(takes_context=True)
-def session_auth_client(context: Context, *, integrity: bool = False) -> SafeString:
-    """Let the page's scripts import the client by its name, and load it early.
+def session_auth_client(
+    context: Context, *, integrity: bool = False, state: bool = True
+) -> SafeString:
+    """Let the page's scripts import the client by its name, and know at once who is logged in.
 
-    Put it above all other module scripts. It has the nonce of the page's Content Security Policy,
-    if there is one: Django's or that of django-csp. With ``integrity=True``, the browser refuses
-    any file but the one that the finders of static files find on the server.
+    Put it above all other module scripts: it loads the client early. It has the nonce of the page's
+    Content Security Policy, if there is one: Django's or that of django-csp. With
+    ``integrity=True``, the browser refuses any file but the one that the finders of static files
+    find on the server. ``state=False`` leaves out who is logged in, for a page that is the same for
+    everybody.
     """
     url = static(MODULE)
     nonce = _nonce(context)
-    import_map = json.dumps({"imports": {NAME: url}}).translate(IN_A_SCRIPT)
+    known = _state(context.get("request")) if state else None
     return format_html(
-        "<script{}>{}</script>\n<script{}></script>",
-        flatatt({"type": "importmap", "nonce": nonce}),
-        mark_safe(import_map),  # noqa: S308 # its characters for HTML are escaped above
+        "{}{}<script{}></script>",
+        _data({"type": "importmap", "nonce": nonce}, {"imports": {NAME: url}}),
+        "" if known is None else _data({"type": "application/json", "id": "session-auth"}, known),
         flatatt(
             {
                 "type": "module",
@@ -50,6 +62,31 @@ def session_auth_client(context: Context, *, integrity: bool = False) -> SafeStr
             }
         ),
     )
+
+
+def _data(attributes: dict[str, str | None], data: dict[str, Any]) -> SafeString:
+    text = json.dumps(data, cls=DjangoJSONEncoder).translate(IN_A_SCRIPT)
+    # What HTML would read in it is escaped.
+    return format_html("<script{}>{}</script>\n", flatatt(attributes), mark_safe(text))  # noqa: S308
+
+
+def _state(request: HttpRequest | None) -> dict[str, Any] | None:
+    """Return what ``GET user/`` would answer, and the time; ``None`` where that cannot be known.
+
+    In a page that an async view renders before it has awaited ``request.auser()``, say, or while
+    the store is down: then the client asks.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not isinstance(session, BaseSessionStore) or not hasattr(request, "user"):
+        return None
+    try:
+        if not request.user.is_authenticated:
+            return {"user": None, "now": timezone.now()}
+        session.touch()
+    except (StoreUnavailable, SynchronousOnlyOperation):
+        return None
+    known = {"user": describe_user(request.user), "session": session.describe()}
+    return {**known, "now": timezone.now()}
 
 
 def _nonce(context: Context) -> str | None:

@@ -87,6 +87,9 @@ export class SessionAuthError extends Error {
  * @property {(credentials: { username: string, password: string, remember?: boolean }) => Promise<User>} login
  *   Log in; `remember` says whether the session outlives the browser.
  * @property {() => Promise<void>} logout Log out; no error when nobody is logged in.
+ * @property {() => Promise<Snapshot>} ready
+ *   Resolve to the snapshot as soon as it is known who is logged in: at once if it is. For guards of
+ *   routes and for loaders; it counts as no activity of the user.
  * @property {() => Promise<User | null>} user Ask the server who is logged in.
  * @property {() => Promise<User | null>} extend Tell the server that the user is active, so that
  *   the session lasts longer.
@@ -124,6 +127,11 @@ export class SessionAuthError extends Error {
  *   method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal,
  * }} JsonOptions
  *
+ * @typedef {object} Initial What `{% session_auth_client %}` writes, or `GET user/` answers.
+ * @property {User | null} user
+ * @property {Session | null} [session]
+ * @property {string} [now] The time of the server; absent: just now.
+ *
  * @typedef {object} CallTraits
  * @property {unknown} [anyone] True if the call is right whoever is logged in, as a login is.
  * @property {boolean} [renews] True if the call gives the session a new key.
@@ -147,8 +155,15 @@ const LOADING = { status: "loading", user: null, session: null, expiring: null }
  * "__Host-csrftoken" and "csrftoken". `warningSeconds` is how long before the end of a session the
  * event `expiring` comes: 20 at least, since users need that long to react (WCAG 2.2.1).
  *
+ * `initial` says who is logged in, so that nobody has to ask. It is found in a page with the template
+ * tag, once, and not trusted in a page that is old: one that the browser has kept, say.
+ *
  * @param {{
- *   baseUrl?: string, cookieName?: string, headerName?: string, warningSeconds?: number,
+ *   baseUrl?: string,
+ *   cookieName?: string,
+ *   headerName?: string,
+ *   warningSeconds?: number,
+ *   initial?: Initial | undefined,
  * }} [options]
  * @returns {SessionClient}
  */
@@ -157,6 +172,7 @@ export function createSessionClient({
   cookieName,
   headerName = "X-CSRFToken",
   warningSeconds = 60,
+  initial = takeFromPage(),
 } = {}) {
   const cookieNames = cookieName ? [cookieName] : ["__Host-csrftoken", "csrftoken"];
   const warning = Math.max(warningSeconds, 20) * SECOND;
@@ -176,6 +192,8 @@ export function createSessionClient({
   let askForProof;
   /** @type {Promise<any> | undefined} The last call that gives the session a new key. */
   let renewal;
+  /** @type {Promise<void> | undefined} */
+  let currentRefresh;
 
   /** @type {AbortController | undefined} Stops the watching; undefined while nobody watches. */
   let watcher;
@@ -346,11 +364,11 @@ export function createSessionClient({
    */
   async function renew(name, body, cause) {
     const traits = { anyone: cause, renews: true };
-    const answer = await exchange(endpoint(name), { method: "POST", body }, traits);
-    answeredToken = answer[0].csrfToken;
+    const [answer, headers] = await exchange(endpoint(name), { method: "POST", body }, traits);
+    answeredToken = answer.csrfToken;
     provenAt = stamp();
-    learn(answer, provenAt, cause);
-    return answer[0].user;
+    publish({ ...stateOf(answer, headers.get("Date")), asOf: provenAt, cause });
+    return answer.user;
   }
 
   // State.
@@ -362,26 +380,16 @@ export function createSessionClient({
     const asOf = stamp();
     /** @type {Record<string, string>} */
     const headers = passive ? { "Session-Activity": "passive" } : {};
-    learn(await exchange(endpoint("user/"), { headers }, { anyone: true }), asOf);
+    const [answer, received] = await exchange(endpoint("user/"), { headers }, { anyone: true });
+    publish({ ...stateOf(answer, received.get("Date")), asOf });
   }
 
-  /**
-   * Take over what an answer says, and tell the others.
-   *
-   * @param {[any, Headers]} answer
-   * @param {number} asOf
-   * @param {State["cause"]} [cause]
-   */
-  function learn([{ user, session = null }, headers], asOf, cause) {
-    const now = Date.now();
-    // The clocks of server and browser may differ. So the time left is taken from the server's.
-    const serverTime = Date.parse(/** @type {string} */ (headers.get("Date"))) || now;
-    const endsAt = session ? now + Date.parse(session.expires_at) - serverTime : Infinity;
-    publish({ user, session, cause, asOf, endsAt });
-  }
+  const refreshActively = shared(() => refreshAs(false));
+  const refreshPassively = shared(() => refreshAs(true));
 
-  const refreshActively = shared(() => refresh(false));
-  const refreshPassively = shared(() => refresh(true));
+  /** @param {boolean} passive */
+  const refreshAs = (passive) =>
+    (currentRefresh = refresh(passive).finally(() => (currentRefresh = undefined)));
 
   const user = async () => {
     await refreshActively();
@@ -402,6 +410,11 @@ export function createSessionClient({
   /** Take over what this tab has learned, and tell the others. @param {State} state */
   function publish(state) {
     takeOver(state);
+    tell(state);
+  }
+
+  /** @param {State} state */
+  function tell(state) {
     const others = new BroadcastChannel(sharedName());
     others.postMessage(state);
     others.close();
@@ -444,7 +457,6 @@ export function createSessionClient({
 
   /** @param {string} name @param {(detail: any) => void} listener */
   function on(name, listener) {
-    if (typeof document === "undefined") return ignore; // a server renders the page
     const call = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
     events.addEventListener(name, call);
     startWatching();
@@ -507,15 +519,23 @@ export function createSessionClient({
     };
   }
 
-  function startWatching() {
-    if (watcher) return;
+  /** Watch from now on, and ask by `refresh` who is logged in if that is not known. */
+  function startWatching(refresh = refreshActively) {
+    if (watcher || typeof document === "undefined") return; // on a server that renders pages
     watcher = new AbortController();
     for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
       addEventListener(name, onPageEvent, { signal: watcher.signal });
     }
     openChannel();
+    if (known) tell(known); // which a login by a form may have changed
     if (asOf) schedule();
-    else refreshActively().catch(() => schedule(RETRY));
+    else refresh().catch(() => schedule(RETRY));
+  }
+
+  async function ready() {
+    startWatching(refreshPassively);
+    if (watcher && !asOf) await (currentRefresh ?? refreshPassively());
+    return snapshot;
   }
 
   /** @param {{ type: string, persisted?: boolean }} event */
@@ -535,12 +555,16 @@ export function createSessionClient({
     publish({ user: null, session: null, cause: "logout", asOf: stamp() });
   };
 
+  const known = initial && isFresh(initial) ? atLoad(initial) : undefined;
+  if (known) takeOver(known);
+
   return {
     login: (credentials) => renew("login/", credentials, "login"),
     async logout() {
       await post("logout/", undefined, { ends: true });
       publishLogout();
     },
+    ready,
     user,
     extend: user,
     reauthenticate: (proof) => renew("reauthenticate/", proof),
@@ -613,6 +637,46 @@ function isState(data) {
     (endsAt ?? 1) > 0
   );
 }
+
+/**
+ * What the server says, by the clock of this computer, which may be another: an answer is good for a
+ * difference of times.
+ *
+ * @param {Initial} answer
+ * @param {string | null | undefined} serverTime
+ */
+function stateOf({ user, session = null }, serverTime) {
+  const now = Date.now();
+  const sinceThen = Date.parse(session?.expires_at ?? "") - (Date.parse(serverTime ?? "") || now);
+  return { user, session, endsAt: session ? now + sinceThen : Infinity };
+}
+
+/** Take what the template tag has written: once, for what is in the page grows old. */
+function takeFromPage() {
+  // Not document.querySelector, which <img name="querySelector"> would be.
+  const find = globalThis.Document?.prototype.querySelector;
+  const element = find?.call(document, 'script[type="application/json"]#session-auth');
+  element?.remove();
+  return element ? parse(/** @type {string} */ (element.textContent)) : undefined;
+}
+
+/** Whether the page is not one that the browser has kept. @param {Initial} initial */
+function isFresh({ now }) {
+  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (
+    globalThis.performance?.getEntriesByType?.("navigation") ?? []
+  );
+  return (
+    navigation?.type !== "back_forward" &&
+    !(Math.abs(Date.now() - Date.parse(now ?? "")) > MINUTE)
+  );
+}
+
+/** @param {Initial} initial @returns {State} */
+const atLoad = (initial) => ({
+  ...stateOf(initial, initial.now),
+  // What another tab has learned since the page was asked for is newer.
+  asOf: Math.min(Date.now(), globalThis.performance?.timeOrigin ?? Infinity),
+});
 
 /** @param {string[]} names */
 function readCookie(names) {
