@@ -3,20 +3,17 @@ import { mock } from "node:test";
 
 export const START = Date.parse("2026-11-25T12:00:00Z");
 
-/** As a page does, resolve paths against the page's own address; Node has none. */
-globalThis.Request = class extends Request {
-  constructor(input, init) {
-    super(typeof input === "string" ? new URL(input, location.href) : input, init);
-  }
-};
-
 /** Locks as navigator.locks has them: one holder of a name at a time. */
 class Locks {
   #last = new Map();
 
-  request(name, callback) {
-    const turn = (this.#last.get(name) ?? Promise.resolve()).then(callback);
-    this.#last.set(name, turn.catch(() => {}));
+  request(name, { signal }, callback) {
+    const before = this.#last.get(name) ?? Promise.resolve();
+    const aborted = new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    const turn = Promise.race([before, aborted]).then(callback);
+    this.#last.set(name, Promise.all([before, turn.catch(() => {})]));
     return turn;
   }
 }
@@ -30,7 +27,7 @@ export function openPage(site, { locks = new Locks() } = {}) {
   page = new EventTarget();
   const globals = {
     addEventListener: page.addEventListener.bind(page),
-    document: { cookie: "csrftoken=token", hidden: false },
+    document: { cookie: "csrftoken=token-0", hidden: false },
     fetch: site.fetch,
     location: new URL("https://site.example/page/"),
     navigator: { locks },

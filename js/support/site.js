@@ -18,6 +18,9 @@ export class Site {
 
   now = () => Date.now() + this.clockAhead;
 
+  /** What befalls the cookies of a login: a browser keeps them, but for those that it blocks. */
+  keepsCookies = true;
+
   /** Open a session, as another tab or a page of the server would. */
   logIn(username) {
     const now = this.now();
@@ -53,7 +56,11 @@ export class Site {
     if (shown && given.status !== 409 && (after !== before || (after === "none" && shown !== after))) {
       given.headers.set("Session-User", after);
     }
-    if (trouble) await trouble;
+    const aborted = new Promise((resolve, reject) => {
+      request.signal.addEventListener("abort", () => reject(request.signal.reason));
+    });
+    aborted.catch(() => {}); // whoever awaits it or not
+    if (trouble) await Promise.race([trouble, aborted]);
     request.signal.throwIfAborted();
     given.headers.set("Date", new Date(Math.floor(this.now() / SECOND) * SECOND).toUTCString());
     return given;
@@ -66,7 +73,7 @@ export class Site {
     if (this.session && shown && shown !== `ref-${this.session.username}`) {
       return refuse(409, "user_changed");
     }
-    if (!SAFE.has(request.method) && request.headers.get("X-CSRFToken") !== "token") {
+    if (!SAFE.has(request.method) && !/^token/.test(request.headers.get("X-CSRFToken"))) {
       return refuse(403, "csrf_failed");
     }
     if (this.session && !passive) this.session.seenAt = now;
@@ -79,8 +86,7 @@ export class Site {
     }
     if (name === "login/") {
       if (body.password !== "right") return refuse(401, "invalid_credentials");
-      this.logIn(body.username);
-      return answer(200, { ...this.describe(), csrfToken: "token" });
+      return this.#renew(body.username);
     }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
     if (name === "password/reset/confirm/") {
@@ -91,8 +97,7 @@ export class Site {
     if (!this.session || request.credentials === "omit") return refuse(401, "session_ended");
     if (name === "reauthenticate/" || name === "password/change/") {
       if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
-      this.logIn(this.session.username);
-      return answer(200, { ...this.describe(), csrfToken: "token" });
+      return this.#renew(this.session.username);
     }
     if (name === "sessions/" && request.method === "GET") {
       return answer(200, { sessions: [{ id: this.session.id, current: true }] });
@@ -101,6 +106,15 @@ export class Site {
     if (name === "sessions/") return answer(200, { ended: 2 });
     if (name === `sessions/${this.session.id}/`) this.session = null;
     return new Response(null, { status: 204 });
+  }
+
+  /** Answer with a session under a new key, and another CSRF cookie. */
+  #renew(username) {
+    this.logIn(username);
+    const answered = answer(200, { ...this.describe(), csrfToken: "token" });
+    if (this.keepsCookies) document.cookie = `csrftoken=token-${this.#keys}`;
+    else this.end();
+    return answered;
   }
 
   #ends() {

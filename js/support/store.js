@@ -1,6 +1,6 @@
 /** A store as the client has it, whose state the test sets. */
 export function createStore() {
-  let snapshot = { status: "loading", user: null, session: null, expiring: null };
+  let snapshot = { status: "loading", user: null, session: null, expiring: null, error: null };
   const listeners = new Set();
   return {
     listeners,

@@ -81,4 +81,31 @@ describe("the account", () => {
 
     assert.deepEqual(site.calls, ["POST /api/auth/password/reset/confirm/"]);
   });
+
+  for (const [name, call] of Object.entries({
+    login: (options) => client.login({ username: "bob", password: "right" }, options),
+    logout: (options) => client.logout(options),
+    user: (options) => client.user(options),
+    extend: (options) => client.extend(options),
+    reauthenticate: (options) => client.reauthenticate({ password: "right" }, options),
+    changePassword: (options) =>
+      client.changePassword({ oldPassword: "right", newPassword: "new" }, options),
+    requestPasswordReset: (options) => client.requestPasswordReset({ email: "a@b.c" }, options),
+    confirmPasswordReset: (options) =>
+      client.confirmPasswordReset({ uid: "u", token: "t", newPassword: "new" }, options),
+    "sessions.list": (options) => client.sessions.list(options),
+    "sessions.end": (options) => client.sessions.end("id", options),
+    "sessions.endOthers": (options) => client.sessions.endOthers(options),
+  })) {
+    it(`lets ${name}() be aborted`, async () => {
+      site.troubles = [new Promise(() => {})];
+      const aborter = new AbortController();
+      const answer = call({ signal: aborter.signal });
+      await settle();
+
+      aborter.abort();
+
+      await assert.rejects(answer, { name: "AbortError" });
+    });
+  }
 });

@@ -51,6 +51,14 @@ describe("who walks into a pit reads what the page quotes", () => {
     assert.deepEqual(quotes("A page of HTML where JSON should be"), [await messageOf(page(200))]);
   });
 
+  it("where the browser keeps no cookie", async () => {
+    site.keepsCookies = false;
+    const refused = createSessionClient().login({ username: "alice", password: "right" });
+
+    const heading = "The login succeeds, and nobody is logged in";
+    assert.deepEqual(quotes(heading), [await refused.catch(String)]);
+  });
+
   it("where the provider or the plugin is missing", async () => {
     const component = { setup: () => void useSession(), render: () => null };
     const seen = [];

@@ -52,6 +52,7 @@ describe("expiry", () => {
       user: null,
       session: null,
       expiring: null,
+      error: null,
     });
   });
 

@@ -54,7 +54,7 @@ describe("the React binding", () => {
   });
 
   it("renders on a server what is known there: nothing yet", () => {
-    client.show({ status: "authenticated", user: ALICE, session: null, expiring: null });
+    client.show({ status: "authenticated", user: ALICE, session: null, expiring: null, error: null });
     const Page = () => useSession().status;
 
     assert.equal(renderToString(tree(Page)), "loading");

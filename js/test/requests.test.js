@@ -7,7 +7,6 @@ import {
   SessionAuthError,
   createSessionClient,
 } from "../../src/session_auth/static/session_auth/session-auth.js";
-import "../support/page.js"; // for its Request
 
 /** Start a server on a free port; answer is (request, body) => [status, json, headers]. */
 async function serve(answer) {
@@ -26,13 +25,14 @@ async function serve(answer) {
 }
 
 let current = "token-1";
+let loggedIn = null;
 let refuseAlways = false;
 let held, release;
 const csrfFailed = [403, { error: "CSRF check failed: ...", code: "csrf_failed" }];
 
 function answer(request, body) {
   if (request.url === "/api/auth/csrf/") return [200, { csrfToken: current }];
-  if (request.url === "/api/auth/user/") return [200, { user: null }];
+  if (request.url === "/api/auth/user/") return [200, { user: loggedIn }];
   if (request.method === "POST") {
     if (refuseAlways || request.headers["x-csrftoken"] !== current) return csrfFailed;
   }
@@ -40,9 +40,13 @@ function answer(request, body) {
     const { username, password } = JSON.parse(body);
     if (password !== "right") return [401, { error: "Invalid credentials", code: "invalid_credentials" }];
     current = "token-after-login";
-    return [200, { user: { id: 1, username }, csrfToken: current }];
+    loggedIn = { id: 1, username };
+    return [200, { user: loggedIn, csrfToken: current }];
   }
-  if (request.url === "/api/auth/logout/") return [200, { message: "Logged out" }];
+  if (request.url === "/api/auth/logout/") {
+    loggedIn = null;
+    return [200, { message: "Logged out" }];
+  }
   if (request.url === "/slow/") return [429, { error: "Too fast.", code: "throttled" }, { "Retry-After": "7" }];
   if (request.url === "/now/") return [503, { error: "Down.", code: "x" }, { "Retry-After": "0" }];
   if (request.url === "/html/") return [500, undefined, { "Content-Type": "text/html" }];
@@ -71,6 +75,7 @@ describe("requests", () => {
   beforeEach(() => {
     globalThis.document = { cookie: "" };
     current = "token-1";
+    loggedIn = null;
     refuseAlways = false;
     held = undefined;
     site.seen.length = other.seen.length = 0;
@@ -212,6 +217,7 @@ describe("requests", () => {
     assert.deepEqual(calls(), [
       "GET /api/auth/csrf/",
       "POST /api/auth/login/",
+      "GET /api/auth/user/", // since no script can see whether the cookie is kept
       "POST /api/auth/logout/",
       "GET /api/auth/user/",
     ]);
@@ -284,6 +290,24 @@ describe("requests", () => {
       status: 0,
       code: "network_error",
     });
+  });
+
+  it("lets a mistake of the caller be one, as fetch does", async () => {
+    const client = createSessionClient();
+
+    for (const [url, options] of [
+      ["http://:::", {}],
+      ["/api/x/", { body: { a: 1 } }],
+      ["/api/x/", { headers: { "a b": "x" } }],
+      ["/api/x/", { method: "POST", body: 1n }],
+    ]) {
+      await assert.rejects(client.json(url, options), (error) => {
+        assert.equal(error.name, "TypeError");
+        assert.doesNotMatch(error.message, /reached/);
+        return true;
+      });
+    }
+    assert.deepEqual(calls(), []);
   });
 
   it("can be aborted, as fetch can", async () => {

@@ -6,7 +6,7 @@ import { Window } from "happy-dom";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
 import { closePage, fire, openPage, passTime, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
+import { Site, refuse } from "../support/site.js";
 import { closeTabs, openTab } from "../support/tabs.js";
 
 const ALICE = { id: 1, username: "alice" };
@@ -35,6 +35,7 @@ describe("the state of a client", () => {
       user: null,
       session: null,
       expiring: null,
+      error: null,
     });
 
     client.subscribe(() => {});
@@ -119,6 +120,63 @@ describe("the state of a client", () => {
 
     assert.equal(client.getSnapshot().session.id, "session-1");
     assert.deepEqual(site.calls, ["POST /api/auth/login/"]);
+  });
+
+  describe("where the browser does not keep the cookie", () => {
+    const refusal = { name: "SessionAuthError", code: "cookie_not_kept" };
+
+    it("says so, and what to do", async () => {
+      site.keepsCookies = false;
+      const { client, seen } = openTab();
+      await settle();
+
+      await assert.rejects(client.login(CREDENTIALS), { ...refusal, message: /Allow cookies.*https/ });
+
+      assert.deepEqual(seen, []);
+      assert.equal(client.getSnapshot().status, "anonymous");
+    });
+
+    it("asks the server where a page is not served by HTTPS, too", async () => {
+      location = new URL("http://localhost/");
+      const { client } = openTab();
+      await settle();
+      const { fetch } = site;
+      globalThis.fetch = async (request) => {
+        const answer = await fetch(request);
+        if (request.url.endsWith("login/")) site.end(); // its cookie is Secure, say
+        return answer;
+      };
+
+      await assert.rejects(client.login(CREDENTIALS), refusal);
+    });
+
+    it("says so where no cookie at all arrives", async () => {
+      document.cookie = "";
+      const { client } = openTab();
+      await settle();
+      const error = "CSRF check failed: the request carried no CSRF cookie.";
+      const csrfFailed = () => Response.json({ error, code: "csrf_failed" }, { status: 403 });
+      site.troubles = [undefined, csrfFailed(), undefined, csrfFailed()];
+
+      await assert.rejects(client.login(CREDENTIALS), refusal);
+    });
+
+    it("takes no other refusal of a CSRF check for it", async () => {
+      const { client } = openTab();
+      await settle();
+      site.troubles = [refuse(403, "csrf_failed"), undefined, refuse(403, "csrf_failed")];
+
+      await assert.rejects(client.login(CREDENTIALS), { code: "csrf_failed" });
+    });
+
+    it("believes the login where the server cannot say it", async () => {
+      site.keepsCookies = false;
+      const { client } = openTab();
+      await settle();
+      site.troubles = [undefined, new TypeError("offline")];
+
+      assert.deepEqual(await client.login(CREDENTIALS), ALICE);
+    });
   });
 
   it("tells of a switch when somebody else logs in over a session", async () => {
@@ -385,16 +443,62 @@ describe("the state of a client", () => {
     assert.deepEqual(seen, []);
   });
 
-  it("tries again when the first look failed", async () => {
-    site.logIn("alice");
-    site.troubles = [503];
-    const { client } = openTab();
-    await settle();
-    assert.equal(client.getSnapshot().status, "loading");
+  describe("while nobody can say who is logged in", () => {
+    it("says why, and is cured by itself, soon at first", async () => {
+      site.logIn("alice");
+      site.troubles = [503, new TypeError("offline"), 503];
+      const { client } = openTab();
+      let changes = 0;
+      client.subscribe(() => changes++);
+      await settle();
+      const { status, error } = client.getSnapshot();
+      assert.deepEqual([status, error.name, error.status], ["loading", "SessionAuthError", 503]);
 
-    await passTime({ seconds: 40 });
+      await passTime({ seconds: 14 });
 
-    assert.equal(client.getSnapshot().status, "authenticated");
+      assert.equal(client.getSnapshot().status, "authenticated");
+      assert.equal(client.getSnapshot().error, null);
+      assert.equal(site.calls.length, 4);
+      assert.equal(changes, 4); // a cause each, and the cure
+    });
+
+    it("asks no sooner than the server says", async () => {
+      const busy = { status: 503, headers: { "Retry-After": "20" } };
+      site.troubles = [new Response("{}", busy)];
+      openTab();
+      await settle();
+
+      await passTime({ seconds: 19 });
+      assert.equal(site.calls.length, 1);
+      await passTime({ seconds: 2 });
+      assert.equal(site.calls.length, 2);
+    });
+
+    it("asks less and less often", async () => {
+      site.troubles = Array(100).fill(503);
+      openTab();
+
+      await passTime({ minutes: 5, steps: 300 });
+
+      assert.ok(site.calls.length > 8 && site.calls.length < 16, `${site.calls.length} calls`);
+    });
+
+    it("names the address, which may be a wrong baseUrl", async () => {
+      site.troubles = [new Response("<h1>Not found</h1>", { status: 404 })];
+      const { client } = openTab({ baseUrl: "/wrong/" });
+      await settle();
+
+      assert.match(client.getSnapshot().error.message, /404 .*https:\/\/site\.example\/wrong\/user\//);
+    });
+
+    it("is cured by retry() at once", async () => {
+      site.troubles = [503, 503];
+      const { client } = openTab();
+      await settle();
+
+      assert.equal((await client.retry()).error.status, 503);
+      assert.equal((await client.retry()).status, "anonymous");
+    });
   });
 
   it("looks again on focus, when visible and online again, at most once a minute", async () => {

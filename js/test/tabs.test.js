@@ -74,6 +74,42 @@ describe("tabs", () => {
     assert.deepEqual(there.seen, []);
   });
 
+  for (const where of ["another tab", "the same tab"]) {
+    it(`wait no longer than a while for a proof that hangs in ${where}`, async () => {
+      site.logIn("alice");
+      const [here, there] = await openTabs(2);
+      site.troubles = [new Promise(() => {})];
+      here.client.reauthenticate({ password: "right" }).catch(() => {});
+      await settle();
+      site.end();
+      const waiting = where === "the same tab" ? here : there;
+      const call = waiting.client.fetch("/api/auth/vault/");
+
+      await passTime({ seconds: 7 });
+
+      assert.equal((await call).status, 401);
+      assert.equal(waiting.client.getSnapshot().status, "anonymous");
+    });
+  }
+
+  it("prove the password without the one in which a proof hangs, and may give it up before", async () => {
+    site.logIn("alice");
+    const [here, there] = await openTabs(2);
+    const aborter = new AbortController();
+    site.troubles = [new Promise(() => {})];
+    here.client.reauthenticate({ password: "right" }).catch(() => {});
+    await settle();
+    const proof = there.client.reauthenticate({ password: "right" });
+    const givenUp = there.client.reauthenticate({ password: "right" }, { signal: aborter.signal });
+    await settle();
+
+    aborter.abort();
+    await assert.rejects(givenUp, { name: "AbortError" });
+    await passTime({ seconds: 7 });
+
+    assert.deepEqual(await proof, ALICE);
+  });
+
   it("wait for that new key before they look by themselves, too", async () => {
     site.logIn("alice");
     const [here, there] = await openTabs(2);

@@ -123,6 +123,7 @@ def test_a_refused_token_is_renewed_once_and_the_call_repeated(app: Demo) -> Non
         "POST /api/auth/login/",
         "GET /api/auth/csrf/",
         "POST /api/auth/login/",
+        "GET /api/auth/user/",  # since the page does not see the cookie change
     ]
 
 
@@ -285,6 +286,70 @@ def test_a_server_that_cannot_be_reached_is_an_error_of_its_own(app: Demo) -> No
         "network_error",
         "The server could not be reached.",
     ]
+
+
+def test_a_mistake_of_the_caller_is_one_as_with_fetch(app: Demo) -> None:
+    names = app.run(
+        """async ({ createSessionClient }) => {
+            const client = createSessionClient();
+            const names = [];
+            for (const [url, options] of [
+                ["http://:::"],
+                ["/api/articles/", { body: {} }],
+                ["/api/articles/", { headers: { "a b": "x" } }],
+            ]) names.push(await client.json(url, options).catch((reason) => reason.name));
+            return names;
+        }"""
+    )
+
+    assert names == ["TypeError"] * 3
+
+
+@pytest.mark.parametrize("lost", ["the session cookie", "all cookies"])
+def test_a_login_whose_cookie_the_browser_drops_says_so(app: Demo, lost: str) -> None:
+    kept = "csrftoken" if lost == "the session cookie" else "no such name"
+
+    def drop(route: Route) -> None:
+        response = route.fetch()  # which sets cookies itself
+        for cookie in app.page.context.cookies():
+            if cookie["name"] != kept:
+                app.page.context.clear_cookies(name=cookie["name"])
+        names = response.headers.keys() - {"set-cookie"}
+        route.fulfill(response=response, headers={name: response.headers[name] for name in names})
+
+    app.page.route("**/api/auth/*/", drop)
+
+    refusal = app.run(
+        """async ({ createSessionClient }, credentials) => {
+            const client = createSessionClient();
+            client.subscribe(() => {});
+            const error = await client.login(credentials).catch((reason) => reason);
+            client.close();
+            return [error.code, client.getSnapshot().status];
+        }""",
+        CREDENTIALS,
+    )
+
+    assert refusal == ["cookie_not_kept", "anonymous"]
+
+
+def test_a_state_that_nobody_can_tell_has_an_error_until_it_is_known(app: Demo) -> None:
+    app.page.route("**/api/auth/user/", lambda route: route.abort(), times=1)
+
+    states = app.run(
+        """async ({ createSessionClient }) => {
+            const client = createSessionClient();
+            const states = [];
+            await new Promise((resolve) => client.subscribe(() => {
+                const { status, error } = client.getSnapshot();
+                states.push([status, error?.code]);
+                if (status === "anonymous") resolve();
+            }));
+            return states;
+        }"""
+    )
+
+    assert states == [["loading", "network_error"], ["anonymous", None]]
 
 
 def test_a_call_can_be_aborted(app: Demo) -> None:

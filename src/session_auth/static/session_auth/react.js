@@ -14,7 +14,7 @@ import { createContext, createElement, useContext, useSyncExternalStore } from "
 const ClientContext = createContext(/** @type {SessionClient | null} */ (null));
 
 /** @type {Snapshot} For pages that a server renders, and for their first render in the browser. */
-const LOADING = { status: "loading", user: null, session: null, expiring: null };
+const LOADING = { status: "loading", user: null, session: null, expiring: null, error: null };
 
 /**
  * Put this around all components that use the session.
@@ -32,7 +32,7 @@ export function useSessionClient() {
   return client;
 }
 
-/** Return the snapshot: `status`, `user`, `session` and `expiring`. */
+/** Return the snapshot: `status`, `user`, `session`, `expiring` and `error`. */
 export function useSession() {
   const client = useSessionClient();
   return useSyncExternalStore(client.subscribe, client.getSnapshot, () => LOADING);

@@ -10,15 +10,18 @@ const SAFE_METHODS = /^(GET|HEAD|OPTIONS)$/; // and TRACE, which browsers send f
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const RETRY = 30 * SECOND;
+const LONGEST_TURN = 6 * SECOND; // after which the next tab no longer waits for this one
 const LONGEST_TIMEOUT = 2 ** 31 - 1; // what setTimeout() can wait: 24 days
 const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
 const NOBODY = "none";
+const PASSIVE = { headers: { "Session-Activity": "passive" } };
 
 /**
  * A refusal of the server, or the news that it could not be reached.
  *
  * `status` is the HTTP status, 0 without an answer. `code` is the stable slug of the server's error
- * contract: "network_error" without an answer, "unknown" for an answer that has no code. `fields`
+ * contract: "network_error" without an answer, "unknown" for an answer that has no code,
+ * "cookie_not_kept" for a login whose cookie the browser has thrown away. `fields`
  * maps the name of a field to its messages. `retryAfter` is in seconds.
  */
 export class SessionAuthError extends Error {
@@ -74,6 +77,7 @@ export class SessionAuthError extends Error {
  * @property {User | null} user
  * @property {Session | null} session Also `null` if the server uses another engine for sessions.
  * @property {Expiring | null} expiring Set by the warning, until the session is extended or ends.
+ * @property {SessionAuthError | null} error Why the status is still "loading"; the client tries again.
  *
  * @typedef {object} SessionEvents
  * @property {{ user: User }} login Nobody was logged in, now somebody is.
@@ -84,28 +88,35 @@ export class SessionAuthError extends Error {
  * @property {Expiring} expiring The session ends in so many seconds, unless extend() is called.
  *
  * @typedef {object} SessionClient
- * @property {(credentials: { username: string, password: string, remember?: boolean }) => Promise<User>} login
+ * @property {(
+ *   credentials: { username: string, password: string, remember?: boolean }, options?: Abortable,
+ * ) => Promise<User>} login
  *   Log in; `remember` says whether the session outlives the browser.
- * @property {() => Promise<void>} logout Log out; no error when nobody is logged in.
+ * @property {(options?: Abortable) => Promise<void>} logout Log out; no error when nobody is logged in.
+ * @property {() => Promise<Snapshot>} retry
+ *   Ask at once who is logged in, where the snapshot has an `error`; resolves to what is known then.
  * @property {() => Promise<Snapshot>} ready
  *   Resolve to the snapshot as soon as it is known who is logged in: at once if it is. For guards of
  *   routes and for loaders; it counts as no activity of the user.
- * @property {() => Promise<User | null>} user Ask the server who is logged in.
- * @property {() => Promise<User | null>} extend Tell the server that the user is active, so that
- *   the session lasts longer.
- * @property {(proof: { password: string }) => Promise<User>} reauthenticate
+ * @property {(options?: Abortable) => Promise<User | null>} user Ask the server who is logged in.
+ * @property {(options?: Abortable) => Promise<User | null>} extend
+ *   Tell the server that the user is active, so that the session lasts longer.
+ * @property {(proof: { password: string }, options?: Abortable) => Promise<User>} reauthenticate
  *   Prove the password again, for calls that need a recent login.
- * @property {(passwords: { oldPassword: string, newPassword: string }) => Promise<User>} changePassword
- *   All other sessions of the user end.
- * @property {(account: { email: string }) => Promise<string>} requestPasswordReset
+ * @property {(
+ *   passwords: { oldPassword: string, newPassword: string }, options?: Abortable,
+ * ) => Promise<User>} changePassword All other sessions of the user end.
+ * @property {(account: { email: string }, options?: Abortable) => Promise<string>} requestPasswordReset
  *   Ask for a link by mail. Resolves to a sentence for the user, which is the same whether the
  *   address is known or not.
- * @property {(link: { uid: string, token: string, newPassword: string }) => Promise<void>} confirmPasswordReset
+ * @property {(
+ *   link: { uid: string, token: string, newPassword: string }, options?: Abortable,
+ * ) => Promise<void>} confirmPasswordReset
  *   All sessions of the user end; nobody is logged in by it.
  * @property {{
- *   list: () => Promise<ListedSession[]>,
- *   end: (id: string) => Promise<void>,
- *   endOthers: () => Promise<number>,
+ *   list: (options?: Abortable) => Promise<ListedSession[]>,
+ *   end: (id: string, options?: Abortable) => Promise<void>,
+ *   endOthers: (options?: Abortable) => Promise<number>,
  * }} sessions The user's sessions; the current one comes first.
  * @property {(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>} fetch
  *   window.fetch() with the CSRF token on unsafe requests to this origin.
@@ -127,6 +138,8 @@ export class SessionAuthError extends Error {
  *   method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal,
  * }} JsonOptions
  *
+ * @typedef {{ signal?: AbortSignal | undefined }} Abortable
+ *
  * @typedef {object} Initial What `{% session_auth_client %}` writes, or `GET user/` answers.
  * @property {User | null} user
  * @property {Session | null} [session]
@@ -146,7 +159,7 @@ export class SessionAuthError extends Error {
  */
 
 /** @type {Snapshot} */
-const LOADING = { status: "loading", user: null, session: null, expiring: null };
+const LOADING = { status: "loading", user: null, session: null, expiring: null, error: null };
 
 /**
  * Make a client for the endpoints at `baseUrl`, where the project includes `session_auth.urls`.
@@ -182,6 +195,8 @@ export function createSessionClient({
   let answeredToken;
   /** @type {string | undefined} The token in a cookie that the server has refused. */
   let refusedToken;
+  /** @type {string | undefined} The cookie before the last call that brings another. */
+  let cookieBefore;
 
   let snapshot = LOADING;
   let asOf = 0; // when the server was asked for the snapshot
@@ -194,6 +209,7 @@ export function createSessionClient({
   let renewal;
   /** @type {Promise<void> | undefined} */
   let currentRefresh;
+  let retryDelay = SECOND / 2;
 
   /** @type {AbortController | undefined} Stops the watching; undefined while nobody watches. */
   let watcher;
@@ -251,7 +267,7 @@ export function createSessionClient({
    * @param {CallTraits} [traits]
    */
   async function send(input, init, { anyone, renews, ends } = {}) {
-    let request = new Request(input, init);
+    let request = requestFor(input, init);
     if (new URL(request.url).origin !== location.origin) return fetch(request);
 
     const isUnsafe = !SAFE_METHODS.test(request.method);
@@ -272,7 +288,9 @@ export function createSessionClient({
       if (names && shown) request.headers.set(SHOWN_USER, shown);
       const sentAt = stamp();
       const call = () => fetch(request);
-      const response = await (renews ? (renewal = inTurn(call, "login/")) : call());
+      if (renews) cookieBefore = readCookie(cookieNames);
+      const callInTurn = () => (renewal = inTurn(call, "login/"));
+      const response = await (renews ? unlessAborted(signal, callInTurn) : call());
       const actual = response.headers.get(SHOWN_USER);
       const isSeenThrough = names && !ends && actual && actual !== shownUser();
       if (isSeenThrough) await refreshPassively().catch(ignore);
@@ -284,8 +302,8 @@ export function createSessionClient({
       const hasEnded = status === 401 && user && !(renews && code === "invalid_credentials");
       /** @type {(() => Promise<unknown>) | undefined} */
       let cure;
-      if (code === "csrf_failed" && needsToken) cure = renewToken;
-      if (code === "reauthentication_required") {
+      if (code === "csrf_failed" && needsToken && again) cure = renewToken;
+      if (code === "reauthentication_required" && again) {
         // The user may have proven the password while this call was on its way.
         cure = async () => provenAt > sentAt || requestProof();
       }
@@ -303,9 +321,8 @@ export function createSessionClient({
           return shown === NOBODY && !isUnsafe && shownUser() !== NOBODY;
         };
       }
-      if (!again || !cure || tried.has(code) || !(await unlessAborted(signal, cure))) {
-        return response;
-      }
+      const isCured = cure && !tried.has(code) && (await unlessAborted(signal, cure));
+      if (!isCured || !again) return response;
       tried.add(code);
       request = again;
     }
@@ -325,9 +342,10 @@ export function createSessionClient({
       body: JSON.stringify(body),
       signal,
     };
+    const request = requestFor(input, init); // whose error is the caller's, not the server's
     let response, text;
     try {
-      response = await send(input, init, traits);
+      response = await send(request, undefined, traits);
       text = await response.text();
     } catch (cause) {
       if (!(cause instanceof TypeError) || signal?.aborted) throw cause;
@@ -351,20 +369,42 @@ export function createSessionClient({
    */
   const ask = async (name, options, traits) => (await exchange(endpoint(name), options, traits))[0];
 
-  /** @param {string} name @param {unknown} [body] @param {CallTraits} [traits] */
-  const post = (name, body, traits) => ask(name, { method: "POST", body }, traits);
+  /**
+   * @param {string} name
+   * @param {unknown} body
+   * @param {Abortable} [options]
+   * @param {CallTraits} [traits]
+   */
+  const post = (name, body, options, traits) =>
+    ask(name, { method: "POST", body, signal: options?.signal }, traits);
+
+  /** @param {string} name @param {Abortable} [options] @param {CallTraits} [traits] */
+  const end = (name, options, traits) =>
+    ask(name, { method: "DELETE", signal: options?.signal }, traits);
 
   /**
    * Post a call that gives the session a new key, with a `cause` if it is a login.
    *
    * @param {string} name
    * @param {unknown} body
+   * @param {Abortable} [options]
    * @param {"login"} [cause]
    * @returns {Promise<User>}
    */
-  async function renew(name, body, cause) {
+  async function renew(name, body, { signal } = {}, cause) {
     const traits = { anyone: cause, renews: true };
-    const [answer, headers] = await exchange(endpoint(name), { method: "POST", body }, traits);
+    const init = { method: "POST", body, signal };
+    const [answer, headers] = await exchange(endpoint(name), init, traits).catch((error) => {
+      const isKept = readCookie(cookieNames) || !/cookie/i.test(error.message);
+      throw error.code !== "csrf_failed" || isKept ? error : cookieNotKept(error);
+    });
+    // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may
+    // need HTTPS, the server has to be asked.
+    const isPlain = watcher && location.protocol === "http:";
+    if (cause && (isPlain || readCookie(cookieNames) === cookieBefore)) {
+      const seen = await ask("user/", PASSIVE, { anyone: true }).catch(() => answer);
+      if (!seen.user) throw cookieNotKept();
+    }
     answeredToken = answer.csrfToken;
     provenAt = stamp();
     publish({ ...stateOf(answer, headers.get("Date")), asOf: provenAt, cause });
@@ -376,12 +416,12 @@ export function createSessionClient({
   /** Ask the server who is logged in. @param {boolean} passive */
   async function refresh(passive) {
     // While a tab waits for a new key, the browser still has the old one, which opens nothing.
-    if (snapshot.user) await inTurn(() => renewal, "login/").catch(ignore);
+    const renewed = inTurn(() => renewal, "login/").catch(ignore);
+    if (snapshot.user) await Promise.race([renewed, pause(LONGEST_TURN)]);
     const asOf = stamp();
-    /** @type {Record<string, string>} */
-    const headers = passive ? { "Session-Activity": "passive" } : {};
-    const [answer, received] = await exchange(endpoint("user/"), { headers }, { anyone: true });
-    publish({ ...stateOf(answer, received.get("Date")), asOf });
+    const options = passive ? PASSIVE : {};
+    const [answer, headers] = await exchange(endpoint("user/"), options, { anyone: true });
+    publish({ ...stateOf(answer, headers.get("Date")), asOf });
   }
 
   const refreshActively = shared(() => refreshAs(false));
@@ -389,10 +429,17 @@ export function createSessionClient({
 
   /** @param {boolean} passive */
   const refreshAs = (passive) =>
-    (currentRefresh = refresh(passive).finally(() => (currentRefresh = undefined)));
+    (currentRefresh = refresh(passive)
+      .catch((error) => {
+        if (error.code === "unknown") error.message += ` Is baseUrl right? ${endpoint("user/")}`;
+        if (!asOf) setSnapshot({ ...LOADING, error });
+        throw error;
+      })
+      .finally(() => (currentRefresh = undefined)));
 
-  const user = async () => {
-    await refreshActively();
+  /** @type {SessionClient["user"]} */
+  const user = async ({ signal } = {}) => {
+    await unlessAborted(signal, refreshActively);
     return snapshot.user; // which may be newer than that answer
   };
 
@@ -432,7 +479,13 @@ export function createSessionClient({
     const expiring = isAsBefore ? before.expiring : null;
     asOf = state.asOf;
     endsAt = state.endsAt ?? Infinity;
-    setSnapshot({ status: user ? "authenticated" : "anonymous", user, session, expiring });
+    setSnapshot({
+      status: user ? "authenticated" : "anonymous",
+      user,
+      session,
+      expiring,
+      error: null,
+    });
     if (!user) {
       if (cause && before.status !== "anonymous") emit("logout");
       else if (before.user) emit("ended", { reason });
@@ -491,10 +544,16 @@ export function createSessionClient({
     try {
       if (timeToWarningOrEnd() <= 0) await refreshForAllTabs();
       schedule();
-    } catch {
+    } catch (error) {
       if (snapshot.session && !snapshot.expiring) warn();
-      schedule(RETRY);
+      scheduleRetry(error);
     }
+  }
+
+  /** Soon at first, and less and less often. @param {any} error */
+  function scheduleRetry({ retryAfter = 0 }) {
+    retryDelay = asOf ? RETRY : Math.min(2 * retryDelay, RETRY);
+    schedule(Math.max(retryDelay, retryAfter * SECOND));
   }
 
   // Tabs.
@@ -509,8 +568,15 @@ export function createSessionClient({
    * @param {"login/"} [what] The lock for calls that give the session a new key.
    * @returns {Promise<any>}
    */
-  const inTurn = async (turn, what) =>
-    navigator.locks ? navigator.locks.request(sharedName(what), turn) : turn();
+  async function inTurn(turn, what) {
+    if (!navigator.locks) return turn();
+    const { signal, abort } = abortable();
+    pause(LONGEST_TURN).then(abort);
+    return navigator.locks.request(sharedName(what), { signal }, turn).catch((error) => {
+      if (error === signal.reason) return turn();
+      throw error;
+    });
+  }
 
   function openChannel() {
     channel = new BroadcastChannel(sharedName());
@@ -529,7 +595,7 @@ export function createSessionClient({
     openChannel();
     if (known) tell(known); // which a login by a form may have changed
     if (asOf) schedule();
-    else refresh().catch(() => schedule(RETRY));
+    else refresh().catch(scheduleRetry);
   }
 
   async function ready() {
@@ -559,31 +625,38 @@ export function createSessionClient({
   if (known) takeOver(known);
 
   return {
-    login: (credentials) => renew("login/", credentials, "login"),
-    async logout() {
-      await post("logout/", undefined, { ends: true });
+    login: (credentials, options) => renew("login/", credentials, options, "login"),
+    async logout(options) {
+      await post("logout/", undefined, options, { ends: true });
       publishLogout();
     },
     ready,
+    async retry() {
+      await refreshActively().catch(ignore);
+      return snapshot;
+    },
     user,
     extend: user,
-    reauthenticate: (proof) => renew("reauthenticate/", proof),
-    changePassword: ({ oldPassword, newPassword }) =>
-      renew("password/change/", { old_password: oldPassword, new_password: newPassword }),
-    requestPasswordReset: async (account) =>
-      (await post("password/reset/", account, { anyone: true })).message,
-    async confirmPasswordReset({ newPassword, ...link }) {
-      await post("password/reset/confirm/", { ...link, new_password: newPassword }, { anyone: true });
+    reauthenticate: (proof, options) => renew("reauthenticate/", proof, options),
+    changePassword({ oldPassword, newPassword }, options) {
+      const body = { old_password: oldPassword, new_password: newPassword };
+      return renew("password/change/", body, options);
+    },
+    requestPasswordReset: async (account, options) =>
+      (await post("password/reset/", account, options, { anyone: true })).message,
+    async confirmPasswordReset({ newPassword, ...link }, options) {
+      const body = { ...link, new_password: newPassword };
+      await post("password/reset/confirm/", body, options, { anyone: true });
       if (snapshot.user) await refreshPassively().catch(ignore);
     },
     sessions: {
-      list: async () => (await ask("sessions/")).sessions,
-      async end(id) {
+      list: async ({ signal } = {}) => (await ask("sessions/", { signal })).sessions,
+      async end(id, options) {
         const ends = id === snapshot.session?.id;
-        await ask(`sessions/${encodeURIComponent(id)}/`, { method: "DELETE" }, { ends });
+        await end(`sessions/${encodeURIComponent(id)}/`, options, { ends });
         if (ends) publishLogout();
       },
-      endOthers: async () => (await ask("sessions/", { method: "DELETE" })).ended,
+      endOthers: async (options) => (await end("sessions/", options)).ended,
     },
     fetch: (input, init) => send(input, init),
     json,
@@ -606,6 +679,35 @@ export function createSessionClient({
 }
 
 const ignore = () => {};
+
+function abortable() {
+  const aborter = new AbortController();
+  return { signal: aborter.signal, abort: () => aborter.abort() };
+}
+
+/** @param {unknown} [cause] */
+const cookieNotKept = (cause) =>
+  new SessionAuthError(
+    "You are not signed in: the browser has not kept the cookie. Allow cookies for this site, and " +
+      "open it by https, which a Secure cookie needs.",
+    { code: "cookie_not_kept", cause },
+  );
+
+/**
+ * The request, as fetch() would make it, also where only a page's fetch() knows the page's address,
+ * as in jsdom.
+ *
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit} [init]
+ */
+function requestFor(input, init) {
+  try {
+    return new Request(input, init);
+  } catch (error) {
+    if (typeof input !== "string") throw error;
+    return new Request(new URL(input, globalThis.location?.href), init);
+  }
+}
 
 /**
  * Return a function like `call` that, while a call of it is under way, returns the same promise.
@@ -692,16 +794,18 @@ function readCookie(names) {
  * Call `start` and wait for its promise, until `signal` aborts the wait. What was started goes on:
  * other requests may wait for it, too.
  *
- * @param {AbortSignal} signal
+ * @param {AbortSignal | undefined} signal
  * @param {() => Promise<any>} start
  * @returns {Promise<any>}
  */
-function unlessAborted(signal, start) {
-  signal.throwIfAborted();
+async function unlessAborted(signal, start) {
+  signal?.throwIfAborted();
+  if (!signal) return start();
+  const { signal: isOver, abort } = abortable();
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
+    signal.addEventListener("abort", () => reject(signal.reason), { signal: isOver });
     start().then(resolve, reject);
-  });
+  }).finally(abort);
 }
 
 /**

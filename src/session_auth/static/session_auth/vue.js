@@ -19,7 +19,7 @@ export const sessionPlugin = {
   },
 };
 
-/** Return the client, and refs to the snapshot: `status`, `user`, `session` and `expiring`. */
+/** Return the client, and refs to the snapshot: `status`, `user`, `session`, `expiring`, `error`. */
 export function useSession() {
   const client = inject(CLIENT);
   if (!client) throw new Error("Call app.use(sessionPlugin, client) first.");
@@ -31,5 +31,6 @@ export function useSession() {
     user: computed(() => snapshot.value.user),
     session: computed(() => snapshot.value.session),
     expiring: computed(() => snapshot.value.expiring),
+    error: computed(() => snapshot.value.error),
   };
 }
