@@ -24,7 +24,8 @@ from django.utils.crypto import constant_time_compare
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth.keys import csrf_secret, digest
+from session_auth.csrf import csrf_secret
+from session_auth.keys import digest
 from session_auth.models import Session
 
 ABSOLUTE_TIMEOUT = timedelta(days=30)

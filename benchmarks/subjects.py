@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.test import override_settings
 from django.utils.crypto import get_random_string
 
-from session_auth.keys import csrf_secret
+from session_auth.csrf import csrf_secret
 
 USERNAME = "alice"
 DJANGOS_ENGINE = "django.contrib.sessions.backends."

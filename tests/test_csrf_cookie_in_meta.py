@@ -16,7 +16,8 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from session_auth.keys import csrf_secret, new_session_key
+from session_auth.csrf import csrf_secret
+from session_auth.keys import new_session_key
 from tests.api_client import AUTH, ApiClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]

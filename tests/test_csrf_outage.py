@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client, override_settings
 
-from session_auth.keys import csrf_secret
+from session_auth.csrf import csrf_secret
 from tests.api_client import AUTH, ApiClient
 from tests.outage import unreachable_database
 

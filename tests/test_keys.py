@@ -3,7 +3,8 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from session_auth.keys import csrf_secret, digest, is_session_key, new_session_key
+from session_auth.csrf import csrf_secret
+from session_auth.keys import digest, is_session_key, new_session_key
 
 
 def test_a_new_key_holds_256_bits_and_never_comes_twice() -> None:

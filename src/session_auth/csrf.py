@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from session_auth import events
 from session_auth.conf import cached_settings, get_conf
 from session_auth.events import Event
 from session_auth.exceptions import CsrfFailed, StoreUnavailable
-from session_auth.keys import csrf_secret, is_session_key
+from session_auth.keys import is_session_key
 from session_auth.signals import csrf_token_needed
 
 __all__ = ["verify"]
@@ -36,6 +37,8 @@ DESTINATIONS = frozenset({"", "document", "empty"})
 
 TOKEN_USED = "CSRF_COOKIE_NEEDS_UPDATE"  # noqa: S105 # no password
 """What Django puts into the ``META`` of a request whose answer may hold a token."""
+
+SECRET_LABEL = b"session_auth.csrf"
 
 ORIGIN_CHARACTERS = 200
 """How much of what a client calls its origin a refusal repeats."""
@@ -188,6 +191,15 @@ class _Check(CsrfChecks):
 
     def _reject(self, request: HttpRequest, reason: str) -> str:
         return reason
+
+
+def csrf_secret(session_key: str) -> str:
+    """Return the secret behind the CSRF tokens of a session: 32 hexadecimal digits, 128 bits.
+
+    It is computed from the key, so no store has to keep it; nobody can compute the key from it.
+    Thanks to the label, nobody can compute it from the id, which a thief of the store knows.
+    """
+    return sha256(SECRET_LABEL + session_key.encode()).hexdigest()[:32]
 
 
 def verify(request: HttpRequest) -> None:

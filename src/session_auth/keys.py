@@ -11,7 +11,6 @@ from binascii import b2a_base64
 from typing import TypeGuard
 
 KEY_BYTES = 32
-CSRF_LABEL = b"session_auth.csrf"
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}", re.ASCII)
@@ -43,12 +42,3 @@ def digest(session_key: str) -> str:
         .translate(URL_SAFE)
         .decode()
     )
-
-
-def csrf_secret(session_key: str) -> str:
-    """Return the secret behind the CSRF tokens of a session: 32 hexadecimal digits, 128 bits.
-
-    It is computed from the key, so no store has to keep it; nobody can compute the key from it.
-    Thanks to the label, nobody can compute it from the id, which a thief of the store knows.
-    """
-    return hashlib.sha256(CSRF_LABEL + session_key.encode()).hexdigest()[:32]

@@ -103,8 +103,8 @@ class BaseSessionStore(SessionBase):
     _method: str | None = None
     """How the user has proven who they are; ``None`` means the name of Django's backend."""
 
-    _saved_at: datetime | None = None
-    """The time of the record that ``describe()`` foresaw; ``None``: when the session is saved."""
+    _foreseen: Record | None = None
+    """The record that ``describe()`` has told of. Saving writes it if it still holds."""
 
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
@@ -348,13 +348,14 @@ class BaseSessionStore(SessionBase):
         As it will be stored after the view, if this request has changed it: an answer is written
         before that.
         """
-        record, data = self._record, dict(self.items())
+        record, data = self._record, self._to_store(dict(self.items()))
         if self.modified and self.session_key is not None:
-            self._saved_at = timezone.now()
             record = self._next_record(digest(self.session_key), data, record)
+            self._foreseen = record
         if record is None:
             return None
-        info, ends = SessionInfo.of(record), self._deadlines(data, record, timezone.now())
+        ends = self._deadlines(data, record, timezone.now())
+        info = SessionInfo.of(record)
         return {
             "id": info.id,
             "user_ref": user_reference(info.user_id),
@@ -432,7 +433,9 @@ class BaseSessionStore(SessionBase):
 
     def _insert(self, data: dict[str, Any]) -> None:
         key = self.session_key if is_session_key(self.session_key) else new_session_key()
-        self._leave_behind(data)
+        for left_behind in data.keys() - self._to_store(data).keys():
+            del data[left_behind]
+        self._left_behind = {}
         record = self._next_record(digest(key), data)
         at_most = get_conf().MAX_SESSIONS
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
@@ -445,13 +448,16 @@ class BaseSessionStore(SessionBase):
         self._predecessor_ids = frozenset()
         self._record = record
 
-    def _leave_behind(self, data: dict[str, Any]) -> None:
-        """Take from ``data`` what the session held before the login and nobody has set since."""
+    def _to_store(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return ``data`` but for what was there before the login and nobody has set since."""
+        if not self._left_behind:
+            return data
         kept = AUTH_KEYS | RECORDS_OF_ALLAUTH | self._written | set(get_conf().KEEP_AT_LOGIN)
-        for key, value in self._left_behind.items():
-            if key not in kept and data.get(key) == value:
-                data.pop(key, None)
-        self._left_behind = {}
+        return {
+            key: value
+            for key, value in data.items()
+            if key in kept or key not in self._left_behind or self._left_behind[key] != value
+        }
 
     def _update(self, before: Record, data: dict[str, Any]) -> None:
         after = self._next_record(before.id, data, before)
@@ -475,7 +481,11 @@ class BaseSessionStore(SessionBase):
         self, session_id: str, data: dict[str, Any], before: Record | None = None
     ) -> Record:
         """Return the row to write for ``data``: a new one, or the next version of ``before``."""
-        now, text, user_id = self._saved_at or timezone.now(), self.encode(data), user_id_of(data)
+        text, version = self.encode(data), before.version + 1 if before else 0
+        told = self._foreseen
+        if told is not None and (told.id, told.data, told.version) == (session_id, text, version):
+            return told
+        now, user_id = timezone.now(), user_id_of(data)
         idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
         if before is None or before.user_id != user_id:
             authenticated_at = None if user_id is None else self._proven_at or now
@@ -487,7 +497,7 @@ class BaseSessionStore(SessionBase):
             id=session_id,
             user_id=user_id,
             data=text,
-            version=before.version + 1 if before else 0,
+            version=version,
             created_at=before.created_at if before else now,
             authenticated_at=authenticated_at,
             methods=methods,
