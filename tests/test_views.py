@@ -1,5 +1,6 @@
 """The HTTP contract, as a client sees it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,12 @@ from django.core.exceptions import ValidationError
 from django.test import Client, RequestFactory, override_settings
 from django.test.client import AsyncClient
 
+from session_auth.engines.database import SessionStore
 from session_auth.http import JSONView
 from session_auth.keys import digest
 from session_auth.models import Session
 from session_auth.sessions.references import user_reference
-from session_auth.views import LoginView
+from session_auth.views import LoginView, UserView
 from tests.api_client import AUTH, PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db
@@ -345,6 +347,18 @@ def test_user_shows_the_user_and_the_session(browser: ApiClient, alice: User) ->
     }
     assert headers(response) == HEADERS
     assert not response.cookies
+
+
+def test_a_user_whom_the_project_knows_without_a_session_has_none(alice: User) -> None:
+    request = RequestFactory().get("/")
+    request.session, request.user = SessionStore(), alice  # as a middleware for tokens may have it
+
+    response = UserView().get(request)
+
+    assert json.loads(response.content) == {
+        "user": {"id": alice.pk, "username": "alice"},
+        "session": None,
+    }
 
 
 def json_time(moment: Any) -> str:

@@ -22,8 +22,7 @@ from session_auth.exceptions import StoreUnavailable
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-ATTEMPTS = 12
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 4.0
 """For how long a call that meets conflicts is tried again."""
 
 FIRST_PAUSE_SECONDS = 0.004
@@ -149,9 +148,9 @@ class Boundary:
     def asks(self, call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         """Wrap a call that may be made twice: it reads, or doing it again changes nothing.
 
-        It is made once more on a new connection if its own was dead, and a few times if other
-        transactions were in the way. Inside a transaction it is not made again: all of that would
-        have to be. Raises ``StoreUnavailable``.
+        It is made once more on a new connection if its own was dead, and for
+        ``PATIENCE_SECONDS`` if other transactions are in the way. Inside a transaction it is not
+        made again: all of that would have to be. Raises ``StoreUnavailable``.
         """
         return self._wrap(call, again=DEAD)
 
@@ -254,7 +253,7 @@ class _Retries:
         if fault is not Fault.CONFLICT:
             return False
         self.conflicts += 1
-        if self.conflicts >= ATTEMPTS or time.monotonic() > self.ends_at:
+        if time.monotonic() > self.ends_at:
             return False
         # A random pause, so that two calls that met do not meet again.
         longest = FIRST_PAUSE_SECONDS * 2 ** min(self.conflicts, 5)
