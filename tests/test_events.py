@@ -24,6 +24,10 @@ FIELDS = {
     if len(cells := line.strip("|").split("|")) == 4
 }
 
+CSRF_LOG = "django.security.csrf"
+STANDARD = {*vars(logging.makeLogRecord({})), "request", "exc_info"}
+"""What each record has, and what is no text of ours."""
+
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Any:
@@ -213,28 +217,40 @@ def test_an_outage_is_told(outage: None, caplog: Any, path: str, store: str) -> 
     assert all(each.exc_info for each in records)
 
 
+@pytest.mark.parametrize("place", ["path", "Origin", "Referer", "User-Agent", "X-Forwarded-For"])
+@pytest.mark.parametrize("path", [f"{AUTH}sessions/x/", "/page/note/"])
 @pytest.mark.parametrize(
     "hostile",
     [
-        "\r\nlogin user_id=1",
-        "\x1b[31m\u2028",
+        "x\r\nlogin user_id=1 ip=10.0.0.1",
+        "x\x0blogin user_id=1 \x85login user_id=1",
+        "\x1b[31m\u2028login user_id=1",
         "x user_id=1",
         "x" * 5_000,
     ],
-    ids=["lines", "control", "fields", "length"],
+    ids=["lines", "other lines", "control", "fields", "length"],
 )
-def test_an_event_is_one_line_whatever_was_sent(hostile: str, caplog: Any) -> None:
-    """A47"""
-    headers = {"Origin": "https://evil.example/ user_id=1", "User-Agent": "\x1b[31m"}
+def test_every_record_is_one_line_whatever_was_sent(
+    hostile: str, path: str, place: str, caplog: Any
+) -> None:
+    """A47: of each logger, and whether a formatter prints the message or the attributes."""
+    if place == "path":
+        path, headers = f"{AUTH}sessions/{quote(hostile)}/", {}
+    else:
+        headers = {place: f"https://evil.example/{hostile}"}
 
-    path = f"{AUTH}sessions/{quote(hostile)}/"
-    Client(enforce_csrf_checks=True).delete(path, headers=headers)
+    Client(enforce_csrf_checks=True).delete(
+        path, headers={"Origin": "https://evil.example"} | headers
+    )
 
-    for text in (caplog.messages[0], str(vars(caplog.records[0])["path"])):
-        assert text.isascii()
-        assert text.isprintable()
-        assert len(text) < 1_000
-        assert " user_id=1" not in re.sub(r'"[^"]*"', "", text)
+    ours = [each for each in caplog.records if each.name in {"session_auth.security", CSRF_LOG}]
+    assert len(ours) == 2
+    for record in caplog.records:
+        own = [value for name, value in vars(record).items() if name not in STANDARD]
+        texts = [record.getMessage(), *(value for value in own if isinstance(value, str))]
+        assert all(map(str.isprintable, texts))
+    assert len(ours[0].getMessage()) < 3_000
+    assert " user_id=1" not in re.sub(r'"[^"]*"', "", ours[0].getMessage())
 
 
 def test_nothing_is_worked_out_for_a_log_that_nobody_reads(alice: User, caplog: Any) -> None:

@@ -315,9 +315,8 @@ def failure(request: HttpRequest, reason: str) -> CsrfFailed:
 def log(request: HttpRequest, reason: str) -> None:
     """Log a refusal, in our log and as Django does in its own."""
     record(request, reason)
-    logger.warning(
-        "Forbidden (%s): %s", reason, request.path, extra={"status_code": 403, "request": request}
-    )
+    told = events.printable(reason), events.printable(request.path)  # a client chooses both
+    logger.warning("Forbidden (%s): %s", *told, extra={"status_code": 403, "request": request})
 
 
 def record(request: HttpRequest, reason: str) -> None:

@@ -66,7 +66,7 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
 
     All of them are attributes of the record, for a formatter that writes JSON, and in its message
     as ``name=value``. A value has no line breaks, whatever a client sent, and at most 300
-    characters. An event at the level ERROR has the exception that is being handled.
+    characters of that. An event at the level ERROR has the exception that is being handled.
     """
     level = LEVELS.get(event, logging.INFO)
     if not logger.isEnabledFor(level):
@@ -106,8 +106,14 @@ def _called(request: HttpRequest) -> dict[str, object]:
     return {"method": method or "", "path": escape_uri_path(path or "")}
 
 
+def printable(text: str) -> str:
+    """Return the first 300 characters of ``text``, with what no line may hold escaped."""
+    cut = text[:VALUE_CHARACTERS]
+    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
+
+
 def _value(value: object) -> object:
-    return value[:VALUE_CHARACTERS] if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _text(value: object) -> str:
