@@ -122,7 +122,7 @@ def test_a_change_of_the_password_is_told(alice: User, told: Any) -> None:
     assert told() == [
         at_door("password_change_failed", path, user_id=alice.pk),
         at_door("refused", path, status=400, code="invalid_request"),
-        at_door("password_changed", path, user_id=alice.pk),
+        at_door("password_changed", path, user_id=alice.pk, by=alice.pk),
     ]
 
 

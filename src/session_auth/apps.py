@@ -15,11 +15,12 @@ class SessionAuthConfig(AppConfig):
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
         from session_auth import caching, checks, csrf, events, later, throttling
-        from session_auth.passwords import mail  # noqa: F401 # which says how its mails are made
+        from session_auth.passwords import elsewhere
         from session_auth.sessions import users
 
         for model in users.models_of_users():
             post_save.connect(users.end_sessions_of_changed_user, sender=model)
+            post_save.connect(elsewhere.follow_new_password, sender=model)
             pre_delete.connect(users.end_sessions_of_deleted_user, sender=model)
         user_logged_in.connect(users.refuse_login_from_elsewhere)
         if getattr(get_user_model(), "last_login", None) is not None:
@@ -32,6 +33,7 @@ class SessionAuthConfig(AppConfig):
         user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
         request_started.connect(later.begin, dispatch_uid=later.__name__)
+        elsewhere.count_old_passwords()
         caching.keep_pages_of_users_out()
         if apps.is_installed("drf_spectacular"):
             import_module("session_auth.contrib.spectacular")  # which registers what is in it

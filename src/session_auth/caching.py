@@ -1,6 +1,6 @@
 """Keep pages that name their user out of the caches from which others are served.
 
-This is the one module that replaces a method of Django's.
+Beside ``passwords.elsewhere``, this is the one module that replaces a method of Django's.
 """
 
 from django.http import HttpRequest

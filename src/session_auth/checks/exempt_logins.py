@@ -1,9 +1,6 @@
 """A rule for logins that no CSRF check stands before: other sites could log users in."""
 
 from collections.abc import Iterator
-from contextlib import suppress
-from inspect import unwrap
-from types import CodeType, FunctionType
 from typing import Any
 
 from django.contrib import auth
@@ -15,16 +12,21 @@ from session_auth.checks.logins import (
     checks_like_drf,
     ninja_operations,
 )
-from session_auth.checks.lookups import RoutedView, dotted_names, listed, views
+from session_auth.checks.lookups import (
+    FRAMEWORKS,
+    RoutedView,
+    dotted_names,
+    functions_in,
+    listed,
+    names_in,
+    views,
+)
 from session_auth.http import JSONView
 
 LOGINS = (auth.login, auth.alogin, flows.log_in, flows.alog_in)
 NAMES = frozenset(function.__name__ for function in LOGINS)
 OUR_DRF = "session_auth.contrib.rest_framework.SessionAuthentication"
 OUR_NINJA = "session_auth.contrib.ninja.SessionAuth"
-FRAMEWORKS = ("builtins", "django", "ninja", "rest_framework", "session_auth")
-"""The packages whose views this rule does not read: they log nobody in, or check by themselves."""
-
 SAFE_HANDLERS = frozenset({"get", "head", "options"})
 
 
@@ -70,26 +72,8 @@ def _unchecked(view: RoutedView) -> Iterator[Any]:
 
 def _logs_in(function: Any) -> bool:
     """Say whether a function, or one that it wraps, calls a login by name."""
-    function = unwrap(function) if callable(function) else None
-    if not isinstance(function, FunctionType):
-        return False
     return any(
-        name in NAMES or function.__globals__.get(name) in LOGINS
-        for name in _names(function.__code__)
-    ) or any(_logs_in(inner) for inner in _wrapped(function))
-
-
-def _wrapped(function: FunctionType) -> Iterator[Any]:
-    """Yield what a decorator holds without saying so, as ``api_view`` does."""
-    for cell in function.__closure__ or ():
-        with suppress(ValueError):  # of a function that is not made yet
-            held = cell.cell_contents
-            if isinstance(held, FunctionType) and held is not function:
-                yield held
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
+        name in NAMES or inner.__globals__.get(name) in LOGINS
+        for inner in functions_in(function)
+        for name in names_in(inner.__code__)
+    )

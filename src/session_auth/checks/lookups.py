@@ -1,7 +1,10 @@
 """What the checks look at: middleware, cookies, views."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from inspect import unwrap
+from types import CodeType, FunctionType
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +13,9 @@ from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from session_auth.conf import get_conf
+
+FRAMEWORKS = ("builtins", "django", "ninja", "rest_framework", "session_auth")
+"""The packages whose views are not read: they log nobody in and count guesses, or have a rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,30 @@ def listed(names: list[str]) -> str:
     """Return the first three names, and how many more there are."""
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+def functions_in(function: Any) -> Iterator[FunctionType]:
+    """Yield a function, or the one that it wraps, and what its decorators hold without saying so.
+
+    As ``api_view`` does. Nothing for what is no function.
+    """
+    function = unwrap(function) if callable(function) else None
+    if not isinstance(function, FunctionType):
+        return
+    yield function
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # of a function that is not made yet
+            held = cell.cell_contents
+            if isinstance(held, FunctionType) and held is not function:
+                yield from functions_in(held)
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """Yield the names that a function uses, those of functions within it included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
 
 
 def _views(resolver: URLResolver, prefix: str) -> Iterator[RoutedView]:

@@ -17,6 +17,7 @@ from session_auth import csrf, events, later
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import PASSWORD
+from session_auth.passwords import elsewhere
 from session_auth.passwords.hashes import replace_hash
 from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import session_of
@@ -49,7 +50,7 @@ def change_password(
         current = session.info.id if session.info else None
         end_sessions_of(user.pk, but=current, reason=EndReason.PASSWORD_CHANGED)
     csrf.follow_session(request)
-    events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk)
+    events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk, by=user.pk)
 
 
 def reset_password(
@@ -97,7 +98,8 @@ def _replaced_password(
     with USERS.guards(), transaction.atomic(using=alias):
         if not replace_hash(user, before=before):
             raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
-        user.save(update_fields=["password"])  # for receivers, and validators that keep a history
+        with elsewhere.told_by_us(user):
+            user.save(update_fields=["password"])  # for receivers, and validators with a history
         yield user
         mail_id = post_notice(request, user)
     if mail_id is not None:

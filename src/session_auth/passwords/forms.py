@@ -3,23 +3,14 @@
 from typing import Any
 
 from django.contrib.auth import forms
-from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from session_auth.conf import get_conf
-from session_auth.passwords.hashes import check_password
 
 
 class PasswordChangeForm(forms.PasswordChangeForm):
-    """Django's form, but an upgrade of the old hash never undoes a change at the same time."""
-
-    def clean_old_password(self) -> str:
-        old_password: str = self.cleaned_data["old_password"]
-        if not check_password(self.user, old_password):
-            code = "password_incorrect"
-            raise ValidationError(self.error_messages[code], code=code)
-        return old_password
+    """Django's form, in which an old password is a guess that is counted, as in Django's own."""
 
 
 class PasswordResetForm(forms.PasswordResetForm):

@@ -33,8 +33,12 @@ OTHER_DATABASE_PAUSE = timedelta(minutes=1)
 """How long a notice waits if its row cannot be written in the transaction of the change."""
 
 
-def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | None:
+def post_notice(
+    request: HttpRequest | None, user: AbstractBaseUser, *, by_staff: bool = False
+) -> int | None:
     """Write down a mail that tells the user that their password was changed, and from where.
+
+    Where staff have changed it, it tells that instead.
 
     Call it in the transaction of the change, and ``later.hand_over()`` with the number that it
     returns. For a user without an e-mail address, that is ``None``.
@@ -42,7 +46,7 @@ def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | No
     address = getattr(user, user.get_email_field_name(), "")
     if not address:
         return None
-    client = client_info({} if request is None else request.META)
+    client = client_info({} if request is None or by_staff else request.META)
     is_apart = router.db_for_write(PendingMail) != router.db_for_write(get_user_model())
     return later.post(
         NOTICE,
@@ -51,6 +55,7 @@ def post_notice(request: HttpRequest | None, user: AbstractBaseUser) -> int | No
         to=address,  # as it is now: a thief who changed the password may change the address next
         ip=client.ip,
         user_agent=client.user_agent,
+        by_staff=by_staff,
     )
 
 
@@ -92,6 +97,7 @@ def send_notice(
     user_agent: str,
     to: str | None = None,
     changed_at: datetime | None = None,
+    by_staff: bool = False,
 ) -> None:
     """Tell a user by mail that their password was changed, and from where, if they have mail.
 
@@ -108,6 +114,7 @@ def send_notice(
         "changed_at": changed_at or timezone.now(),
         "ip": ip,
         "browser": known_name(user_agent),
+        "by_staff": by_staff,
     }
     subject = render_to_string("session_auth/password_changed_subject.txt", context)
     text = render_to_string("session_auth/password_changed_email.txt", context)

@@ -17,7 +17,7 @@ from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import FormView, check_fields, json_response
-from session_auth.passwords import PasswordChangeForm, PasswordResetForm
+from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
 
 
 class MailingView(FormView):
@@ -71,12 +71,8 @@ class PasswordChangeView(NewPasswordView):
         """Check the form. The old password is a guess: counted before, taken back if right."""
         guess = throttling.reserve(self.request, form.user, self.body.get("old_password", ""))
         is_right = form.is_valid() or not {"old_password", NON_FIELD_ERRORS} & set(form.errors)
-        if not guess.accept(is_right):
-            events.record(Event.PASSWORD_CHANGE_FAILED, self.request, user_id=form.user.pk)
-            if is_right:
-                form.add_error(
-                    "old_password", PasswordChangeForm.error_messages["password_incorrect"]
-                )
+        if not elsewhere.accept(self.request, guess, is_right) and is_right:
+            form.add_error("old_password", PasswordChangeForm.error_messages["password_incorrect"])
         return not form.errors
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -1,0 +1,93 @@
+"""Passwords that other code than ours checks and sets: Django's forms, the admin, a project's own.
+
+This module replaces a method of Django's form, which knows no request and has no hook.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.auth import forms, get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import router
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from session_auth import events, later, throttling
+from session_auth.events import Event
+from session_auth.exceptions import InvalidCredentials
+from session_auth.passwords.hashes import check_password
+from session_auth.passwords.mail import post_notice
+from session_auth.sessions.ending import REQUEST
+
+OURS = "_session_auth_new_password"
+"""The attribute of a user whose new password our own code is storing, and tells of."""
+
+
+def count_old_passwords() -> None:
+    """Let ``PasswordChangeForm`` count a wrong old password, whoever uses it: the admin does."""
+    forms.PasswordChangeForm.clean_old_password = clean_old_password  # type: ignore[assignment, method-assign]  # see above
+
+
+@sensitive_variables("old_password")
+def clean_old_password(form: Any) -> str:
+    """Do what Django's form does, but count the guess, and undo no newer hash by an upgrade.
+
+    Outside a request, nothing is counted. Raises ``Throttled``.
+    """
+    old_password: str = form.cleaned_data["old_password"]
+    if not _is_right(form.user, old_password):
+        code = "password_incorrect"
+        raise ValidationError(form.error_messages[code], code=code)
+    return old_password
+
+
+def accept(request: HttpRequest, guess: throttling.Guess, is_correct: bool) -> bool:
+    """Say whether an old password counts as right, and log it once if it does not."""
+    is_new = guess.is_right is None
+    is_right = guess.accept(is_correct)
+    if is_new and not is_right:
+        user_id = None if guess.user is None else guess.user.pk
+        events.record(Event.PASSWORD_CHANGE_FAILED, request, user_id=user_id)
+    return is_right
+
+
+def follow_new_password(*, instance: AbstractBaseUser, created: bool, **kwargs: Any) -> None:
+    """Receive ``post_save`` of users: log a new password that other code has set.
+
+    In a request, its user is told by mail, unless they have never logged in.
+    """
+    if created or getattr(instance, "_password", None) is None or hasattr(instance, OURS):
+        return
+    request = REQUEST.get()
+    caller = None if request is None else vars(request).get("_cached_user")
+    by = getattr(caller, "pk", None)
+    events.record(Event.PASSWORD_CHANGED, request, user_id=instance.pk, by=by)
+    if request is None or getattr(instance, "last_login", True) is None:
+        return
+    mail_id = post_notice(request, instance, by_staff=by not in {None, instance.pk})
+    if mail_id is not None:
+        later.hand_over(mail_id, later.wake, using=router.db_for_write(get_user_model()))
+
+
+@contextmanager
+def told_by_us(user: AbstractBaseUser) -> Iterator[None]:
+    """Let a block save the new password of ``user`` of which its caller tells."""
+    setattr(user, OURS, True)  # not in vars(): request.user is a lazy proxy
+    try:
+        yield
+    finally:
+        delattr(user, OURS)
+
+
+@sensitive_variables("password")
+def _is_right(user: AbstractBaseUser, password: str) -> bool:
+    request = REQUEST.get()
+    if request is None:
+        return check_password(user, password)
+    try:
+        guess = throttling.reserve(request, user, password)
+    except InvalidCredentials:  # it is longer than any password
+        return False
+    return accept(request, guess, check_password(user, password))
