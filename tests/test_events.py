@@ -71,13 +71,14 @@ def test_a_login_by_the_admin_is_told(alice: User, told: Any) -> None:
 def test_a_failed_login_is_told_without_the_name(alice: User, told: Any, username: str) -> None:
     ApiClient().log_in(username, "wrong")
 
-    assert told() == [at_door("login_failed", "login/")]
+    user_id = alice.pk if username == "alice" else None
+    assert told() == [at_door("login_failed", "login/", user_id=user_id)]
 
 
 def test_a_failed_login_without_a_request_is_told(alice: User, caplog: Any) -> None:
     authenticate(username="alice", password="wrong")
 
-    assert caplog.messages == ["login_failed"]
+    assert caplog.messages == [f"login_failed user_id={alice.pk}"]
 
 
 def test_a_login_without_a_session_is_told(alice: User, rf: Any, told: Any) -> None:
@@ -107,7 +108,7 @@ def test_a_proof_of_the_password_is_told(alice: User, told: Any) -> None:
 
     assert told() == [
         at_door("reauthenticated", "reauthenticate/", user_id=alice.pk),
-        at_door("login_failed", "reauthenticate/"),
+        at_door("login_failed", "reauthenticate/", user_id=alice.pk),
     ]
 
 

@@ -1,6 +1,5 @@
 """How many guesses a browser has that has logged in before, and where they end for everybody."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,15 +8,13 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from session_auth import throttling
-from session_auth.guessing import counts
-from session_auth.models import DeviceGeneration, GuessCount
+from session_auth.models import DeviceGeneration
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.guessing import (
     caller,
     device_cookie,
     guess,
     reauthenticate,
-    retry_after,
 )
 from tests.password_calls import NEW, ask, change, confirm, link_for, with_links
 
@@ -258,88 +255,3 @@ def test_a_proof_that_is_right_gives_the_guesses_back(alice: User) -> None:
 
     assert reauthenticate(here, PASSWORD).status_code == 200
     assert [reauthenticate(here, "wrong").status_code for _ in range(6)] == [401] * 5 + [429]
-
-
-# The ceiling
-
-
-def fail(browser: ApiClient, clock: Any, times: int) -> None:
-    for _ in range(times):
-        assert browser.log_in(password="wrong").status_code == 401
-        clock.shift(3600)
-
-
-@pytest.mark.parametrize("backend", ["django.contrib.auth.backends", "session_auth.backends"])
-def test_after_a_hundred_failures_in_a_row_no_password_is_right(
-    alice: User, clock: Any, backend: str
-) -> None:
-    here = signed_in()
-    stranger = ApiClient()
-    fail(stranger, clock, 100)
-
-    with override_settings(AUTHENTICATION_BACKENDS=[f"{backend}.ModelBackend"]):
-        refused = stranger.log_in()
-
-    assert refused.json() == {"error": "Invalid credentials", "code": "invalid_credentials"}
-    assert "sessionid" not in refused.cookies
-    clock.shift(3600)
-    assert here.log_in().status_code == 200
-
-
-def test_the_hundredth_guess_may_still_be_right(alice: User, clock: Any) -> None:
-    stranger = ApiClient()
-    fail(stranger, clock, 99)
-
-    assert stranger.log_in().status_code == 200
-
-
-def test_a_login_on_a_known_device_begins_the_hundred_anew(alice: User, clock: Any) -> None:
-    here = signed_in()
-    stranger = ApiClient()
-    fail(stranger, clock, 100)
-    here.log_in()
-
-    fail(stranger, clock, 99)
-    assert stranger.log_in().status_code == 200
-
-
-def test_a_login_on_a_known_device_gives_strangers_no_guesses(alice: User, clock: Any) -> None:
-    here = signed_in()
-    stranger = ApiClient()
-    guess(stranger, 5)
-    here.log_in()
-
-    assert retry_after(stranger.log_in()) == 30
-
-
-def test_a_reset_begins_the_hundred_anew(alice: User, clock: Any) -> None:
-    stranger = ApiClient()
-    fail(stranger, clock, 100)
-    confirm(ApiClient(), link_for())
-
-    assert stranger.log_in(password=NEW).status_code == 200
-
-
-def test_an_administrator_lets_a_user_begin_anew(alice: User, clock: Any) -> None:
-    stranger = ApiClient()
-    fail(stranger, clock, 100)
-    throttling.forget(alice)
-
-    assert stranger.log_in().status_code == 200
-
-
-def test_failures_in_a_row_are_remembered_while_names_that_nobody_has_are_forgotten(
-    alice: User, clock: Any
-) -> None:
-    stranger = ApiClient()
-    fail(stranger, clock, 100)
-    guess(stranger, 1, "nobody")
-    clock.shift(timedelta(days=300))
-
-    counts.prune()
-
-    assert GuessCount.objects.count() == 1
-    assert guess(ApiClient(), 1, "ALICE ") == [401]  # a spelling that nobody has
-    clock.shift(timedelta(days=60))
-    counts.prune()
-    assert ApiClient().log_in().status_code == 401

@@ -29,7 +29,7 @@ class SessionAuthConfig(AppConfig):
         user_logged_in.connect(users.note_proof)
         user_logged_in.connect(csrf.follow_login)
         user_logged_in.connect(events.record_login)
-        user_login_failed.connect(events.record_failed_login)
+        user_login_failed.connect(throttling.record_failed_login)
         user_login_failed.connect(throttling.end_call)
         user_logged_out.connect(csrf.follow_logout)
         request_started.connect(later.begin, dispatch_uid=later.__name__)

@@ -38,6 +38,8 @@ class Event(StrEnum):
     LOGIN_FAILED = "login_failed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     THROTTLED = "throttled"
+    CEILING_REACHED = "ceiling_reached"
+    RIGHT_PASSWORD_REFUSED = "right_password_refused"  # noqa: S105 # an event
     CSRF_FAILED = "csrf_failed"
     AMBIGUOUS_COOKIE = "ambiguous_cookie"
     # ERROR
@@ -51,6 +53,8 @@ LEVELS = {
             Event.LOGIN_FAILED,
             Event.PASSWORD_CHANGE_FAILED,
             Event.THROTTLED,
+            Event.CEILING_REACHED,
+            Event.RIGHT_PASSWORD_REFUSED,
             Event.CSRF_FAILED,
             Event.AMBIGUOUS_COOKIE,
         ),
@@ -89,11 +93,6 @@ def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) ->
     key = getattr(getattr(request, "session", None), "session_key", None)
     session_id = digest(key) if key else None
     record(Event.LOGIN, request, user_id=user.pk, session_id=session_id)
-
-
-def record_failed_login(*, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Receive ``user_login_failed``, after any call of ``authenticate()``."""
-    record(Event.LOGIN_FAILED, request)
 
 
 def _called(request: HttpRequest) -> dict[str, object]:

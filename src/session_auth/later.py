@@ -60,11 +60,12 @@ It is called with the time at which the mail was posted, and with the details of
 """
 
 
-def _alias() -> str:
+def alias() -> str:
+    """Return the database of the mails."""
     return router.db_for_write(PendingMail)
 
 
-MAILS = stores.Boundary("mails", alias=_alias)
+MAILS = stores.Boundary("mails", alias=alias)
 
 
 def post(kind: str, *, earliest: timedelta = timedelta(0), **details: Any) -> int:
@@ -82,7 +83,7 @@ def post(kind: str, *, earliest: timedelta = timedelta(0), **details: Any) -> in
         due_at=now + earliest,
         claimed_until=now,
     )
-    MAILS.changes(row.save)(using=_alias(), force_insert=True)
+    MAILS.changes(row.save)(using=alias(), force_insert=True)
     return int(row.pk)
 
 
@@ -300,7 +301,7 @@ def _seconds_until_due() -> float | None:
 
 def _mails() -> QuerySet[PendingMail]:
     """Return the rows of the kinds that this process knows."""
-    return PendingMail.objects.using(_alias()).filter(kind__in=list(senders))
+    return PendingMail.objects.using(alias()).filter(kind__in=list(senders))
 
 
 def _is_in_memory() -> bool:

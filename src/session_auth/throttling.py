@@ -20,11 +20,11 @@ import base64
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -35,7 +35,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import events
+from session_auth import events, later
 from session_auth.client_info import client_info, client_network, cookies_of, meta_of
 from session_auth.conf import get_conf
 from session_auth.events import Event
@@ -48,6 +48,9 @@ __all__ = ["Guess", "forget", "limit_requests", "reserve", "throw_out_devices", 
 
 CEILING = 100
 """How many failures in a row an account takes. Then no password is right (NIST SP 800-63B-4)."""
+
+CEILING_MAIL = "ceiling_reached"
+"""The kind of the mail that tells the owner of it."""
 
 ACCOUNT_WINDOW = timedelta(days=1)
 ADDRESS_WINDOW = timedelta(hours=1)
@@ -74,6 +77,11 @@ class Guess:
 
     is_right: bool | None = None
 
+    is_refused = False
+    """Whether the password was right, but no password is any more: see ``CEILING``."""
+
+    _is_told = False
+
     def __init__(
         self, request: HttpRequest | None, user: AbstractBaseUser | None, name: str
     ) -> None:
@@ -81,7 +89,9 @@ class Guess:
         self.began_at = timezone.now()
         self._account = _account_limit(user, name)
         known = _count_on_device(request, user, "password")
-        if known is not None:
+        # Above the ceiling a device is a stranger: else nobody but its thief could lift that.
+        self.is_on_device = known is not None and known[1].rows[known[0].id].failures <= CEILING
+        if known is not None and self.is_on_device:
             self._own, self._count = known
             return
         limits = [self._account, _name_limit(name, "password"), _address_limit(request, "password")]
@@ -102,20 +112,20 @@ class Guess:
         reset or is right on a known device. With several backends this is called several times: one
         of them has to accept the password.
         """
-        if not is_correct or self._count.rows[self._own.id].failures > CEILING:
+        if not is_correct or self._failures > CEILING:
             if self.is_right is None:
                 self.is_right = False
                 counts.prune()
+            self.is_refused = self.is_refused or is_correct
             return False
         if not self.is_right:
             self.is_right = True
             if self.user is not None:
                 self.date(self.user)
             end_call()
-            on_device = self._own is not self._account
             self._count.take_back(
-                reset=self._own.id if on_device else "",
-                pardon=self._account.id if on_device else "",
+                reset=self._own.id if self.is_on_device else "",
+                pardon=self._account.id if self.is_on_device else "",
             )
         return True
 
@@ -123,6 +133,27 @@ class Guess:
         """Count a wrong guess again if a rollback has undone the count."""
         if not self.is_right:
             self._count.make_good()
+
+    def tell_of_ceiling(self, request: HttpRequest | None) -> None:
+        """Log that this guess was the last one that could have been right, and tell the owner.
+
+        A row is written for a name that nobody has, too: the time of the answer must not tell.
+        """
+        if self.is_right is not False or self._failures != CEILING or self._is_told:
+            return
+        self._is_told = True
+        events.record(Event.CEILING_REACHED, request, user_id=self.user_id)
+        mail_id = later.post(CEILING_MAIL, user_id=_pk(self.user))
+        later.hand_over(mail_id, later.wake, using=later.alias())
+
+    @property
+    def user_id(self) -> Any:
+        """The primary key of ``user``, if there is one."""
+        return None if self.user is None else self.user.pk
+
+    @property
+    def _failures(self) -> int:
+        return self._count.rows[self._own.id].failures
 
 
 @sensitive_variables("password")
@@ -208,12 +239,16 @@ def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
 
 
 def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
-    """Make the browser a known device of ``user``, who has reset the password.
+    """Make the browser a new known device of ``user``, who has reset the password."""
+    devices.remember(request, response, user.pk, counts.generation_of(_pk(user)), anew=True)
 
-    Their failures in a row begin anew. The delays of other browsers stay, so nobody else notices.
+
+def pardon(user: AbstractBaseUser) -> None:
+    """Let the failures in a row of ``user``, who has a new password, begin anew.
+
+    The delays stay, so nobody else notices.
     """
     counts.pardon(_account_limit(user, "").id)
-    devices.remember(request, response, user.pk, counts.generation_of(_pk(user)))
 
 
 def throw_out_devices(
@@ -230,9 +265,14 @@ def throw_out_devices(
 
 
 def make_good(request: HttpRequest) -> None:
-    """Count the wrong guesses of a request again if the transaction of its view was rolled back."""
+    """Count the wrong guesses of a request again if the transaction of its view was rolled back.
+
+    Now that the view is over, each is wrong for good: the owner of an account is told of the last
+    one that it takes.
+    """
     for guess in request.META.get(GUESSES, {}).values():
         guess.make_good()
+        guess.tell_of_ceiling(request)
 
 
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
@@ -246,7 +286,24 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user.pk]
     if theirs:
         [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-        devices.remember(request, response, user.pk, generation)
+        devices.remember(request, response, user.pk, generation, anew=not theirs[0].is_on_device)
+
+
+def record_failed_login(
+    *,
+    request: HttpRequest | None = None,
+    credentials: Mapping[str, Any] | None = None,
+    **kwargs: object,
+) -> None:
+    """Receive ``user_login_failed``, after any call of ``authenticate()``: log whose it was."""
+    wrong = [guess for guess in _guesses(request).values() if not guess.is_right]
+    guess = wrong[-1] if wrong else None
+    is_refused = guess is not None and guess.is_refused
+    events.record(
+        Event.RIGHT_PASSWORD_REFUSED if is_refused else Event.LOGIN_FAILED,
+        request,
+        user_id=guess and guess.user_id,
+    )
 
 
 def end_call(**kwargs: object) -> None:
@@ -254,8 +311,11 @@ def end_call(**kwargs: object) -> None:
 
     Without a request, nothing else says that the next call is another guess.
     """
+    guesses = _guesses(None)
+    for guess in guesses.values():
+        guess.tell_of_ceiling(None)
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
-    _guesses(None).clear()
+    guesses.clear()
 
 
 def normalized(name: str) -> str:

@@ -54,11 +54,21 @@ def find(cookies: Mapping[str, str], user_id: Any) -> Device | None:
     return None
 
 
-def remember(request: HttpRequest, response: HttpResponse, user_id: Any, generation: str) -> None:
-    """Send the cookie that makes this browser a known device of the user."""
+def remember(
+    request: HttpRequest,
+    response: HttpResponse,
+    user_id: Any,
+    generation: str,
+    *,
+    anew: bool = False,
+) -> None:
+    """Send the cookie that makes this browser a known device of the user; ``anew``: with a new id.
+
+    A new id has a count that starts at zero.
+    """
     entries = _entries(request.COOKIES)
     others = [entry for entry in entries if _device(entry, user_id) is None]
-    before = find(request.COOKIES, user_id)
+    before = None if anew else find(request.COOKIES, user_id)
     device_id = before.id if before else secrets.token_urlsafe(DEVICE_BYTES)
     device = Device(device_id, generation)
     mac = _mac(device, user_id, settings.SECRET_KEY)

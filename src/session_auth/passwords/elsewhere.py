@@ -48,17 +48,23 @@ def accept(request: HttpRequest, guess: throttling.Guess, is_correct: bool) -> b
     is_new = guess.is_right is None
     is_right = guess.accept(is_correct)
     if is_new and not is_right:
-        user_id = None if guess.user is None else guess.user.pk
-        events.record(Event.PASSWORD_CHANGE_FAILED, request, user_id=user_id)
+        event = Event.PASSWORD_CHANGE_FAILED
+        if guess.is_refused:
+            event = Event.RIGHT_PASSWORD_REFUSED
+        events.record(event, request, user_id=guess.user_id)
     return is_right
 
 
 def follow_new_password(*, instance: AbstractBaseUser, created: bool, **kwargs: Any) -> None:
-    """Receive ``post_save`` of users: log a new password that other code has set.
+    """Receive ``post_save`` of users: a new password lifts the ceiling of wrong ones.
 
-    In a request, its user is told by mail, unless they have never logged in.
+    One that other code has set is logged. In a request, its user is told by mail, too, unless they
+    have never logged in.
     """
-    if created or getattr(instance, "_password", None) is None or hasattr(instance, OURS):
+    if created or getattr(instance, "_password", None) is None:
+        return
+    throttling.pardon(instance)
+    if hasattr(instance, OURS):
         return
     request = REQUEST.get()
     caller = None if request is None else vars(request).get("_cached_user")

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from session_auth import later
+from session_auth import later, throttling
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.models import PendingMail
@@ -142,6 +142,19 @@ def _save(form: Any) -> None:
     )
 
 
+def _send_ceiling(posted_at: datetime, *, user_id: str) -> None:
+    """Tell a user that their password is right no more; nobody, if there is no such user."""
+    user = get_user_model()._base_manager.filter(pk=user_id).first() if user_id else None
+    address = getattr(user, get_user_model().get_email_field_name(), "")
+    if user is None or not address or not user.is_active:
+        return
+    context = {"user": user, "reached_at": posted_at, "failures": throttling.CEILING}
+    subject = render_to_string("session_auth/ceiling_reached_subject.txt", context)
+    text = render_to_string("session_auth/ceiling_reached_email.txt", context)
+    send_mail(subject.strip(), text, None, [address])
+
+
+later.senders[throttling.CEILING_MAIL] = _send_ceiling
 later.senders[NOTICE] = _send_notice
 later.senders[LINKS] = _send_links
 
