@@ -2,6 +2,8 @@
 
 import logging
 import re
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,13 +11,17 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client, override_settings
 
 from session_auth.events import LEVELS, Event
+from session_auth.sessions import prune_sessions
+from session_auth.sessions.ending import REQUEST
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.guessing import caller
 
 pytestmark = pytest.mark.django_db
+MODEL_BACKEND = "session_auth.backends.ModelBackend"
 NEW = "quite another horse"
 DOCS = (Path(__file__).resolve().parents[1] / "docs" / "logging.md").read_text()
 FIELDS = {
@@ -55,7 +61,8 @@ def at_door(event: str, endpoint: str, method: str = "POST", **more: object) -> 
 def test_a_login_is_told(alice: User, told: Any) -> None:
     here = signed_in()
 
-    assert told() == [at_door("login", "login/", user_id=alice.pk, session_id=id_of(here))]
+    how = {"proof": "password", "backend": MODEL_BACKEND}
+    assert told() == [at_door("login", "login/", user_id=alice.pk, session_id=id_of(here), **how)]
 
 
 def test_a_login_by_the_admin_is_told(alice: User, told: Any) -> None:
@@ -64,7 +71,9 @@ def test_a_login_by_the_admin_is_told(alice: User, told: Any) -> None:
     Client().post("/admin/login/", {"username": "alice", "password": PASSWORD})
     Client().post("/admin/login/", {"username": "alice", "password": "wrong"})
 
-    assert [event["event"] for event in told()] == ["login", "login_failed"]
+    login, failed = told()
+    assert (login["event"], failed["event"]) == ("login", "login_failed")
+    assert (login["proof"], login["backend"]) == (None, MODEL_BACKEND)
 
 
 @pytest.mark.parametrize("username", ["alice", "nobody"])
@@ -86,7 +95,8 @@ def test_a_login_without_a_session_is_told(alice: User, rf: Any, told: Any) -> N
 
     user_logged_in.send(sender=User, request=rf.post(AUTH + "login/"), user=alice)
 
-    assert told() == [at_door("login", "login/", user_id=alice.pk, session_id=None)]
+    how: dict[str, Any] = {"proof": None, "backend": None}
+    assert told() == [at_door("login", "login/", user_id=alice.pk, session_id=None, **how)]
 
 
 def test_a_throttled_guess_is_told(alice: User, told: Any) -> None:
@@ -122,7 +132,6 @@ def test_a_change_of_the_password_is_told(alice: User, told: Any) -> None:
 
     assert told() == [
         at_door("password_change_failed", path, user_id=alice.pk),
-        at_door("refused", path, status=400, code="invalid_request"),
         at_door("password_changed", path, user_id=alice.pk, by=alice.pk),
     ]
 
@@ -149,8 +158,58 @@ def test_an_end_is_told(alice: User, told: Any) -> None:
 
     here.log_out()
 
-    ids = {"session_id": session_id, "user_id": alice.pk}
-    assert told() == [{"event": "session_ended", "reason": "logout"} | ids]
+    ids: dict[str, Any] = {"session_id": session_id, "user_id": alice.pk, "by": alice.pk}
+    assert told() == [at_door("session_ended", "logout/", reason="logout", **ids)]
+
+
+def test_an_end_by_staff_tells_who_did_it(alice: User, told: Any) -> None:
+    ended = id_of(signed_in())
+    staff, root = Client(REMOTE_ADDR="9.9.9.9"), User.objects.create_superuser("root")
+    staff.force_login(root)
+    told()
+
+    staff.post(f"/admin/session_auth/session/{ended}/delete/", {"post": "yes"})
+
+    [event] = told()
+    assert (event["reason"], event["ip"]) == ("ended_by_admin", "9.9.9.9")
+    assert (event["user_id"], event["by"]) == (alice.pk, root.pk)
+
+
+def test_a_timeout_is_nobodys_doing(alice: User, told: Any, clock: Any) -> None:
+    here = signed_in()
+    clock.shift(timedelta(days=31))
+    told()
+
+    here.get("/page/note/")
+
+    [event] = told()
+    assert (event["reason"], event["path"], event["by"]) == ("absolute", "/page/note/", None)
+
+
+def test_whoever_prunes_has_not_ended_what_had_timed_out(
+    alice: User, bob: User, rf: Any, told: Any, clock: Any
+) -> None:
+    signed_in()
+    clock.shift(timedelta(days=31))
+    told()
+    request = rf.post("/prune/")
+    request.user = bob
+
+    token = REQUEST.set(request)
+    prune_sessions()
+    REQUEST.reset(token)
+
+    assert [(event["reason"], event["by"]) for event in told()] == [("absolute", None)]
+
+
+def test_an_end_outside_a_request_has_no_address(alice: User, caplog: Any) -> None:
+    session_id = id_of(signed_in())
+    caplog.clear()
+
+    call_command("end_sessions", "--user=alice", stdout=StringIO())
+
+    ids = f"session_id={session_id} user_id={alice.pk} by=None"
+    assert caplog.messages == [f"session_ended reason=ended_by_admin {ids}"]
 
 
 @pytest.mark.parametrize("path", [AUTH + "logout/", "/api/note/", "/page/note/"])
@@ -182,7 +241,8 @@ def test_a_refusal_is_told(
 ) -> None:
     ApiClient().call(method, AUTH + endpoint, body)
 
-    assert told() == [at_door("refused", endpoint, method, status=status, code=code)]
+    whose: dict[str, Any] = {"user_id": None, "status": status, "code": code}
+    assert told() == [at_door("refused", endpoint, method, **whose)]
 
 
 def test_an_attempt_at_somebody_elses_session_is_told(alice: User, bob: User, told: Any) -> None:
@@ -193,7 +253,8 @@ def test_an_attempt_at_somebody_elses_session_is_told(alice: User, bob: User, to
     here.call("DELETE", f"{AUTH}sessions/{id_of(other)}/")
 
     endpoint = f"sessions/{id_of(other)}/"
-    assert told() == [at_door("refused", endpoint, "DELETE", status=404, code="not_found")]
+    whose: dict[str, Any] = {"user_id": alice.pk, "status": 404, "code": "not_found"}
+    assert told() == [at_door("refused", endpoint, "DELETE", **whose)]
 
 
 def test_a_cookie_that_stands_twice_is_told(told: Any) -> None:

@@ -30,6 +30,15 @@ DATABASES["default"]["OPTIONS"] = {
     "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
 }
 
+# Logins, refusals and ends of sessions, each with its time: see docs/logging.md.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"session_auth.security": {"handlers": ["console"], "level": "INFO"}},
+}
+
 # Browsers take a __Host- cookie over HTTPS only, and from this host only: no subdomain and no
 # plain HTTP page can plant one.
 SESSION_COOKIE_NAME = "__Host-sessionid"

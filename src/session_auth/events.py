@@ -10,10 +10,13 @@ import re
 from enum import StrEnum
 from typing import Any
 
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.http import HttpRequest
 from django.utils.encoding import escape_uri_path
+from django.utils.functional import SimpleLazyObject
 
 from session_auth.client_info import client_info, meta_of, scope_of
+from session_auth.exceptions import ReauthenticationRequired
 from session_auth.keys import digest
 
 logger = logging.getLogger("session_auth.security")
@@ -35,6 +38,7 @@ class Event(StrEnum):
     ALL_SESSIONS_ENDED = "all_sessions_ended"
     REFUSED = "refused"
     # WARNING
+    FORBIDDEN = "forbidden"
     LOGIN_FAILED = "login_failed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     THROTTLED = "throttled"
@@ -50,6 +54,7 @@ class Event(StrEnum):
 LEVELS = {
     **dict.fromkeys(
         (
+            Event.FORBIDDEN,
             Event.LOGIN_FAILED,
             Event.PASSWORD_CHANGE_FAILED,
             Event.THROTTLED,
@@ -65,6 +70,24 @@ LEVELS = {
 }
 
 
+SAYS_WHY = frozenset(
+    {
+        Event.REFUSED,
+        Event.FORBIDDEN,
+        Event.LOGIN_FAILED,
+        Event.RIGHT_PASSWORD_REFUSED,
+        Event.PASSWORD_CHANGE_FAILED,
+        Event.THROTTLED,
+        Event.CSRF_FAILED,
+        Event.STORE_UNAVAILABLE,
+    }
+)
+"""The events that tell why a request is refused: it needs no other one."""
+
+TOLD = "session_auth.told"
+"""The key of the ``META`` of a request of which one of them was told: frameworks pass it on."""
+
+
 def record(event: Event, request: HttpRequest | None = None, **fields: object) -> None:
     """Log ``event`` with ``fields``, and with the method, path and address of ``request``.
 
@@ -76,6 +99,8 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
     if not logger.isEnabledFor(level):
         return
     if request is not None:
+        if event in SAYS_WHY and hasattr(request, "META"):
+            request.META[TOLD] = True
         fields = {**_called(request), "ip": client_info(meta_of(request)).ip} | fields
     values = {name: _value(value) for name, value in fields.items()}
     text = " ".join([event, *(f"{name}={_text(value)}" for name, value in values.items())])
@@ -90,9 +115,38 @@ def record(event: Event, request: HttpRequest | None = None, **fields: object) -
 
 def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) -> None:
     """Receive ``user_logged_in``, from our views and from any other code."""
-    key = getattr(getattr(request, "session", None), "session_key", None)
-    session_id = digest(key) if key else None
-    record(Event.LOGIN, request, user_id=user.pk, session_id=session_id)
+    session: Any = getattr(request, "session", None)
+    key = getattr(session, "session_key", None)
+    record(
+        Event.LOGIN,
+        request,
+        user_id=user.pk,
+        session_id=digest(key) if key else None,
+        proof=getattr(session, "_method", None),
+        backend=session.get(BACKEND_SESSION_KEY) if key else getattr(user, "backend", None),
+    )
+
+
+def record_refusal(request: HttpRequest, *, status: int, code: str) -> None:
+    """Log that a request is refused with ``status``; once, and not if another event told why.
+
+    A user who is logged in and may not do this is a warning. All else happens each day: a visitor
+    who is not logged in, a login that is too long ago, a tab that is out of date.
+    """
+    if TOLD in request.META:
+        return
+    user_id = caller_id(request)
+    is_warning = status == 403 and user_id is not None and code != ReauthenticationRequired.code
+    event = Event.FORBIDDEN if is_warning else Event.REFUSED
+    record(event, request, user_id=user_id, status=status, code=code)
+
+
+def caller_id(request: HttpRequest) -> Any:
+    """Return the primary key of the user who is logged in, as far as that was looked up."""
+    user = vars(request).get("user")
+    if isinstance(user, SimpleLazyObject):  # no query here: this may be an event loop
+        user = vars(request).get("_cached_user")
+    return getattr(user, "pk", None)
 
 
 def _called(request: HttpRequest) -> dict[str, object]:

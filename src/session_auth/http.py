@@ -22,7 +22,6 @@ from django.views.decorators.csrf import csrf_exempt
 from session_auth import csrf, events
 from session_auth.conf import get_conf
 from session_auth.encoding import MAX_INTEGER, JSONEncoder
-from session_auth.events import Event
 from session_auth.exceptions import (
     CsrfFailed,
     InvalidCredentials,
@@ -74,6 +73,9 @@ FIELD_TYPES: Mapping[type[forms.Field], type] = {
 LOGGED_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
 """Refusals with an event of their own, which says more than ``refused``."""
 
+CODE = "_session_auth_code"
+"""The attribute of an answer that has the code of the refusal, for the log."""
+
 Response = TypeVar("Response", bound=HttpResponse)
 View_ = TypeVar("View_", bound=Callable[..., Any])
 
@@ -97,6 +99,7 @@ def no_content() -> HttpResponse:
 def error_response(error: SessionAuthError) -> JsonResponse:
     """Return the answer that tells a client of ``error``."""
     response = json_response(error_body(error), status=error.status)
+    vars(response)[CODE] = error.code
     for name, value in error.headers.items():
         response.headers[name] = value
     return response
@@ -299,7 +302,7 @@ class JSONView(View):
             response = self._answer(request, *args, **kwargs)
         except SessionAuthError as error:
             if not isinstance(error, LOGGED_ELSEWHERE):
-                events.record(Event.REFUSED, request, status=error.status, code=error.code)
+                events.record_refusal(request, status=error.status, code=error.code)
             response = error_response(error)
         csrf.set_cookie(request, response)
         return response

@@ -111,6 +111,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         ending.REQUEST.set(None)
         if response.status_code >= 300:
             response = refusals.tell_in_json(request, response)
+            refusals.log(request, response)
         session = getattr(request, "session", None)
         if response.status_code == 500 and OUTAGE in request.__dict__:
             response = refusal_response(request, request.__dict__[OUTAGE])

@@ -12,6 +12,7 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
 from django.utils.cache import patch_vary_headers
 
+from session_auth import events
 from session_auth.exceptions import (
     InvalidRequest,
     MethodNotAllowed,
@@ -20,7 +21,7 @@ from session_auth.exceptions import (
     PermissionDenied,
     SessionAuthError,
 )
-from session_auth.http import error_response, wants_json
+from session_auth.http import CODE, error_response, wants_json
 from session_auth.sessions.users import why_not_logged_in
 
 OF_THE_PAGE = frozenset({"Content-Encoding", "Content-Length", "ETag", "Location"})
@@ -28,6 +29,21 @@ OF_THE_PAGE = frozenset({"Content-Encoding", "Content-Length", "ETag", "Location
 
 RAISED = "_session_auth_raised"
 """The attribute of a request with what its view has raised, while Django makes a page of it."""
+
+
+LOGGED = {401: NotAuthenticated.code, 403: PermissionDenied.code, 409: None}
+"""The statuses of refusals, by whatever code, that are logged, and the codes of those without one.
+
+A 409 without a code is no refusal, but a conflict of the project's own.
+"""
+
+
+def log(request: HttpRequest, response: HttpResponse) -> None:
+    """Log that ``response`` refuses to let ``request`` in, unless an event has told why already."""
+    status = response.status_code
+    code = vars(response).get(CODE) or LOGGED.get(status)
+    if status in LOGGED and code is not None:
+        events.record_refusal(request, status=status, code=code)
 
 
 def note(request: HttpRequest, exception: Exception) -> None:

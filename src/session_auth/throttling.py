@@ -32,7 +32,6 @@ from django.db import Error, router
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events, later
@@ -277,16 +276,14 @@ def make_good(request: HttpRequest) -> None:
 
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     """Make the browser a known device of the logged-in user, if it sent their right password."""
-    user: AbstractBaseUser | None = vars(request).get("user")
-    if isinstance(user, SimpleLazyObject):  # no query here: this may be an event loop
-        user = vars(request).get("_cached_user")
-    if user is None:
+    user_id = events.caller_id(request)
+    if user_id is None:
         return
     right = [guess for guess in request.META.get(GUESSES, {}).values() if guess.is_right]
-    theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user.pk]
+    theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user_id]
     if theirs:
         [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-        devices.remember(request, response, user.pk, generation, anew=not theirs[0].is_on_device)
+        devices.remember(request, response, user_id, generation, anew=not theirs[0].is_on_device)
 
 
 def record_failed_login(

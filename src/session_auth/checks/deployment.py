@@ -1,5 +1,6 @@
 """Rules for what stands around the project: proxies, HTTPS, ASGI, the database."""
 
+import logging
 from ipaddress import ip_network
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
 
+from session_auth import events
 from session_auth.checks.lookups import listed, middleware, setting
 from session_auth.conf import UNIX_SOCKET
 from session_auth.models import Session
@@ -96,6 +98,19 @@ def https_is_remembered(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def logins_are_logged(**kwargs: Any) -> list[CheckMessage]:
+    if _is_heard(events.logger, logging.INFO):
+        return []
+    return [
+        Warning(
+            f"Nothing shows what '{events.logger.name}' logs at the level INFO: logins, ends of "
+            "sessions and new passwords leave no trace.",
+            hint="Give the logger a handler and the level INFO in LOGGING: docs/logging.md has it.",
+            id="session_auth.W114",
+        )
+    ]
+
+
 def middleware_is_async(**kwargs: Any) -> list[CheckMessage]:
     if not getattr(settings, "ASGI_APPLICATION", None):
         return []
@@ -174,6 +189,19 @@ def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.W113",
         )
     ]
+
+
+def _is_heard(logger: logging.Logger, level: int) -> bool:
+    """Say whether a handler takes what ``logger`` logs at ``level``."""
+    if not logger.isEnabledFor(level):
+        return False
+    above: logging.Logger | None = logger
+    while above is not None:
+        for handler in above.handlers:
+            if handler.level <= level and not isinstance(handler, logging.NullHandler):
+                return True
+        above = above.parent if above.propagate else None
+    return False
 
 
 def _is_set(name: str) -> bool:

@@ -22,7 +22,7 @@ from session_auth.exceptions import (
     Unauthorized,
 )
 from session_auth.flows import require_login, require_recent_login
-from session_auth.http import error_body
+from session_auth.http import CODE, error_body
 
 __all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
 
@@ -96,6 +96,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             response.headers[name] = value
     else:
         response.data = _body(exc, response.data)
+    if isinstance(response.data, dict):
+        vars(response)[CODE] = response.data.get("code")
     response.headers["Cache-Control"] = "no-store"
     return response
 

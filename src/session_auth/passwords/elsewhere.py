@@ -67,8 +67,7 @@ def follow_new_password(*, instance: AbstractBaseUser, created: bool, **kwargs: 
     if hasattr(instance, OURS):
         return
     request = REQUEST.get()
-    caller = None if request is None else vars(request).get("_cached_user")
-    by = getattr(caller, "pk", None)
+    by = events.caller_id(request) if request else None
     events.record(Event.PASSWORD_CHANGED, request, user_id=instance.pk, by=by)
     if request is None or getattr(instance, "last_login", True) is None:
         return

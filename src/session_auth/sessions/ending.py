@@ -32,13 +32,21 @@ class Ends:
     prepare: Callable[[], object]
     """Called before they are ended again."""
 
+    request: HttpRequest | None
+    """The request that has ended them, if it was one."""
+
+    by: object
+    """The primary key of the user who was logged in then."""
+
     def tell(self) -> None:
         """Log and signal the end of the sessions that had a user."""
         for record in self.records:
             if record.user_id is not None:
                 reason = self.reason or timeout_of(record)
                 ids = {"session_id": record.id, "user_id": record.user_id}
-                events.record(Event.SESSION_ENDED, reason=str(reason), **ids)
+                events.record(
+                    Event.SESSION_ENDED, self.request, reason=str(reason), **ids, by=self.by
+                )
                 session_ended.send_robust(sender=None, reason=reason, **ids)
 
     def end_again(self) -> None:
@@ -72,8 +80,15 @@ def announce(
     """
     if not records:
         return
-    ends = Ends(rows=rows, records=records, reason=reason, prepare=prepare)
     request = REQUEST.get()
+    ends = Ends(
+        rows=rows,
+        records=records,
+        reason=reason,
+        prepare=prepare,
+        request=request,
+        by=events.caller_id(request) if request and reason else None,  # nobody ends it by waiting
+    )
     is_final = rows.when_final(partial(_conclude, ends, request))
     if not is_final and request is not None:
         vars(request).setdefault(IN_DOUBT, []).append(ends)
