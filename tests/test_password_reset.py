@@ -33,7 +33,8 @@ def test_without_a_page_for_the_link_there_are_no_resets(browser: ApiClient, ali
     response = ask(browser)
 
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    assert "SESSION_AUTH_PASSWORD_RESET_URL" in response.json()["error"]
+    assert response.json()["error"] == "Passwords cannot be reset here."
+    assert "SESSION_AUTH_PASSWORD_RESET_URL" in response.json()["hint"]
     assert mail.outbox == []
 
 

@@ -98,7 +98,10 @@ class PasswordResetView(MailingView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if get_conf().PASSWORD_RESET_URL is None:
-            raise NotFound("Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.")
+            raise NotFound(
+                "Passwords cannot be reset here.",
+                hint="Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.",
+            )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
