@@ -1,8 +1,8 @@
 """Everything that a client may be told, as exceptions.
 
 Raise one in a view, or in what a view calls: ``SessionMiddleware`` answers it with its status and
-``{"error": "<message>", "code": "<code>"}``, also where the view itself catches nothing. If it has a
-hint for developers, ``"hint": "<hint>"`` stands beside them.
+``{"error": "<message>", "code": "<code>"}``, also where the view itself catches nothing. A hint for
+developers, if there is one, stands beside them, as ``"hint"``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,9 +32,9 @@ class SessionAuthError(Exception):
     """The root of all refusals; a project may derive its own.
 
     ``status`` is the HTTP status. ``code`` is a slug that stays the same in every release and every
-    language. ``message`` is a sentence for people. ``hint`` is for developers: what they have to do,
-    and nothing that a stranger may not know, since each caller gets it. ``headers`` are added to the
-    answer. An instance may have a message and a hint of its own:
+    language. ``message`` is a sentence for people. ``hint`` tells developers what they have to do,
+    and nothing that a stranger may not know, since each caller gets it. ``headers`` are added to
+    the answer. An instance may have a message and a hint of its own:
     ``NotFound("There is no such article.")``.
     """
 

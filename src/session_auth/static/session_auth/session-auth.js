@@ -113,6 +113,10 @@ export class SessionAuthError extends Error {
  *   Ask for a link by mail. Resolves to a sentence for the user, which is the same whether the
  *   address is known or not.
  * @property {(
+ *   link: { uid: string, token: string }, options?: Abortable,
+ * ) => Promise<void>} checkPasswordReset
+ *   Reject if the link is not good any more; nothing is used up. For a page that opens.
+ * @property {(
  *   link: { uid: string, token: string, newPassword: string }, options?: Abortable,
  * ) => Promise<void>} confirmPasswordReset
  *   All sessions of the user end; nobody is logged in by it.
@@ -647,6 +651,8 @@ export function createSessionClient({
     },
     requestPasswordReset: async (account, options) =>
       (await post("password/reset/", account, options, { anyone: true })).message,
+    checkPasswordReset: (link, options) =>
+      post("password/reset/check/", link, options, { anyone: true }),
     async confirmPasswordReset({ newPassword, ...link }, options) {
       const body = { ...link, new_password: newPassword };
       await post("password/reset/confirm/", body, options, { anyone: true });
