@@ -40,7 +40,11 @@ def hood(page: Page) -> Locator:
 
 def test_each_view_has_an_address_a_title_and_the_focus(page: Page, origin: str) -> None:
     signed_in(page, origin)
-    for path, name in (("/sessions/", "Sessions"), ("/password/", "Password"), ("/app/", "Articles")):
+    for path, name in (
+        ("/sessions/", "Sessions"),
+        ("/password/", "Password"),
+        ("/app/", "Articles"),
+    ):
         page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
 
         expect(page).to_have_url(origin + path)
