@@ -64,7 +64,7 @@ def save(demo: Demo, name: str) -> None:
 def take_articles(browser: Browser, origin: str, scheme: Scheme) -> None:
     with signed_in(browser, origin, color_scheme=scheme, **LAPTOP) as demo:
         demo.page.get_by_role("button", name="Publish").click()
-        demo.expect_refusal("400 invalid_request")
+        expect(demo.page.get_by_text("This field is required.").first).to_be_visible()
         demo.write("A session, not a token", "One cookie, and the browser looks after it.")
         demo.expect_article("A session, not a token")
         demo.page.locator("details", has_text="invalid_request").locator("summary").click()
@@ -72,15 +72,15 @@ def take_articles(browser: Browser, origin: str, scheme: Scheme) -> None:
         save(demo, f"app-{scheme}")
 
 
-def take_devices(browser: Browser, origin: str, scheme: Scheme) -> None:
+def take_sessions(browser: Browser, origin: str, scheme: Scheme) -> None:
     with (
         signed_in(browser, origin, IPHONE),
         signed_in(browser, origin, color_scheme=scheme, **WIDE) as demo,
     ):
-        demo.page.get_by_role("link", name="Devices").click()
-        expect(demo.page.get_by_role("listitem").first).to_contain_text("this device")
+        demo.page.get_by_role("link", name="Sessions").click()
+        expect(demo.page.get_by_role("listitem").first).to_contain_text("this browser")
         expect(demo.page.get_by_role("listitem").filter(has_text="iOS")).to_be_visible()
-        save(demo, f"devices-{scheme}")
+        save(demo, f"sessions-{scheme}")
 
 
 def take_warning(browser: Browser, origin: str, scheme: Scheme) -> None:
@@ -93,7 +93,7 @@ def take_warning(browser: Browser, origin: str, scheme: Scheme) -> None:
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     demos: list[tuple[str, tuple[Callable[[Browser, str, Scheme], None], ...]]] = [
-        ("config.settings", (take_articles, take_devices)),
+        ("config.settings", (take_articles, take_sessions)),
         ("config.settings_short", (take_warning,)),
     ]
     with sync_playwright() as playwright:

@@ -28,6 +28,10 @@ def confirm(browser: ApiClient, link: dict[str, str], new_password: str = NEW) -
     return browser.call("POST", AUTH + "password/reset/confirm/", body)
 
 
+def check(browser: ApiClient, link: dict[str, str]) -> Any:
+    return browser.call("POST", AUTH + "password/reset/check/", link)
+
+
 def link_for(email: str = "alice@example.org") -> dict[str, str]:
     """Return what is in the link of a mail that was just asked for."""
     with with_links:

@@ -1,5 +1,6 @@
 """Sessions and counts of guesses in the admin, and the commands for both."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.test import Client
 
-from session_auth import throttling
+from session_auth import throttling, user_agents
 from session_auth.models import GuessCount
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 from tests.guessing import HOME, caller, guess
@@ -47,6 +48,37 @@ def test_staff_look_at_a_session_and_cannot_change_it(staff: Client, alice: User
     assert 'name="_save"' not in page
     assert staff.get(LIST + "add/").status_code == 403
     assert staff.post(path, {"ip": "x"}).status_code == 403
+
+
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:145.0) Gecko/20100101 Firefox/145.0"
+
+
+def listed_agents(staff: Client) -> list[str]:
+    return re.findall(r'agent"><span.*?</span>', staff.get(LIST).content.decode())
+
+
+def test_staff_read_a_user_agent_by_its_name_in_one_line(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ApiClient(HTTP_USER_AGENT=MAC).log_in()
+
+    assert f'agent"><span title="{MAC}">Firefox on Mac OS X</span>' in listed_agents(staff)
+    monkeypatch.setattr(user_agents, "parse", None)  # without the extra
+    assert f'agent"><span title="{MAC}">{MAC[:39]}…</span>' in listed_agents(staff)
+
+
+def test_a_user_agent_is_text_and_not_html(staff: Client, alice: User) -> None:
+    ApiClient(HTTP_USER_AGENT='"><script>alert(1)</script>').log_in()
+
+    assert "<script>alert" not in staff.get(LIST).content.decode()
+
+
+def test_a_page_of_one_session_has_a_short_heading(staff: Client, alice: User) -> None:
+    here = signed_in()
+
+    page = staff.get(f"{LIST}{quote(id_of(here))}/change/").content.decode()
+
+    assert f"<h2>{id_of(here)[:8]}…</h2>" in page
 
 
 def test_staff_end_the_sessions_that_they_select(

@@ -99,9 +99,20 @@ def test_such_a_request_is_refused_under_wsgi(
     assert "ambiguous_cookie" in caplog.text
     if path.startswith("/api/"):
         assert response.json()["code"] == "invalid_request"
-        assert "twice" in response.json()["error"]
+        assert "twice" in response.json()["hint"]
     else:
         assert response.headers["Content-Type"] == "text/plain"
+
+
+@pytest.mark.django_db
+@override_settings(SESSION_COOKIE_NAME=NAMES[0], CSRF_COOKIE_NAME=NAMES[1])
+@pytest.mark.parametrize("debug", [False, True])
+def test_on_a_page_the_hint_is_for_those_who_debug(debug: bool) -> None:
+    with override_settings(DEBUG=debug):
+        response = Client().get("/page/untouched/", HTTP_COOKIE=f"{NAMES[0]}=a; {NAMES[0]}=b")
+
+    assert "clear the cookies of this site." in response.content.decode()
+    assert ("stands twice" in response.content.decode()) is debug
 
 
 @pytest.mark.django_db

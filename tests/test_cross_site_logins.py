@@ -125,8 +125,8 @@ def test_another_site_logs_nobody_in(
     response = browser.post(view, FORM, headers=headers)
 
     assert (response.status_code, response.json()["code"]) == (403, "csrf_failed")
-    assert "cross_site_login" in response.json()["error"]
-    assert headers.get("Origin", "") in response.json()["error"]
+    assert "cross_site_login" in response.json()["hint"]
+    assert headers.get("Origin", "") in response.json()["hint"]
     assert not response.cookies
     assert Session.objects.count() == 0
     events = [record.event for record in caplog.records if hasattr(record, "event")]

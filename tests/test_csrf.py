@@ -18,7 +18,7 @@ def refusal(response: Any) -> str:
     assert response.status_code == 403
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json()["code"] == "csrf_failed"
-    return str(response.json()["error"])
+    return str(response.json()["hint"])
 
 
 @pytest.fixture(params=[NOTE, AUTH + "logout/"], ids=["the middleware", "our own views"])

@@ -67,7 +67,7 @@ def test_what_comes_from_elsewhere_is_refused_with_the_right_token(
     response = here.call("POST", unsafe, headers=headers)
 
     assert (response.status_code, response.json()["code"]) == (403, "csrf_failed")
-    assert "another origin" in response.json()["error"]
+    assert "another origin" in response.json()["hint"]
     assert here.user() is not None
 
 
@@ -139,7 +139,7 @@ def test_our_answers_are_for_scripts_alone(
     )
 
     assert (response.status_code, response.json()["code"]) == (403, "csrf_failed")
-    assert "Call fetch()" in response.json()["error"]
+    assert "Call fetch()" in response.json()["hint"]
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -224,11 +224,18 @@ def test_a_refusal_names_the_origin_that_was_seen_and_those_that_would_be_taken(
 ) -> None:
     headers = {"Origin": "https://x.example"} | ({} if site is None else {"Sec-Fetch-Site": site})
 
-    error = here.call("POST", unsafe, headers=headers).json()["error"]
+    hint = here.call("POST", unsafe, headers=headers).json()["hint"]
 
-    assert "from another origin: https://x.example. " in error
-    assert f"Taken here: {OWN}, {TRUSTED}, https://*.example.net. " in error
+    assert "from another origin: https://x.example. " in hint
+    assert f"Taken here: {OWN}, those in CSRF_TRUSTED_ORIGINS. " in hint
     assert f"origin=https://x.example own_origin={OWN}" in caplog.text
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=[TRUSTED, "https://*.example.net"], DEBUG=True)
+def test_under_debug_it_names_the_trusted_origins_too(here: ApiClient, unsafe: str) -> None:
+    hint = here.call("POST", unsafe, headers={"Origin": "https://x.example"}).json()["hint"]
+
+    assert f"Taken here: {OWN}, {TRUSTED}, https://*.example.net. " in hint
 
 
 def test_a_request_that_no_server_has_made_is_refused_too() -> None:
@@ -248,18 +255,18 @@ def test_a_refusal_for_its_referer_names_the_origin_of_that_and_no_path(
 ) -> None:
     headers = {"Referer": "https://x.example/reset/a-secret/"}
 
-    error = here.call("POST", unsafe, headers=headers, secure=True).json()["error"]
+    hint = here.call("POST", unsafe, headers=headers, secure=True).json()["hint"]
 
-    assert "of this site: https://x.example. Taken here: https://testserver. " in error
-    assert "secret" not in error
+    assert "of this site: https://x.example. Taken here: https://testserver. " in hint
+    assert "secret" not in hint
 
 
 def test_a_refusal_repeats_no_more_than_a_part_of_what_was_sent(
     here: ApiClient, unsafe: str
 ) -> None:
-    error = here.call("POST", unsafe, headers={"Origin": "x" * 5000}).json()["error"]
+    hint = here.call("POST", unsafe, headers={"Origin": "x" * 5000}).json()["hint"]
 
-    assert len(error) < 600
+    assert len(hint) < 600
 
 
 # SESSION_AUTH_CSRF = "headers"

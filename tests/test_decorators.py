@@ -30,9 +30,10 @@ def test_a_caller_without_a_cookie_is_asked_to_log_in_and_to_send_credentials(pa
 
     assert response.status_code == 401
     assert response.json() == {
-        "error": "Log in first. If you have, the request carried no session cookie: call fetch() "
-        "with credentials: 'same-origin'.",
+        "error": "Log in first.",
         "code": "not_authenticated",
+        "hint": "If you have logged in, the request carried no session cookie: call fetch() with "
+        "credentials: 'same-origin'.",
     }
     assert response.headers["WWW-Authenticate"] == "Session"
     assert response.headers["Cache-Control"] == "no-store"

@@ -72,9 +72,10 @@ def test_a_caller_without_a_cookie_is_asked_to_log_in(framework: str) -> None:
     assert_refused(
         response,
         401,
-        "Log in first. If you have, the request carried no session cookie: call fetch() with "
-        "credentials: 'same-origin'.",
+        "Log in first.",
         "not_authenticated",
+        hint="If you have logged in, the request carried no session cookie: call fetch() with "
+        "credentials: 'same-origin'.",
     )
 
 
@@ -94,9 +95,10 @@ def test_a_request_without_the_token_is_refused(framework: str, here: ApiClient)
     assert_refused(
         response,
         403,
-        "CSRF check failed: the token is missing. Send the value of the CSRF cookie, or the token "
-        "from the csrf endpoint, in the header X-CSRFToken.",
+        "The request could not be verified. Reload the page, and try again.",
         "csrf_failed",
+        hint="CSRF check failed: the token is missing. Send the value of the CSRF cookie, or the "
+        "token from the csrf endpoint, in the header X-CSRFToken.",
     )
 
 
@@ -312,7 +314,8 @@ def test_a_machine_gets_its_token_without_one_for_csrf(
 def test_drf_methods_that_are_not_there_are_named(here: ApiClient) -> None:
     response = here.call("DELETE", "/api/drf/articles/")
 
-    assert_refused(response, 405, 'Method "DELETE" not allowed.', "method_not_allowed")
+    hint = 'Method "DELETE" not allowed.'
+    assert_refused(response, 405, "This cannot be done here.", "method_not_allowed", hint=hint)
     assert response.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
@@ -320,8 +323,8 @@ def test_ninjas_methods_that_are_not_there_are_named(here: ApiClient) -> None:
     response = here.call("DELETE", "/api/ninja/articles/")
 
     allowed = response.headers["Allow"]
-    message = f"This method is not allowed here. Use {allowed}."
-    assert_refused(response, 405, message, "method_not_allowed")
+    hint = f"This method is not allowed here. Use {allowed}."
+    assert_refused(response, 405, "This cannot be done here.", "method_not_allowed", hint=hint)
     assert set(allowed.split(", ")) == {"GET", "POST"}
 
 
@@ -369,11 +372,12 @@ def test_drf_views_that_ask_for_no_session_are_told_of_none() -> None:
     response = raised(Client(), "drf", "nobody")
     without = Client().get("/api/drf/raise-without-sessions/nobody/")
 
-    assert "credentials: 'same-origin'" in response.json()["error"]
+    assert "credentials: 'same-origin'" in response.json()["hint"]
     assert without.status_code == 403
     assert without.json() == {
-        "error": "Authentication credentials were not provided.",
+        "error": "Log in first.",
         "code": "not_authenticated",
+        "hint": "Authentication credentials were not provided.",
     }
 
 

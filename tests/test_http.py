@@ -10,8 +10,8 @@ from django.test import Client, RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_auth.exceptions import MalformedJSON
-from session_auth.http import MAX_BODY_BYTES, read_json, wants_json
+from session_auth.exceptions import MalformedJSON, NotFound
+from session_auth.http import MAX_BODY_BYTES, error_response, read_json, wants_json
 from tests.api_client import AUTH, ApiClient
 
 MALFORMED = {
@@ -75,6 +75,18 @@ def test_what_is_not_one_json_object_is_malformed(body: bytes) -> None:
 
     assert response.status_code == 400
     assert response.json()["code"] == "malformed_json"
+
+
+def test_what_a_developer_has_to_do_stands_apart_from_the_sentence_for_people() -> None:
+    error = NotFound("There is no such article.", hint="Run make_articles first.")
+
+    assert json.loads(error_response(error).content) == {
+        "error": "There is no such article.",
+        "code": "not_found",
+        "hint": "Run make_articles first.",
+    }
+    assert str(error) == "There is no such article. Run make_articles first."
+    assert "hint" not in json.loads(error_response(NotFound()).content)
 
 
 @pytest.mark.parametrize(("body", "fields"), REFUSED.values(), ids=REFUSED)

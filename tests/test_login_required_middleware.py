@@ -92,6 +92,7 @@ def middleware() -> Iterator[None]:
         ("POST", "reauthenticate/", 401),
         ("POST", "password/change/", 401),
         ("POST", "password/reset/", 400),
+        ("POST", "password/reset/check/", 400),
         ("POST", "password/reset/confirm/", 400),
         ("DELETE", "sessions/", 401),
         ("DELETE", "sessions/x/", 401),

@@ -15,12 +15,14 @@ from session_auth.models import PendingMail, Session
 from session_auth.views import PasswordResetView
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
+from tests.guessing import caller
 from tests.password_calls import (
     NEW,
     VALIDATORS,
     ask,
     can_log_in,
     change,
+    check,
     confirm,
     link_for,
     with_links,
@@ -33,7 +35,8 @@ def test_without_a_page_for_the_link_there_are_no_resets(browser: ApiClient, ali
     response = ask(browser)
 
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    assert "SESSION_AUTH_PASSWORD_RESET_URL" in response.json()["error"]
+    assert response.json()["error"] == "Passwords cannot be reset here."
+    assert "SESSION_AUTH_PASSWORD_RESET_URL" in response.json()["hint"]
     assert mail.outbox == []
 
 
@@ -172,15 +175,58 @@ def test_a_link_works_once_and_its_siblings_die_with_it(browser: ApiClient, alic
     first, second = link_for(), link_for()
 
     assert confirm(browser, first).status_code == 200
-    assert refused(confirm(browser, first, "another"))
-    assert refused(confirm(browser, second, "another"))
+    for link in (first, second):
+        assert refused(check(browser, link))
+        assert refused(confirm(browser, link, "another"))
     assert can_log_in(NEW)
+
+
+def test_to_check_a_link_changes_nothing(
+    browser: ApiClient, alice: User, ends: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    signed_in()
+    link = link_for()
+
+    for _ in range(3):
+        answer = check(browser, link)
+
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert not {"sessionid", "sessionid_device"} & set(answer.cookies)
+    alice.refresh_from_db()
+    assert (ends, mail.outbox, alice.check_password(PASSWORD)) == ([], [], True)
+    assert link["token"] not in caplog.text
+    assert confirm(browser, link).status_code == 200
+
+
+def test_a_link_is_checked_by_its_body_alone(browser: ApiClient, alice: User) -> None:
+    link = link_for()
+    path = f"{AUTH}password/reset/check/"
+
+    in_url = browser.get(path, link)
+    with_more = check(browser, link | {"new_password": NEW})
+    from_elsewhere = browser.call("POST", path, link, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert in_url.status_code == 405
+    assert (with_more.status_code, list(with_more.json()["fields"])) == (400, ["new_password"])
+    assert from_elsewhere.status_code == 403
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=2)
+def test_whoever_tries_links_has_one_count_for_both_calls(alice: User) -> None:
+    link = link_for()
+    stranger = caller()
+
+    assert refused(check(stranger, link | {"token": "x"}))
+    assert refused(confirm(stranger, link | {"token": "y"}))
+    assert [call(stranger, link).status_code for call in (check, confirm)] == [429, 429]
 
 
 def test_a_link_grows_too_old(clock: Any, browser: ApiClient, alice: User) -> None:
     link = link_for()
     clock.move_to(NOON + timedelta(days=3, seconds=1))
 
+    assert refused(check(browser, link))
     assert refused(confirm(browser, link))
     assert can_log_in(PASSWORD)
 
@@ -189,6 +235,7 @@ def test_a_link_dies_with_a_change_of_the_password(browser: ApiClient, alice: Us
     link = link_for()
     change(signed_in())
 
+    assert refused(check(browser, link))
     assert refused(confirm(browser, link, "another"))
     assert can_log_in(NEW)
 
@@ -197,6 +244,7 @@ def test_a_link_of_a_user_who_was_deactivated_is_refused(browser: ApiClient, ali
     link = link_for()
     User.objects.update(is_active=False)
 
+    assert refused(check(browser, link))
     assert refused(confirm(browser, link))
     User.objects.update(is_active=True)
     assert can_log_in(PASSWORD)
@@ -215,7 +263,10 @@ def test_a_link_of_a_user_who_was_deactivated_is_refused(browser: ApiClient, ali
     ],
 )
 def test_what_is_no_link_is_refused(browser: ApiClient, alice: User, wrong: dict[str, str]) -> None:
-    assert refused(confirm(browser, link_for() | wrong))
+    link = link_for() | wrong
+
+    assert refused(check(browser, link))
+    assert refused(confirm(browser, link))
     assert can_log_in(PASSWORD)
 
 

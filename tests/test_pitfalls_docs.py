@@ -38,7 +38,7 @@ BEHIND_PROXY = {"SECURE_PROXY_SSL_HEADER": None, "SESSION_AUTH_TRUSTED_PROXIES":
 
 def answer(response: Any) -> str:
     body = response.json()
-    return f"{response.status_code} `{body['code']}`: {body['error']}"
+    return f"{response.status_code} `{body['code']}`: {body.get('hint', body['error'])}"
 
 
 def check(found_id: str, *, deploy: bool = False, **settings: Any) -> str:

@@ -115,7 +115,8 @@ def told(response: Any) -> tuple[int, str, str]:
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     assert "Cookie" in response.headers["Vary"]
-    return response.status_code, response.json()["code"], response.json()["error"]
+    body = response.json()
+    return response.status_code, body["code"], body.get("hint", body["error"])
 
 
 DENIED = "You are not allowed to do this."

@@ -408,8 +408,9 @@ def test_a_wrong_method_is_told_the_right_ones(
     assert response.status_code == 405
     assert response.headers["Allow"] == allow
     assert response.json() == {
-        "error": f"This method is not allowed here. Use {allow}.",
+        "error": "This cannot be done here.",
         "code": "method_not_allowed",
+        "hint": f"This method is not allowed here. Use {allow}.",
     }
     assert headers(response) == HEADERS
 

@@ -8,7 +8,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("articles/", views.ajax, name="ajax"),
     path("app/", views.app, name="app"),
-    path("devices/", views.app, name="devices"),
+    path("sessions/", views.app, name="sessions"),
     path("password/", views.app, name="password"),
     path("mixed/", views.mixed, name="mixed"),
 ]

@@ -12,6 +12,7 @@ SECRET_KEY = "for-the-demo-on-your-own-machine-only" if DEBUG else os.environ["D
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 INSTALLED_APPS = [
+    "articles",  # above the admin, since one of its templates extends one of the admin's
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -19,7 +20,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "session_auth",  # 1. the app
-    "articles",
 ]
 
 MIDDLEWARE = [

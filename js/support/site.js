@@ -89,6 +89,10 @@ export class Site {
       return this.#renew(body.username);
     }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
+    if (name === "password/reset/check/") {
+      if (body.token !== "t") return refuse(400, "invalid_request");
+      return new Response(null, { status: 204 });
+    }
     if (name === "password/reset/confirm/") {
       this.session = null;
       return answer(200, { message: "Password changed" });

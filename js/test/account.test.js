@@ -66,6 +66,16 @@ describe("the account", () => {
     assert.deepEqual(body(), { email: "alice@example.org" });
   });
 
+  it("learns whether a link is still good, whoever is logged in", async () => {
+    site.logIn("bob");
+
+    assert.equal(await client.checkPasswordReset({ uid: "u", token: "t" }), undefined);
+
+    assert.deepEqual(body(), { uid: "u", token: "t" });
+    const refusal = { status: 400, code: "invalid_request" };
+    await assert.rejects(client.checkPasswordReset({ uid: "u", token: "old" }), refusal);
+  });
+
   it("has a new password by a link, and notices that its sessions have ended", async () => {
     await client.confirmPasswordReset({ uid: "u", token: "t", newPassword: "better" });
 
@@ -91,6 +101,7 @@ describe("the account", () => {
     changePassword: (options) =>
       client.changePassword({ oldPassword: "right", newPassword: "new" }, options),
     requestPasswordReset: (options) => client.requestPasswordReset({ email: "a@b.c" }, options),
+    checkPasswordReset: (options) => client.checkPasswordReset({ uid: "u", token: "t" }, options),
     confirmPasswordReset: (options) =>
       client.confirmPasswordReset({ uid: "u", token: "t", newPassword: "new" }, options),
     "sessions.list": (options) => client.sessions.list(options),

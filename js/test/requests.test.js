@@ -53,7 +53,8 @@ function answer(request, body) {
   if (request.url === "/login-page/") return [200, "<html>", { "Content-Type": "text/html" }];
   if (request.url === "/accepted/") return [202, undefined];
   if (request.url === "/fields/") {
-    return [400, { error: "No.", code: "invalid_request", fields: { title: ["Too short."] } }];
+    const fields = { title: ["Too short."] };
+    return [400, { error: "No.", code: "invalid_request", fields, hint: "Send more." }];
   }
   return [200, { echo: body }];
 }
@@ -255,10 +256,14 @@ describe("requests", () => {
     assert.equal(error.code, "invalid_credentials");
   });
 
-  it("tells which fields were refused, and when to try again", async () => {
+  it("tells which fields were refused, what developers should do, and when to try again", async () => {
     const client = createSessionClient();
 
-    await assert.rejects(client.json("/fields/"), { fields: { title: ["Too short."] } });
+    await assert.rejects(client.json("/fields/"), {
+      message: "No.",
+      fields: { title: ["Too short."] },
+      hint: "Send more.",
+    });
     await assert.rejects(client.json("/slow/"), { status: 429, code: "throttled", retryAfter: 7 });
     await assert.rejects(client.json("/now/"), { status: 503, retryAfter: 0 });
   });

@@ -130,7 +130,7 @@ describe("the state of a client", () => {
       const { client, seen } = openTab();
       await settle();
 
-      await assert.rejects(client.login(CREDENTIALS), { ...refusal, message: /Allow cookies.*https/ });
+      await assert.rejects(client.login(CREDENTIALS), { ...refusal, message: /Allow cookies/, hint: /https/ });
 
       assert.deepEqual(seen, []);
       assert.equal(client.getSnapshot().status, "anonymous");
@@ -154,8 +154,9 @@ describe("the state of a client", () => {
       document.cookie = "";
       const { client } = openTab();
       await settle();
-      const error = "CSRF check failed: the request carried no CSRF cookie.";
-      const csrfFailed = () => Response.json({ error, code: "csrf_failed" }, { status: 403 });
+      const hint = "CSRF check failed: the request carried no CSRF cookie.";
+      const body = { error: "Reload the page.", code: "csrf_failed", hint };
+      const csrfFailed = () => Response.json(body, { status: 403 });
       site.troubles = [undefined, csrfFailed(), undefined, csrfFailed()];
 
       await assert.rejects(client.login(CREDENTIALS), refusal);
@@ -488,7 +489,9 @@ describe("the state of a client", () => {
       const { client } = openTab({ baseUrl: "/wrong/" });
       await settle();
 
-      assert.match(client.getSnapshot().error.message, /404 .*https:\/\/site\.example\/wrong\/user\//);
+      const { message, hint } = client.getSnapshot().error;
+      assert.equal(message, "The server answered 404 without JSON.");
+      assert.equal(hint, "Is baseUrl right? https://site.example/wrong/user/");
     });
 
     it("is cured by retry() at once", async () => {

@@ -12,6 +12,9 @@ from django.contrib.auth import get_user_model
 from django.db import router
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import throttling
@@ -19,7 +22,9 @@ from session_auth.models import EndedSession, GuessCount, Session
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.values import SessionInfo
 from session_auth.signals import EndReason
+from session_auth.user_agents import user_agent_name
 
+AGENT_CHARACTERS = 40
 FOUND_USERS = 500
 
 
@@ -31,6 +36,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description=_("user agent"), ordering="user_agent")
+    def agent(self, row: Session | EndedSession) -> SafeString:
+        """Return the user agent by its name, or cut off, in one line; the whole is its tooltip."""
+        name = Truncator(user_agent_name(row.user_agent)).chars(AGENT_CHARACTERS)
+        return format_html('<span title="{}">{}</span>', row.user_agent, name)
 
 
 @admin.register(Session)
@@ -48,7 +59,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "passive_seen_at",
         "expires_at",
     )
-    list_display = ("short_id", "of_user", "ip", "user_agent", "last_seen_at", "expires_at")
+    list_display = ("short_id", "of_user", "ip", "agent", "last_seen_at", "expires_at")
     list_filter = ("last_seen_at", ("user", admin.EmptyFieldListFilter))
     list_select_related = ()  # get_queryset() sees to it
     ordering = ("-last_seen_at",)
@@ -110,7 +121,7 @@ class SessionAdmin(ReadOnlyAdmin):
 @admin.register(EndedSession)
 class EndedSessionAdmin(ReadOnlyAdmin):
     date_hierarchy = "ended_at"
-    list_display = ("user_id", "reason", "ip", "user_agent", "created_at", "ended_at")
+    list_display = ("user_id", "reason", "ip", "agent", "created_at", "ended_at")
     list_filter = ("ended_at", "reason")
     ordering = ("-ended_at",)
     search_fields = ("=session_id", "=user_id", "ip")

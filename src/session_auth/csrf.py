@@ -210,7 +210,7 @@ def verify(request: HttpRequest) -> None:
     Fetch metadata, origin and token in docs/csrf.md, also if nobody is logged in. A refusal is
     logged.
 
-    Raises ``CsrfFailed``, with a message that says what to do.
+    Raises ``CsrfFailed``, with a hint that says what to do.
     """
     if request.method in SAFE_METHODS:
         return
@@ -308,8 +308,8 @@ def follow_logout(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> N
 
 
 def failure(request: HttpRequest, reason: str) -> CsrfFailed:
-    """Return the refusal for Django's ``reason``, with a sentence that says what to do."""
-    return CsrfFailed(f"CSRF check failed: {_advice(request, reason)}")
+    """Return the refusal for Django's ``reason``, with a hint that says what to do."""
+    return CsrfFailed(hint=f"CSRF check failed: {_advice(request, reason)}")
 
 
 def log(request: HttpRequest, reason: str) -> None:
@@ -374,9 +374,14 @@ def _named(request: HttpRequest, header: str) -> str:
 
 
 def _accepted(request: HttpRequest) -> str:
-    """Return a sentence that says from which origins a request would be taken."""
-    origins = list(filter(None, [_own_origin(request), *settings.CSRF_TRUSTED_ORIGINS]))
-    return f"Taken here: {', '.join(origins) or 'none'}."
+    """Return a sentence that says from which origins a request would be taken.
+
+    A stranger learns none but that which was asked for: the others may be of internal sites.
+    """
+    others = settings.CSRF_TRUSTED_ORIGINS
+    if others and not settings.DEBUG:
+        others = ["those in CSRF_TRUSTED_ORIGINS"]
+    return f"Taken here: {', '.join(filter(None, [_own_origin(request), *others])) or 'none'}."
 
 
 def _own_origin(request: HttpRequest) -> str:

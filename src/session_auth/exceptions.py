@@ -1,7 +1,8 @@
 """Everything that a client may be told, as exceptions.
 
 Raise one in a view, or in what a view calls: ``SessionMiddleware`` answers it with its status and
-``{"error": "<message>", "code": "<code>"}``, also where the view itself catches nothing.
+``{"error": "<message>", "code": "<code>"}``, also where the view itself catches nothing. A hint for
+developers, if there is one, stands beside them, as ``"hint"``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,19 +32,24 @@ class SessionAuthError(Exception):
     """The root of all refusals; a project may derive its own.
 
     ``status`` is the HTTP status. ``code`` is a slug that stays the same in every release and every
-    language. ``message`` is a sentence for people. ``headers`` are added to the answer. An instance
-    may have a message of its own: ``NotFound("There is no such article.")``.
+    language. ``message`` is a sentence for people. ``hint`` tells developers what they have to do,
+    and nothing that a stranger may not know, since each caller gets it. ``headers`` are added to
+    the answer. An instance may have a message and a hint of its own:
+    ``NotFound("There is no such article.")``.
     """
 
     status: int
     code: str
     message: str
+    hint: str = ""
     headers: Mapping[str, str] = {}
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         if message is not None:
             self.message = message
-        super().__init__(self.message)
+        if hint is not None:
+            self.hint = hint
+        super().__init__(f"{self.message} {self.hint}".rstrip())
 
 
 class MalformedJSON(SessionAuthError):
@@ -54,7 +60,8 @@ class MalformedJSON(SessionAuthError):
 
     status = 400
     code = "malformed_json"
-    message = "The body is not valid JSON."
+    message = "The request could not be read."
+    hint = "The body is not valid JSON."
 
 
 class InvalidRequest(SessionAuthError):
@@ -74,8 +81,9 @@ class InvalidRequest(SessionAuthError):
         *,
         code: str | None = None,
         fields: Mapping[str, Iterable[object]] | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, hint=hint)
         if code is not None:
             self.code = code
         self.fields = {
@@ -118,12 +126,12 @@ class SessionEnded(Unauthorized):
 class CsrfFailed(SessionAuthError):
     """An unsafe request did not prove that it is from a page of this site: see docs/csrf.md.
 
-    Its message says which of the checks failed, and what a developer has to do.
+    Its hint says which of the checks failed, and what a developer has to do.
     """
 
     status = 403
     code = "csrf_failed"
-    message = "The CSRF check failed."
+    message = "The request could not be verified. Reload the page, and try again."
 
 
 class PermissionDenied(SessionAuthError):
@@ -158,10 +166,11 @@ class MethodNotAllowed(SessionAuthError):
 
     status = 405
     code = "method_not_allowed"
+    message = "This cannot be done here."
 
     def __init__(self, *, allowed: Iterable[str]) -> None:
         self.headers = {"Allow": ", ".join(allowed)}
-        super().__init__(f"This method is not allowed here. Use {self.headers['Allow']}.")
+        super().__init__(hint=f"This method is not allowed here. Use {self.headers['Allow']}.")
 
 
 class UserChanged(SessionAuthError):
@@ -181,7 +190,8 @@ class PayloadTooLarge(SessionAuthError):
 
     status = 413
     code = "payload_too_large"
-    message = "The body is too large."
+    message = "This is too much to send at once."
+    hint = "The body is too large."
 
 
 class UnsupportedMediaType(SessionAuthError):
@@ -189,7 +199,8 @@ class UnsupportedMediaType(SessionAuthError):
 
     status = 415
     code = "unsupported_media_type"
-    message = "Send JSON, with the header Content-Type: application/json."
+    message = "The request could not be read."
+    hint = "Send JSON, with the header Content-Type: application/json."
 
 
 class Throttled(SessionAuthError):

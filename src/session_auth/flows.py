@@ -91,7 +91,7 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     guess = throttling.reserve(request, request.user, password)
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
     if not guess.accept(user is not None and user.pk == request.user.pk) or user is None:
-        raise InvalidCredentials
+        raise InvalidCredentials("This is not your password.")
     hash_upgrades.follow(guess.user, user, password=password)
     session_of(request).prove(PASSWORD)
     events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import NON_FIELD_ERRORS, ImproperlyConfigured, RequestDataTooBig
@@ -110,17 +111,21 @@ def error_body(error: SessionAuthError) -> dict[str, Any]:
     body: dict[str, Any] = {"error": error.message, "code": error.code}
     if isinstance(error, InvalidRequest) and error.fields:
         body["fields"] = error.fields
+    if error.hint:
+        body["hint"] = error.hint
     return body
 
 
 def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
-    """Return the answer that tells a client of ``error``: JSON for an API, else plain text."""
+    """Return the answer that tells a client of ``error``: JSON for an API, else plain text.
+
+    The text is what a person reads in the window, so that the hint is in it under ``DEBUG`` only.
+    """
     if wants_json(request):
         return error_response(error)
+    text = str(error) if settings.DEBUG else error.message
     return guarded(
-        HttpResponse(
-            error.message, content_type="text/plain", status=error.status, headers=error.headers
-        )
+        HttpResponse(text, content_type="text/plain", status=error.status, headers=error.headers)
     )
 
 
@@ -165,7 +170,7 @@ def read_object(request: HttpRequest) -> dict[str, Any]:
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
     if (request.content_params or {}).get("charset", "utf-8").lower() != "utf-8":
-        raise UnsupportedMediaType("Send JSON as UTF-8.")
+        raise UnsupportedMediaType(hint="Send JSON as UTF-8.")
     return _parse(body)
 
 
@@ -184,9 +189,9 @@ def _body(request: HttpRequest) -> bytes:
     except RequestDataTooBig as exc:
         raise PayloadTooLarge from exc
     except UnreadablePostError as exc:
-        raise MalformedJSON("The body did not arrive.") from exc
+        raise MalformedJSON(hint="The body did not arrive.") from exc
     if len(body) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        raise PayloadTooLarge(hint=f"The body is larger than {MAX_BODY_BYTES} bytes.")
     return body
 
 
@@ -202,7 +207,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:
         raise MalformedJSON from exc
     if not isinstance(data, dict):
-        raise MalformedJSON("The body must be one JSON object.")
+        raise MalformedJSON(hint="The body must be one JSON object.")
     return data
 
 

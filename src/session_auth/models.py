@@ -55,7 +55,7 @@ class Session(models.Model):
         verbose_name_plural = _("sessions")
 
     def __str__(self) -> str:
-        return self.id
+        return f"{self.id[:8]}…"
 
 
 class UserStamp(models.Model):
@@ -98,7 +98,7 @@ class EndedSession(models.Model):
         verbose_name_plural = _("ended sessions")
 
     def __str__(self) -> str:
-        return self.session_id
+        return f"{self.session_id[:8]}…"
 
 
 class GuessCount(models.Model):

@@ -12,10 +12,10 @@ from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.http import refusal_response
 
-AMBIGUOUS = (
-    "The session or the CSRF cookie stands twice in the request. The second one is expired now, as "
-    "far as this site can: try again. If that does not help, clear the cookies of this site, and "
-    "look for what sets the second one: a subdomain, or another path."
+AMBIGUOUS = InvalidRequest(
+    "Try again. If that does not help, clear the cookies of this site.",
+    hint="The session or the CSRF cookie stands twice in the request. The second one is expired "
+    "now, as far as this site can. Look for what sets it: a subdomain, or another path.",
 )
 
 
@@ -40,7 +40,7 @@ def refuse_twins(request: HttpRequest, header: str, names: tuple[str, str]) -> H
         request.META["HTTP_COOKIE"] = plain
         vars(request).pop("COOKIES", None)  # which Django reads once
         return None
-    response = refusal_response(request, InvalidRequest(AMBIGUOUS))
+    response = refusal_response(request, AMBIGUOUS)
     try:
         host, _ = split_domain_port(request.get_host().lower())
     except DisallowedHost:

@@ -16,6 +16,11 @@ urlpatterns = [
     path("password/change/", views.PasswordChangeView.as_view(), name="password_change"),
     path("password/reset/", views.PasswordResetView.as_view(), name="password_reset"),
     path(
+        "password/reset/check/",
+        views.PasswordResetCheckView.as_view(),
+        name="password_reset_check",
+    ),
+    path(
         "password/reset/confirm/",
         views.PasswordResetConfirmView.as_view(),
         name="password_reset_confirm",

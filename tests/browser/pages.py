@@ -44,6 +44,8 @@ class Demo:
         self.page.get_by_role("button", name="Sign out").click()
 
     def write(self, title: str, body: str = "Some text.") -> None:
+        if not self.page.get_by_label("Title").is_visible():  # folded for visitors
+            self.page.locator("summary", has_text="Write an article").click()
         self.page.get_by_label("Title").fill(title)
         self.page.get_by_label("Text").fill(body)
         self.page.get_by_role("button", name="Publish").click()
@@ -52,6 +54,12 @@ class Demo:
         article = self.page.get_by_role("article").first
         expect(article.get_by_role("heading", name=title)).to_be_visible()
         expect(article).to_contain_text(author)
+
+    def expect_session_ended_elsewhere(self) -> None:
+        """Once: in the notice, and not below the form, too."""
+        notice = self.page.locator("#notice.warning")
+        expect(notice).to_contain_text("Your session was ended from elsewhere.")
+        expect(self.page.get_by_text("Your session has ended.")).to_have_count(0)
 
     def expect_refusal(self, *texts: str) -> None:
         alert = self.page.get_by_role("alert").filter(has_text=texts[0])

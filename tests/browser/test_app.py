@@ -40,7 +40,11 @@ def hood(page: Page) -> Locator:
 
 def test_each_view_has_an_address_a_title_and_the_focus(page: Page, origin: str) -> None:
     signed_in(page, origin)
-    for path, name in (("/devices/", "Devices"), ("/password/", "Password"), ("/app/", "Articles")):
+    for path, name in (
+        ("/sessions/", "Sessions"),
+        ("/password/", "Password"),
+        ("/app/", "Articles"),
+    ):
         page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
 
         expect(page).to_have_url(origin + path)
@@ -59,10 +63,10 @@ def test_a_view_opens_in_a_new_tab_as_any_link_does(page: Page, origin: str) -> 
     opened: list[Page] = []
     page.context.on("page", lambda tab: opened.append(tab))
 
-    page.get_by_role("link", name="Devices").click(modifiers=["ControlOrMeta"])
+    page.get_by_role("link", name="Sessions").click(modifiers=["ControlOrMeta"])
     wait_until(page, lambda: bool(opened))
 
-    expect(opened[0]).to_have_url(origin + "/devices/")
+    expect(opened[0]).to_have_url(origin + "/sessions/")
     expect(page).to_have_url(origin + "/app/")
 
 
@@ -112,7 +116,7 @@ def test_a_form_that_is_on_its_way_is_sent_once_and_keeps_the_focus(
 
 
 def test_an_answer_that_comes_after_its_view_was_left_does_no_harm(page: Page, origin: str) -> None:
-    demo = signed_in(page, origin, "bob", "/devices/")
+    demo = signed_in(page, origin, "bob", "/sessions/")
     held: list[Route] = []
     page.route("**/api/auth/sessions/*/", lambda route: held.append(route))
     page.get_by_role("listitem").first.get_by_role("button", name="End").click()
@@ -131,7 +135,7 @@ def test_an_answer_that_comes_after_its_view_was_left_does_no_harm(page: Page, o
 
 def test_a_sign_out_signs_out_every_tab_at_once(page: Page, origin: str) -> None:
     demo = signed_in(page, origin)
-    tabs = [another_tab(demo, path) for path in ("/devices/", "/articles/", "/mixed/")]
+    tabs = [another_tab(demo, path) for path in ("/sessions/", "/articles/", "/mixed/")]
     for tab in tabs:
         tab.expect_signed_in()
     calls: list[Request] = []
@@ -148,14 +152,14 @@ def test_a_sign_out_signs_out_every_tab_at_once(page: Page, origin: str) -> None
 
 def test_a_sign_in_signs_in_every_tab_at_once(page: Page, origin: str) -> None:
     demo = Demo(page, origin)
-    demo.open("/devices/")
+    demo.open("/sessions/")
     demo.expect_signed_out()
     other = another_tab(demo, "/articles/")
 
     other.sign_in("bob")
 
     demo.expect_signed_in("bob")
-    expect(page.get_by_role("listitem").first).to_contain_text("this device")
+    expect(page.get_by_role("listitem").first).to_contain_text("this browser")
 
 
 def test_another_user_in_another_tab_is_told_and_is_whom_the_app_acts_for(
@@ -177,7 +181,7 @@ def test_another_user_in_another_tab_is_told_and_is_whom_the_app_acts_for(
 def test_a_user_who_signs_in_over_another_is_told_of_in_the_other_tab(
     page: Page, origin: str
 ) -> None:
-    demo = signed_in(page, origin, "alice", "/devices/")
+    demo = signed_in(page, origin, "alice", "/sessions/")
     admin = another_tab(demo)
 
     admin.run(
@@ -190,18 +194,17 @@ def test_a_user_who_signs_in_over_another_is_told_of_in_the_other_tab(
     expect(hood(page)).to_contain_text("switched")
 
 
-def test_a_session_that_another_device_ended_is_told_of(
+def test_a_session_that_was_ended_elsewhere_is_told_of_once(
     page: Page, new_page: Callable[..., Page], origin: str
 ) -> None:
     demo = signed_in(page, origin, "bob")
-    phone = signed_in(new_page(user_agent="Phone at hand"), origin, "bob", "/devices/")
+    phone = signed_in(new_page(user_agent="Phone at hand"), origin, "bob", "/sessions/")
     phone.page.get_by_role("button", name="End all others").click()
     expect(phone.page.get_by_role("listitem")).to_have_count(1)
 
     demo.write("Too late")
 
-    demo.expect_refusal("Your session has ended.", "401 session_ended")
-    expect(notice(page)).to_contain_text("Your session was ended from elsewhere.")
+    demo.expect_session_ended_elsewhere()
     demo.expect_signed_out()
     expect(page.get_by_label("Title")).to_have_value("Too late")
 
@@ -209,7 +212,7 @@ def test_a_session_that_another_device_ended_is_told_of(
 def test_a_page_from_the_back_forward_cache_shows_nothing_until_the_server_has_answered(
     page: Page, origin: str
 ) -> None:
-    demo = signed_in(page, origin, path="/devices/")
+    demo = signed_in(page, origin, path="/sessions/")
     expect(page.get_by_role("listitem").first).to_be_visible()
     held: list[Route] = []
     page.route("**/api/auth/user/", lambda route: held.append(route))

@@ -1,9 +1,9 @@
 import { useSession } from "django-session-auth/react";
 
 import { Articles } from "./Articles.jsx";
-import { Devices } from "./Devices.jsx";
 import { ExpiryWarning } from "./ExpiryWarning.jsx";
 import { ProofDialog } from "./ProofDialog.jsx";
+import { Sessions } from "./Sessions.jsx";
 import { SignIn } from "./SignIn.jsx";
 import { SignOut } from "./SignOut.jsx";
 import { useFarewell } from "./useFarewell.js";
@@ -32,7 +32,7 @@ export function App() {
         <main key={user?.id ?? "nobody"}>
           {user ? <ExpiryWarning /> : <SignIn />}
           <Articles />
-          {user && <Devices />}
+          {user && <Sessions />}
           {user && <ProofDialog />}
         </main>
       )}

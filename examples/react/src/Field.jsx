@@ -12,10 +12,10 @@ export function Field({ as: Control = "input", label, name, refusal, ...attribut
         id={id}
         name={name}
         aria-invalid={Boolean(messages)}
-        aria-describedby={`${id}-hint`}
+        aria-describedby={`${id}-error`}
         {...attributes}
       />
-      <p className="hint" id={`${id}-hint`}>
+      <p className="field-error" id={`${id}-error`}>
         {messages?.join(" ")}
       </p>
     </div>

@@ -14,6 +14,7 @@ export function useAttempt() {
       await action();
     } catch (error) {
       if (!(error instanceof SessionAuthError)) throw error;
+      if (error.code === "reauthentication_required") return; // the user has cancelled
       refusal.value = error;
     } finally {
       isBusy.value = false;

@@ -17,9 +17,12 @@ from session_auth import csrf
 from session_auth.exceptions import (
     InvalidRequest,
     MalformedJSON,
+    MethodNotAllowed,
+    NotAuthenticated,
     ReauthenticationRequired,
     SessionAuthError,
     Unauthorized,
+    UnsupportedMediaType,
 )
 from session_auth.flows import require_login, require_recent_login
 from session_auth.http import CODE, error_body
@@ -28,8 +31,13 @@ __all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
 
 CHALLENGE = Unauthorized.headers["WWW-Authenticate"]
 TOKEN_VIEW = "rest_framework.authtoken.views.ObtainAuthToken"  # noqa: S105 # a name
-CODES = {exceptions.ParseError.default_code: MalformedJSON.code}
-"""The codes of REST framework that are called otherwise in our error contract."""
+FOR_DEVELOPERS: dict[str, type[SessionAuthError]] = {
+    exceptions.MethodNotAllowed.default_code: MethodNotAllowed,
+    exceptions.NotAuthenticated.default_code: NotAuthenticated,
+    exceptions.ParseError.default_code: MalformedJSON,
+    exceptions.UnsupportedMediaType.default_code: UnsupportedMediaType,
+}
+"""Refusals of REST framework whose sentence is a hint, by their codes, and ours for them."""
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
@@ -132,7 +140,10 @@ def _body(exc: Exception, data: Any) -> Any:
     detail = data.get("detail") if isinstance(data, dict) else None
     if not isinstance(detail, exceptions.ErrorDetail):
         return data  # from another package's exception, which has a form of its own
-    return {"error": str(detail), "code": CODES.get(detail.code, detail.code)}
+    ours = FOR_DEVELOPERS.get(detail.code)
+    if ours is None:
+        return {"error": str(detail), "code": detail.code}
+    return {"error": ours.message, "code": ours.code, "hint": str(detail)}
 
 
 def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:

@@ -191,7 +191,7 @@ def csrf(visit: Visit) -> Iterator[Finding]:
             "Sec-Fetch-Site? Is CSRF_TRUSTED_ORIGINS too wide? Does it replace error pages?",
         )
     answer = visit.post("logout/")
-    said = answer.json.get("error")
+    said = answer.json.get("hint", answer.json.get("error"))
     yield judged(
         answer.status == 200 and "message" in answer.json,
         id="csrf.accepted",

@@ -76,7 +76,7 @@ def require_login(request: HttpRequest) -> _User:
     """Return the user who is logged in. For type checkers, it is the project's user model.
 
     Raises ``NotAuthenticated`` if nobody is logged in and ``SessionEnded`` if the session of the
-    caller has ended, with a sentence that says what to do. ``Unauthorized`` catches both.
+    caller has ended. ``Unauthorized`` catches both.
     """
     if request.user.is_authenticated:
         return request.user
@@ -87,7 +87,7 @@ def why_not_logged_in(request: HttpRequest) -> Unauthorized:
     """Return what to tell a caller who is not logged in, whose session has been looked up."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return NotAuthenticated(
-            "Log in first. If you have, the request carried no session cookie: call fetch() with "
+            hint="If you have logged in, the request carried no session cookie: call fetch() with "
             "credentials: 'same-origin'."
         )
     is_over = getattr(request.session, "session_key", None) is None

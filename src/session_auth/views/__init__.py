@@ -5,6 +5,7 @@ from session_auth.views.csrf import CsrfView, csrf_failure
 from session_auth.views.login import LoginView, LogoutView, ReauthenticateView
 from session_auth.views.passwords import (
     PasswordChangeView,
+    PasswordResetCheckView,
     PasswordResetConfirmView,
     PasswordResetView,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "LoginView",
     "LogoutView",
     "PasswordChangeView",
+    "PasswordResetCheckView",
     "PasswordResetConfirmView",
     "PasswordResetView",
     "ReauthenticateView",

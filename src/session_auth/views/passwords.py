@@ -16,7 +16,7 @@ from session_auth import events, flows, later, passwords, throttling
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound
-from session_auth.http import FormView, check_fields, json_response
+from session_auth.http import FormView, check_fields, json_response, no_content, read_json
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
 
 
@@ -94,7 +94,10 @@ class PasswordResetView(MailingView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if get_conf().PASSWORD_RESET_URL is None:
-            raise NotFound("Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.")
+            raise NotFound(
+                "Passwords cannot be reset here.",
+                hint="Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.",
+            )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -143,3 +146,17 @@ class PasswordResetConfirmView(NewPasswordView):
         response = json_response({"message": "Password changed"})
         throttling.welcome(self.request, response, form.user)
         return response
+
+
+class PasswordResetCheckView(PasswordResetConfirmView):
+    """``POST password/reset/check/``: is the link still good? Nothing is used up by asking.
+
+    A page asks when it opens, before anybody types a password for a link that is used or too old.
+    The answer is what ``password/reset/confirm/`` would say of the link, and both share one count.
+    It is no GET: then the token would be in the URL, and so in logs and in the history.
+    """
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.body = read_json(request, self.extra_types)
+        self.get_user()
+        return no_content()

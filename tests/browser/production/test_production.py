@@ -111,13 +111,13 @@ def test_another_host_is_refused(production: Production) -> None:
     assert answer.status == 400
 
 
-def test_the_list_of_devices_has_the_address_that_nginx_saw(
+def test_the_list_of_sessions_has_the_address_that_nginx_saw(
     site: Demo, production: Production
 ) -> None:
     key = sign_in(site)
-    devices = site.page.get_by_role("listitem")
-    site.open("/devices/")
-    expect(devices.first).to_contain_text("127.0.0.1 ")
+    sessions = site.page.get_by_role("listitem")
+    site.open("/sessions/")
+    expect(sessions.first).to_contain_text("127.0.0.1 ")
     # A thief has the session now, calls from another address, and pretends to have this one.
     production.sql("UPDATE session_auth_session SET last_seen_at = datetime('now', '-1 hour')")
 

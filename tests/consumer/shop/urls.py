@@ -10,6 +10,7 @@ auth_patterns = [
     path("logout/", views.LogoutView.as_view()),
     path("password/change/", accounts.QueuedPasswordChangeView.as_view()),
     path("password/reset/", accounts.QueuedPasswordResetView.as_view()),
+    path("password/reset/check/", views.PasswordResetCheckView.as_view()),
     path("password/reset/confirm/", views.PasswordResetConfirmView.as_view()),
     path("reauthenticate/", views.ReauthenticateView.as_view()),
     path("sessions/", views.SessionsView.as_view()),

@@ -37,3 +37,4 @@ class Command(BaseCommand):
                 author = User.objects.get(username=username)
                 Article.objects.create(title=title, body=body, author=author)
         self.stdout.write(f"Sign in as alice (who may use the admin) or bob: {password}")
+        self.stdout.write("Their addresses are alice@example.org and bob@example.org.")

@@ -16,15 +16,18 @@ export function showUser(root = document) {
   fill(document, { "#me": user?.username ?? "", ".avatar": user?.username[0].toUpperCase() ?? "" });
 }
 
-/** Say `text` at the top of the page, until it is dismissed; nothing says nothing. */
-function say(text) {
+/** Say `text` at the top of the window, until it is dismissed; nothing says nothing. */
+export function say(text, { isWarning = false } = {}) {
   const notice = find("#notice");
   notice.replaceChildren();
   if (!text) return;
+  notice.classList.toggle("warning", isWarning);
   notice.append(find("#notice-text").content.cloneNode(true));
   fill(notice, { p: text });
   find("button", notice).addEventListener("click", () => say());
 }
+
+const warn = (text) => say(text, { isWarning: true });
 
 const ENDED = {
   idle: "Your session has ended: nothing happened for a while. Sign in to go on.",
@@ -32,33 +35,54 @@ const ENDED = {
   ended: "Your session was ended from elsewhere. Sign in to go on.",
 };
 
+/** Open the form for articles, or fold it. */
+function setWriting(isOpen) {
+  for (const panel of document.querySelectorAll(".write")) panel.open = isOpen;
+}
+
 client.subscribe(() => showUser());
-client.on("login", () => say());
-client.on("logout", () => say("You are signed out, in every tab."));
-client.on("ended", ({ reason }) => say(ENDED[reason]));
-client.on("switched", ({ user }) => say(`${user.username} has signed in, in another tab.`));
+client.on("login", () => {
+  say();
+  setWriting(true);
+});
+client.on("logout", () => {
+  say("You are signed out, in every tab.");
+  setWriting(false);
+});
+client.on("ended", ({ reason }) => warn(ENDED[reason]));
+client.on("switched", ({ user }) => warn(`${user.username} has signed in, in another tab.`));
 // What was typed into the page was typed by another.
 for (const name of ["logout", "switched"]) {
   client.on(name, () => {
     for (const form of document.forms) form.reset();
   });
 }
-addEventListener("offline", () => say("You are offline. What you see may be old."));
+addEventListener("offline", () => warn("You are offline. What you see may be old."));
 addEventListener("online", () => say());
 
-onSubmit(find("#login"), async (form) => {
-  await client.login({
-    username: form.get("username"),
-    password: form.get("password"),
-    remember: form.has("remember"),
+const login = find("#login"); // which the first page has not
+if (login) {
+  onSubmit(login, async (form) => {
+    await client.login({
+      username: form.get("username"),
+      password: form.get("password"),
+      remember: form.has("remember"),
+    });
+    for (const error of document.querySelectorAll(".error")) error.textContent = "";
+    find(".who").focus();
   });
-  for (const error of document.querySelectorAll(".error")) error.textContent = "";
-  find(".who").focus();
+}
+
+const toSignIn = find("#to-sign-in");
+toSignIn.addEventListener("click", (event) => {
+  if (!login?.checkVisibility()) return; // it leads to the page that has the form
+  event.preventDefault();
+  find("#username").focus();
 });
 
 find("#logout").addEventListener("click", async () => {
   const refusal = await attempt(find("#refusal"), client.logout);
-  if (!refusal) find('[data-for="anonymous"] h2').focus();
+  if (!refusal) (login?.checkVisibility() ? find("#sign-in-heading") : toSignIn).focus();
 });
 
 // The back button may bring back the page as it was before a sign-out: it shows nothing until the

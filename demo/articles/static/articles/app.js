@@ -6,17 +6,18 @@ import { showUser } from "./account.js";
 import "./dialogs.js";
 import { loadArticles, startWriting } from "./articles.js";
 import { client } from "./client.js";
-import { loadDevices, startDevices } from "./devices.js";
 import { clone, find } from "./dom.js";
 import { startChosen, startPassword } from "./password.js";
+import { loadSessions, startSessions } from "./sessions.js";
 
-/** What each view starts, and what it loads anew when the user changes. */
+/** What each view starts, loads anew when the user changes, and whether it wants a login. */
 const VIEWS = {
-  articles: { start: [startWriting, loadArticles] },
-  devices: { start: [startDevices, loadDevices], reload: loadDevices },
+  articles: { start: [startWriting, loadArticles], wantsLogin: true },
+  sessions: { start: [startSessions, loadSessions], reload: loadSessions, wantsLogin: true },
   password: { start: [startPassword] },
-  chosen: { start: [startChosen] },
+  chosen: { start: [startChosen], title: "A new password" },
 };
+const heading = find("h1");
 const links = [...document.querySelectorAll("[data-view]")];
 
 let current;
@@ -27,10 +28,12 @@ function show() {
   current = view === "password" && location.hash.includes("/") ? "chosen" : view;
   for (const other of links) other.toggleAttribute("aria-current", false);
   link.setAttribute("aria-current", "page");
-  document.title = link.textContent;
+  const { start, title = link.textContent, wantsLogin } = VIEWS[current];
+  document.title = heading.textContent = title;
+  find("#sign-in").hidden = !wantsLogin;
   find("#view").replaceChildren(clone(`#${current}-view`));
   showUser(find("#view"));
-  for (const start of VIEWS[current].start) start();
+  for (const begin of start) begin();
 }
 
 for (const link of links) {
@@ -39,7 +42,7 @@ for (const link of links) {
     event.preventDefault();
     if (link.pathname !== location.pathname) history.pushState(null, "", link.href);
     show();
-    find("#view h1").focus();
+    heading.focus();
   });
 }
 addEventListener("popstate", show);

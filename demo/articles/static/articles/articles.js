@@ -32,6 +32,8 @@ export async function loadArticles() {
 }
 
 export function startWriting() {
+  const panel = find(".write");
+  client.ready().then(({ user }) => (panel.open ||= Boolean(user)), () => {});
   const list = find("#articles");
   onSubmit(find("#write"), async (form) => {
     const body = Object.fromEntries(form);

@@ -24,33 +24,34 @@ function add(element) {
   while (log.children.length > MOST) log.lastElementChild.remove();
 }
 
-function showHeaders(call, title, entries) {
+function showLines(call, title, lines) {
   const list = find("dl", call);
   const heading = document.createElement("dt");
   heading.textContent = title;
   list.append(heading);
-  for (const [name, value] of entries) {
+  for (const text of lines) {
     const line = document.createElement("dd");
-    line.textContent = `${name}: ${value}`;
+    line.textContent = text;
     list.append(line);
   }
 }
 
 const chosen = (names, headers) =>
-  names.filter((name) => headers.has(name)).map((name) => [name, headers.get(name)]);
+  names.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name)}`);
 
 function start(request) {
   const call = clone("#call");
   const { pathname } = new URL(request.url);
   fill(call, { ".method": request.method, ".path": pathname, ".status": "…" });
-  const token = request.headers.has("X-CSRFToken") ? [["X-CSRFToken", "(not shown)"]] : [];
-  showHeaders(call, "Request", [...chosen(REQUEST_HEADERS, request.headers), ...token]);
+  const token = request.headers.has("X-CSRFToken") ? ["X-CSRFToken: (not shown)"] : [];
+  showLines(call, "Request", [...chosen(REQUEST_HEADERS, request.headers), ...token]);
   add(call);
   return call;
 }
 
-function finish(call, status, code) {
-  fill(call, { ".status": status, ".code": code ?? "" });
+function finish(call, status, { code = "", hint } = {}) {
+  fill(call, { ".status": status, ".code": code });
+  if (hint) showLines(call, "Hint for developers", [hint]);
   call.dataset.kind = status < 400 ? "good" : "bad";
 }
 
@@ -62,14 +63,14 @@ window.fetch = async (input, init) => {
   try {
     const response = await send(request);
     const milliseconds = Math.round(performance.now() - sentAt);
-    showHeaders(call, `Answer, after ${milliseconds} ms`, chosen(ANSWER_HEADERS, response.headers));
-    const code = response.ok
-      ? request.headers.get("Session-Activity") // passive: nobody asked for it
-      : (await response.clone().json().catch(() => ({}))).code;
-    finish(call, response.status, code);
+    showLines(call, `Answer, after ${milliseconds} ms`, chosen(ANSWER_HEADERS, response.headers));
+    const told = response.ok
+      ? { code: request.headers.get("Session-Activity") ?? "" } // passive: nobody asked for it
+      : await response.clone().json().catch(() => ({}));
+    finish(call, response.status, told);
     return response;
   } catch (error) {
-    finish(call, "–", error.name === "AbortError" ? "aborted" : "network_error");
+    finish(call, "–", { code: error.name === "AbortError" ? "aborted" : "network_error" });
     throw error;
   }
 };
@@ -87,4 +88,12 @@ for (const name of EVENTS) {
 client.subscribe(() => {
   state.textContent = state.dataset.status = client.getSnapshot().status;
 });
-find(".hood button").addEventListener("click", () => log.replaceChildren());
+find(".hood .clear").addEventListener("click", () => log.replaceChildren());
+
+// Where there is no room beside the page, the panel is folded to its latest line.
+const fold = find(".hood .fold");
+fold.addEventListener("click", () => {
+  const isOpen = find(".hood").classList.toggle("open");
+  fold.ariaExpanded = isOpen;
+  fold.textContent = isOpen ? "Hide" : "Show";
+});

@@ -21,7 +21,8 @@ const PASSIVE = { headers: { "Session-Activity": "passive" } };
  *
  * `status` is the HTTP status, 0 without an answer. `code` is the stable slug of the server's error
  * contract: "network_error" without an answer, "unknown" for an answer that has no code,
- * "cookie_not_kept" for a login whose cookie the browser has thrown away. `fields`
+ * "cookie_not_kept" for a login whose cookie the browser has thrown away. `message` is for people,
+ * `hint` for developers, if there is something that they have to do. `fields`
  * maps the name of a field to its messages. `retryAfter` is in seconds.
  */
 export class SessionAuthError extends Error {
@@ -31,16 +32,18 @@ export class SessionAuthError extends Error {
    *   status?: number,
    *   code?: string,
    *   fields?: Record<string, string[]>,
+   *   hint?: string,
    *   retryAfter?: number,
    *   cause?: unknown,
    * }} [details]
    */
-  constructor(message, { status = 0, code = "unknown", fields, retryAfter, cause } = {}) {
+  constructor(message, { status = 0, code = "unknown", fields, hint, retryAfter, cause } = {}) {
     super(message, { cause });
     this.name = "SessionAuthError";
     this.status = status;
     this.code = code;
     this.fields = fields;
+    this.hint = hint;
     this.retryAfter = retryAfter;
   }
 }
@@ -109,6 +112,10 @@ export class SessionAuthError extends Error {
  * @property {(account: { email: string }, options?: Abortable) => Promise<string>} requestPasswordReset
  *   Ask for a link by mail. Resolves to a sentence for the user, which is the same whether the
  *   address is known or not.
+ * @property {(
+ *   link: { uid: string, token: string }, options?: Abortable,
+ * ) => Promise<void>} checkPasswordReset
+ *   Reject if the link is not good any more; nothing is used up. For a page that opens.
  * @property {(
  *   link: { uid: string, token: string, newPassword: string }, options?: Abortable,
  * ) => Promise<void>} confirmPasswordReset
@@ -395,7 +402,7 @@ export function createSessionClient({
     const traits = { anyone: cause, renews: true };
     const init = { method: "POST", body, signal };
     const [answer, headers] = await exchange(endpoint(name), init, traits).catch((error) => {
-      const isKept = readCookie(cookieNames) || !/cookie/i.test(error.message);
+      const isKept = readCookie(cookieNames) || !/cookie/i.test(error.hint);
       throw error.code !== "csrf_failed" || isKept ? error : cookieNotKept(error);
     });
     // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may
@@ -431,7 +438,7 @@ export function createSessionClient({
   const refreshAs = (passive) =>
     (currentRefresh = refresh(passive)
       .catch((error) => {
-        if (error.code === "unknown") error.message += ` Is baseUrl right? ${endpoint("user/")}`;
+        if (error.code === "unknown") error.hint ??= `Is baseUrl right? ${endpoint("user/")}`;
         if (!asOf) setSnapshot({ ...LOADING, error });
         throw error;
       })
@@ -644,6 +651,8 @@ export function createSessionClient({
     },
     requestPasswordReset: async (account, options) =>
       (await post("password/reset/", account, options, { anyone: true })).message,
+    checkPasswordReset: (link, options) =>
+      post("password/reset/check/", link, options, { anyone: true }),
     async confirmPasswordReset({ newPassword, ...link }, options) {
       const body = { ...link, new_password: newPassword };
       await post("password/reset/confirm/", body, options, { anyone: true });
@@ -688,9 +697,8 @@ function abortable() {
 /** @param {unknown} [cause] */
 const cookieNotKept = (cause) =>
   new SessionAuthError(
-    "You are not signed in: the browser has not kept the cookie. Allow cookies for this site, and " +
-      "open it by https, which a Secure cookie needs.",
-    { code: "cookie_not_kept", cause },
+    "You are not signed in: the browser has not kept the cookie. Allow cookies for this site.",
+    { code: "cookie_not_kept", hint: "A Secure cookie needs https.", cause },
   );
 
 /**
@@ -825,13 +833,14 @@ function parse(text) {
  * @param {any} data The JSON in it, or undefined.
  */
 function errorOf(response, data) {
-  const { error, code, fields } = typeof data?.code === "string" ? data : {};
+  const { error, code, fields, hint } = typeof data?.code === "string" ? data : {};
   const seconds = parseInt(/** @type {string} */ (response.headers.get("Retry-After")), 10);
   const kind = data === undefined ? " without JSON" : "";
   return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
     status: response.status,
     code,
     fields,
+    hint,
     retryAfter: seconds >= 0 ? seconds : undefined,
   });
 }

@@ -6,10 +6,10 @@ import { useAttempt } from "./useAttempt.js";
 import { useLoad } from "./useLoad.js";
 
 /** Where the user is signed in. To end a session, the server may ask for the password again. */
-export function Devices() {
+export function Sessions() {
   const client = useSessionClient();
   const heading = useRef(null);
-  const { data: devices, refusal, reload } = useLoad(client.sessions.list);
+  const { data: sessions, refusal, reload } = useLoad(client.sessions.list);
   const ending = useAttempt();
 
   function end(what) {
@@ -23,26 +23,26 @@ export function Devices() {
   return (
     <section>
       <h2 ref={heading} tabIndex={-1}>
-        Devices
+        Sessions
       </h2>
       <Refusal of={refusal} />
       <ul>
-        {devices?.map((device) => (
-          <Device key={device.id} device={device}>
-            {!device.current && (
+        {sessions?.map((session) => (
+          <Session key={session.id} session={session}>
+            {!session.current && (
               <button
                 className="quiet"
-                aria-label={`End the session on ${nameOf(device)}`}
+                aria-label={`End the session on ${nameOf(session)}`}
                 aria-disabled={ending.isBusy}
-                onClick={() => end(() => client.sessions.end(device.id))}
+                onClick={() => end(() => client.sessions.end(session.id))}
               >
                 End
               </button>
             )}
-          </Device>
+          </Session>
         ))}
       </ul>
-      {devices?.length > 1 && (
+      {sessions?.length > 1 && (
         <button
           className="quiet"
           aria-disabled={ending.isBusy}
@@ -56,14 +56,14 @@ export function Devices() {
   );
 }
 
-function Device({ device, children }) {
+function Session({ session, children }) {
   return (
     <li>
       <span>
-        <strong>{nameOf(device)}</strong>
-        {device.current && " (this device)"}
+        <strong>{nameOf(session)}</strong>
+        {session.current && " (this browser)"}
         <span className="meta">
-          {device.ip} · last seen {new Date(device.last_seen_at).toLocaleString()}
+          {session.ip} · last seen {new Date(session.last_seen_at).toLocaleString()}
         </span>
       </span>
       {children}
@@ -71,4 +71,4 @@ function Device({ device, children }) {
   );
 }
 
-const nameOf = ({ device }) => device || "Unknown device";
+const nameOf = ({ device }) => device || "Unknown browser";
