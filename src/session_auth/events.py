@@ -27,6 +27,7 @@ class Event(StrEnum):
 
     # INFO
     LOGIN = "login"
+    STAGE_REQUIRED = "stage_required"
     REAUTHENTICATED = "reauthenticated"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # an event
     PASSWORD_RESET = "password_reset"  # noqa: S105 # an event
@@ -36,6 +37,7 @@ class Event(StrEnum):
     REFUSED = "refused"
     # WARNING
     LOGIN_FAILED = "login_failed"
+    STAGE_FAILED = "stage_failed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     THROTTLED = "throttled"
     CSRF_FAILED = "csrf_failed"
@@ -49,6 +51,7 @@ LEVELS = {
     **dict.fromkeys(
         (
             Event.LOGIN_FAILED,
+            Event.STAGE_FAILED,
             Event.PASSWORD_CHANGE_FAILED,
             Event.THROTTLED,
             Event.CSRF_FAILED,

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth import csrf, planted_cookies, refusals, throttling
+from session_auth import attempts, csrf, planted_cookies, refusals, throttling
 from session_auth.conf import cached_settings
 from session_auth.exceptions import (
     SessionAuthError,
@@ -203,6 +203,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             throttling.remember_device(request, response)
         elif not vary and csrf.TOKEN_USED not in request.META:
             return response
+        if attempts.CALLS in request.META:
+            attempts.answer(request, response)
         if session.state is State.STORED or csrf.TOKEN_USED in request.META:
             _keep_private(response)
         if session.state is State.STORED:
@@ -296,6 +298,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     return (
         not isinstance(session, BaseSessionStore)
         or _may_be_undone(request)
+        or attempts.CALLS in request.META
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )

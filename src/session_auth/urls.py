@@ -12,6 +12,7 @@ app_name = "session_auth"
 urlpatterns = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
+    path("login/second-factor/", views.SecondFactorView.as_view(), name="second_factor"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("password/change/", views.PasswordChangeView.as_view(), name="password_change"),
     path("password/reset/", views.PasswordResetView.as_view(), name="password_reset"),

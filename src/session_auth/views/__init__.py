@@ -2,7 +2,12 @@
 
 from session_auth.http import describe_user
 from session_auth.views.csrf import CsrfView, csrf_failure
-from session_auth.views.login import LoginView, LogoutView, ReauthenticateView
+from session_auth.views.login import (
+    LoginView,
+    LogoutView,
+    ReauthenticateView,
+    SecondFactorView,
+)
 from session_auth.views.passwords import (
     PasswordChangeView,
     PasswordResetConfirmView,
@@ -19,6 +24,7 @@ __all__ = [
     "PasswordResetConfirmView",
     "PasswordResetView",
     "ReauthenticateView",
+    "SecondFactorView",
     "SessionView",
     "SessionsView",
     "UserView",
