@@ -23,6 +23,7 @@ from session_auth.cookie_header import twins
 from session_auth.exceptions import LoginExpired
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, UserStamp
+from session_auth.sessions.pruning import forget_attempts
 from session_auth.sessions.users import user_who_may_log_in
 from session_auth.stores import Boundary, in_transaction
 
@@ -163,7 +164,7 @@ def begin(
 
 
 def go_on(attempt: Attempt) -> bool:
-    """Store what ``attempt`` has by now; ``False`` if another request has stored it, or ended it."""
+    """Store what ``attempt`` has by now; say whether no other request was faster."""
     attempt.version += 1
     return _update(attempt)
 
@@ -176,14 +177,6 @@ def claim(request: HttpRequest, attempt: Attempt) -> None:
     if not _delete(attempt.id):
         raise LoginExpired
     on_answer(request, _delete_cookie)
-
-
-@ATTEMPTS.asks
-def prune(*, at_most: int = PRUNE_ROWS) -> int:
-    """Delete some attempts that are too old; return how many."""
-    expired = _rows().filter(expires_at__lte=timezone.now())
-    ids = list(expired.values_list("pk", flat=True)[:at_most])
-    return _rows().filter(pk__in=ids).delete()[0] if ids else 0
 
 
 @ATTEMPTS.asks
@@ -205,7 +198,7 @@ def _add(attempt: Attempt) -> None:
         began_at=attempt.began_at,
         expires_at=attempt.expires_at,
     )
-    prune()
+    forget_attempts(at_most=PRUNE_ROWS)
 
 
 @ATTEMPTS.changes

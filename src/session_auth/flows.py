@@ -122,9 +122,8 @@ def pass_stage(request: HttpRequest, *, method: str, data: Mapping[str, Any]) ->
     form. Raises what ``verify()`` of the stage raises, ``InvalidRequest`` for a method that is not
     offered, ``StageRequired`` for the next stage, and ``LoginExpired``.
     """
-    attempt = attempts.require(request)
-    user, request.META[attempts.PROVEN] = attempt.user, attempt.proven
-    stage = _first_due(request, user, passed=attempt.passed)
+    attempt, stage = stage_on_the_way(request)
+    user = attempt.user
     if stage is not None:
         _verify(request, user, stage=stage, method=method, data=data, attempt=attempt)
         if stage.methods[method].proves:
@@ -153,6 +152,16 @@ async def apass_stage(
 ) -> AbstractBaseUser:
     """Do what ``pass_stage`` does, for async views."""
     return await sync_to_async(pass_stage)(request, method=method, data=data)
+
+
+def stage_on_the_way(request: HttpRequest) -> tuple[Attempt, Stage | None]:
+    """Return the login that this browser has begun, and its next stage; or raise ``LoginExpired``.
+
+    ``None`` if no stage is due any more.
+    """
+    attempt = attempts.require(request)
+    request.META[attempts.PROVEN] = attempt.proven
+    return attempt, _first_due(request, attempt.user, passed=attempt.passed)
 
 
 def hold_other_logins(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:

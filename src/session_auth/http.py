@@ -143,7 +143,8 @@ def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any
 
     ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int``,
     ``float`` (which takes integers too: JavaScript writes 1.0 as 1), ``list``, of strings, or
-    ``dict``, an object with anything in it. A key may be absent. If ``fields`` is empty, the body may be absent too.
+    ``dict``, an object with anything in it. A key may be absent. If ``fields`` is empty, the body
+    may be absent too.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``MalformedJSON`` or ``InvalidRequest``.
     """

@@ -27,6 +27,7 @@ from session_auth.conf import cached_settings
 from session_auth.exceptions import (
     SessionAuthError,
     SessionEnded,
+    StageRequired,
     StoreUnavailable,
     Throttled,
     UserChanged,
@@ -160,6 +161,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return refusal_response(request, outage)
         if isinstance(exception, Throttled):
             return refusal_response(request, exception)
+        if isinstance(exception, StageRequired) and (page := refusals.page_of_stage(request)):
+            return page
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -196,6 +199,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
+        if attempts.CALLS in request.META:
+            attempts.answer(request, response)
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(response)
         elif step is Step.SAVE:
@@ -203,8 +208,6 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             throttling.remember_device(request, response)
         elif not vary and csrf.TOKEN_USED not in request.META:
             return response
-        if attempts.CALLS in request.META:
-            attempts.answer(request, response)
         if session.state is State.STORED or csrf.TOKEN_USED in request.META:
             _keep_private(response)
         if session.state is State.STORED:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
     path("login/second-factor/", views.SecondFactorView.as_view(), name="second_factor"),
+    path("login/second-factor/page/", views.SecondFactorPage.as_view(), name="second_factor_page"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("password/change/", views.PasswordChangeView.as_view(), name="password_change"),
     path("password/reset/", views.PasswordResetView.as_view(), name="password_reset"),

@@ -8,6 +8,7 @@ from session_auth.views.login import (
     ReauthenticateView,
     SecondFactorView,
 )
+from session_auth.views.pages import SecondFactorPage
 from session_auth.views.passwords import (
     PasswordChangeView,
     PasswordResetConfirmView,
@@ -24,6 +25,7 @@ __all__ = [
     "PasswordResetConfirmView",
     "PasswordResetView",
     "ReauthenticateView",
+    "SecondFactorPage",
     "SecondFactorView",
     "SessionView",
     "SessionsView",
