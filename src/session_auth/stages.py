@@ -202,6 +202,12 @@ def _classes(paths: tuple[str, ...]) -> tuple[type[Stage], ...]:
                 f"SESSION_AUTH_STAGES names '{path}', which is no class derived from "
                 f"session_auth.stages.Stage."
             )
+    for names in ([cls.name for cls in found], [name for cls in found for name in cls.methods]):
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ImproperlyConfigured(
+                f"Two of SESSION_AUTH_STAGES are called, or have a method, '{twice[0]}'. Take one "
+                f"of them out, or give it another name in a class derived from it."
+            )
     return found
 
 
