@@ -121,6 +121,21 @@ def alice(db: None) -> User:
 
 
 @pytest.fixture
+def stages(settings: Any) -> None:
+    """Let logins have the stages of ``tests.stages``."""
+    names = ("SecondFactor", "Terms", "NobodyAtNight")
+    settings.SESSION_AUTH_STAGES = [f"tests.stages.{name}" for name in names]
+
+
+@pytest.fixture
+def holder(alice: User) -> User:
+    """A user with a PIN."""
+    alice.first_name = "pin"
+    alice.save()
+    return alice
+
+
+@pytest.fixture
 def browser() -> ApiClient:
     return ApiClient()
 

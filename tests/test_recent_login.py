@@ -32,6 +32,7 @@ def test_ending_sessions_asks_for_a_recent_login(
     assert response.json() == {
         "error": "Enter your password again: the last time was too long ago.",
         "code": "reauthentication_required",
+        "methods": ["password"],
     }
     assert Session.objects.count() == 2
     assert ends == []

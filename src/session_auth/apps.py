@@ -14,7 +14,7 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
-        from session_auth import caching, checks, csrf, events, later, throttling
+        from session_auth import caching, checks, csrf, events, flows, later, throttling
         from session_auth.passwords import elsewhere
         from session_auth.sessions import users
 
@@ -23,6 +23,7 @@ class SessionAuthConfig(AppConfig):
             post_save.connect(elsewhere.follow_new_password, sender=model)
             pre_delete.connect(users.end_sessions_of_deleted_user, sender=model)
         user_logged_in.connect(users.refuse_login_from_elsewhere)
+        user_logged_in.connect(flows.hold_other_logins)
         if getattr(get_user_model(), "last_login", None) is not None:
             user_logged_in.disconnect(dispatch_uid="update_last_login")
             user_logged_in.connect(users.update_last_login, dispatch_uid="update_last_login")

@@ -72,6 +72,7 @@ SHOWN = Rule(
     "a function",
     lambda value: _is_path(value) or _is_sequence(value, of=_is_shown),
 )
+PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
 TIME = Rule(
     "a timedelta above 0", lambda value: isinstance(value, timedelta) and value > timedelta(0)
@@ -128,6 +129,9 @@ class Conf:
 
     RECENT_LOGIN: Annotated[timedelta, TIME] = timedelta(minutes=15)
     """How long a login, or a proof of the password, counts as recent."""
+
+    STAGES: Annotated[Sequence[str], PATHS] = ()
+    """What a login may ask for after the password: dotted paths of classes, in their order."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
     """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""

@@ -30,6 +30,7 @@ __all__ = [
     "cross_site_login",
     "login_required",
     "passive",
+    "past_stages",
     "recent_login_required",
 ]
 
@@ -81,7 +82,7 @@ def recent_login_required(
 
 @overload
 def recent_login_required(
-    view: None = None, *, max_age: timedelta | None = None
+    view: None = None, *, max_age: timedelta | None = None, level: int | None = 1
 ) -> Callable[
     [Callable[Concatenate[Request, Arguments], Answer]],
     Callable[Concatenate[HttpRequest, Arguments], Answer],
@@ -89,16 +90,21 @@ def recent_login_required(
 
 
 def recent_login_required(
-    view: Callable[..., Any] | None = None, *, max_age: timedelta | None = None
+    view: Callable[..., Any] | None = None,
+    *,
+    max_age: timedelta | None = None,
+    level: int | None = 1,
 ) -> Callable[..., Any]:
     """Let in users who have proven who they are recently (ASVS 7.5.1).
 
-    Their last login, or proof of the password, must be at most ``max_age`` ago; if that is not
-    given, it is ``SESSION_AUTH_RECENT_LOGIN``. Other users get 403 ``reauthentication_required``.
+    Their last login, or proof of who they are, must be at most ``max_age`` ago; if that is not
+    given, it is ``SESSION_AUTH_RECENT_LOGIN``. With ``level=2``, they must have proven two factors
+    within it; with ``level=None``, as many as they have. Other users get 403
+    ``reauthentication_required``, with the methods that would do, or ``second_factor_missing``.
     Callers who are not logged in get the answer of ``login_required``. It decorates the same kinds
     of views, and may be written with or without parentheses.
     """
-    door = partial(require_recent_login, max_age=max_age)
+    door = partial(require_recent_login, max_age=max_age, level=level)
     return partial(_behind, door) if view is None else _behind(door, view)
 
 
@@ -135,6 +141,24 @@ def cross_site_login(view: View_) -> View_:
         return view(request, *args, **kwargs)
 
     marked.takes_cross_site_logins = True  # type: ignore[attr-defined]  # as Django marks csrf_exempt
+    return cast("View_", markcoroutinefunction(marked) if iscoroutinefunction(view) else marked)
+
+
+def past_stages(view: View_) -> View_:
+    """Let ``view`` log people in though a stage of ``SESSION_AUTH_STAGES`` is due.
+
+    For a view that has asked for as much itself, and for one by which staff become another user::
+
+        path("hijack/", past_stages(AcquireUserView.as_view()))
+
+    It is for logins by Django's ``login()``; ``flows.log_in()`` asks the stages in any view.
+    """
+
+    @wraps(view)
+    def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return view(request, *args, **kwargs)
+
+    marked.is_past_stages = True  # type: ignore[attr-defined]  # as Django marks csrf_exempt
     return cast("View_", markcoroutinefunction(marked) if iscoroutinefunction(view) else marked)
 
 

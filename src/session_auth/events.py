@@ -30,6 +30,7 @@ class Event(StrEnum):
 
     # INFO
     LOGIN = "login"
+    STAGE_REQUIRED = "stage_required"
     REAUTHENTICATED = "reauthenticated"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # an event
     PASSWORD_RESET = "password_reset"  # noqa: S105 # an event
@@ -40,6 +41,7 @@ class Event(StrEnum):
     # WARNING
     FORBIDDEN = "forbidden"
     LOGIN_FAILED = "login_failed"
+    STAGE_FAILED = "stage_failed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     THROTTLED = "throttled"
     CEILING_REACHED = "ceiling_reached"
@@ -56,6 +58,7 @@ LEVELS = {
         (
             Event.FORBIDDEN,
             Event.LOGIN_FAILED,
+            Event.STAGE_FAILED,
             Event.PASSWORD_CHANGE_FAILED,
             Event.THROTTLED,
             Event.CEILING_REACHED,

@@ -6,11 +6,14 @@ developers, if there is one, stands beside them, as ``"hint"``.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 __all__ = [
     "CsrfFailed",
     "InvalidCredentials",
     "InvalidRequest",
+    "LoginExpired",
     "MalformedJSON",
     "MethodNotAllowed",
     "NotAuthenticated",
@@ -18,8 +21,10 @@ __all__ = [
     "PayloadTooLarge",
     "PermissionDenied",
     "ReauthenticationRequired",
+    "SecondFactorMissing",
     "SessionAuthError",
     "SessionEnded",
+    "StageRequired",
     "StoreUnavailable",
     "Throttled",
     "Unauthorized",
@@ -34,7 +39,7 @@ class SessionAuthError(Exception):
     ``status`` is the HTTP status. ``code`` is a slug that stays the same in every release and every
     language. ``message`` is a sentence for people. ``hint`` tells developers what they have to do,
     and nothing that a stranger may not know, since each caller gets it. ``headers`` are added to
-    the answer. An instance may have a message and a hint of its own:
+    the answer, ``details`` to its body. An instance may have a message and a hint of its own:
     ``NotFound("There is no such article.")``.
     """
 
@@ -43,6 +48,7 @@ class SessionAuthError(Exception):
     message: str
     hint: str = ""
     headers: Mapping[str, str] = {}
+    details: Mapping[str, Any] = {}
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         if message is not None:
@@ -89,6 +95,7 @@ class InvalidRequest(SessionAuthError):
         self.fields = {
             name: [str(text) for text in texts] for name, texts in (fields or {}).items()
         }
+        self.details = {"fields": self.fields} if self.fields else {}
 
 
 class Unauthorized(SessionAuthError):
@@ -107,6 +114,42 @@ class InvalidCredentials(Unauthorized):
 
     code = "invalid_credentials"
     message = "Invalid credentials"
+
+
+class StageRequired(Unauthorized):
+    """The credentials are right, and the login has another stage: nobody is logged in yet.
+
+    ``code`` is ``<stage>_required``, such as ``second_factor_required``. The body also has
+    ``methods``, the ways to pass the stage; ``expires_at``, until when; and the ``details`` of the
+    stage. A client goes on at ``login/second-factor/``: the cookie for that comes with the answer.
+    """
+
+    code = "second_factor_required"
+    message = "Confirm that it is you."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        stage: str,
+        methods: Iterable[str],
+        expires_at: datetime,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = f"{stage}_required"
+        self.methods = list(methods)
+        self.details = {**(details or {}), "methods": self.methods, "expires_at": expires_at}
+
+
+class LoginExpired(Unauthorized):
+    """There is no login to go on with: it took too long, was completed, or is somebody else's.
+
+    The answer does not tell which.
+    """
+
+    code = "login_expired"
+    message = "This login cannot go on. Log in again."
 
 
 class NotAuthenticated(Unauthorized):
@@ -143,14 +186,33 @@ class PermissionDenied(SessionAuthError):
 
 
 class ReauthenticationRequired(SessionAuthError):
-    """The user is logged in, but their last proof of the password is too long ago for this call.
+    """The user is logged in, but their last proof of who they are is too long ago for this call.
 
-    A client should ask for the password, call ``reauthenticate/``, and send the call again.
+    ``methods`` of the body are the ways to prove it now, such as ``["password", "totp"]``. A client
+    should ask for one of them, call ``reauthenticate/``, and send the call again. Where that is
+    refused once more, the call needs two factors, and ``methods`` are those for the other one.
     """
 
     status = 403
     code = "reauthentication_required"
     message = "Enter your password again: the last time was too long ago."
+
+    def __init__(
+        self, message: str | None = None, *, methods: Iterable[str] = ("password",)
+    ) -> None:
+        self.methods = list(methods)
+        self.details = {"methods": self.methods}
+        if message is None and self.methods != ["password"]:
+            message = "Confirm again that it is you: the last time was too long ago."
+        super().__init__(message)
+
+
+class SecondFactorMissing(SessionAuthError):
+    """The call needs two factors (``level=2``), and the user has set up no second one."""
+
+    status = 403
+    code = "second_factor_missing"
+    message = "Set up a second factor first."
 
 
 class NotFound(SessionAuthError):

@@ -1,37 +1,57 @@
 """What logging in and logging out do, without JSON and without status codes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import csrf, events, throttling
+from session_auth import attempts, csrf, events, throttling
+from session_auth.attempts import Attempt
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
+    InvalidRequest,
+    SessionAuthError,
+    StageRequired,
 )
+from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
-from session_auth.sessions.base import session_of
-from session_auth.sessions.users import require_login, require_recent_login
+from session_auth.sessions.base import BaseSessionStore, session_of
+from session_auth.sessions.proofs import PASSWORD
+from session_auth.sessions.users import require_login, require_recent_login, take_back_login
+from session_auth.stages import Stage, get_stages, stage_of
 
 __all__ = [
     "alog_in",
     "alog_out",
+    "apass_stage",
+    "aprove",
     "areauthenticate",
+    "areauthenticate_by",
     "log_in",
     "log_out",
+    "pass_stage",
+    "prove",
     "reauthenticate",
+    "reauthenticate_by",
     "require_login",
     "require_recent_login",
 ]
 
-PASSWORD = "password"  # noqa: S105 # the name of a method
+STAGES_PASSED = "session_auth.stages_passed"
+"""The key of ``request.META`` that says that the login which follows has passed the stages."""
+
+NOT_OFFERED = "This method is not offered."
 
 
 def log_in(
@@ -40,9 +60,15 @@ def log_in(
     *,
     remember: bool | None = None,
     method: str = PASSWORD,
+    methods: Collection[str] | None = None,
     backend: str | None = None,
+    recent: bool = True,
 ) -> None:
     """Give ``user``, whose credentials have been checked, a new session.
+
+    First the stages of ``SESSION_AUTH_STAGES`` are asked. If one is due, nobody is logged in: the
+    server holds the login, and this raises ``StageRequired``. Let it through: the middleware
+    answers it, and gives the browser the cookie with which ``pass_stage()`` goes on.
 
     Nothing of the visitor's session lives on, even when the same user logs in again: not its key
     (session fixation), not its CSRF token, and of its data only ``SESSION_AUTH_KEEP_AT_LOGIN``. It
@@ -50,22 +76,21 @@ def log_in(
     before that, the visitor keeps the old session and nobody is logged in.
 
     ``remember`` says whether the cookie outlives the browser; ``None`` leaves that to
-    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` names how the user has proven who they are; the
-    list of their sessions shows it.
+    ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` names how the user has proven who they are, and
+    ``methods`` how if there are several; the list of their sessions shows it. ``"mfa"`` stands for
+    two factors that another site has seen. With ``recent=False`` it was not now that they have
+    proven it, as where that site knew them already: it is no recent login.
 
     ``backend`` is the path of the authentication backend that is to know the user from now on. A
     project with several has to give one, unless the user comes from ``authenticate()``: else Django
     raises ``ValueError``.
     """
-    with _put_back_on_failure(request):
-        session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, method=method)
-        if remember is not None and remember == session.get_expire_at_browser_close():
-            session.set_expiry(session.get_session_cookie_age() if remember else 0)
-        request.session = session
-        auth.login(
-            request, cast("Any", user), backend
-        )  # the stubs know Django's own user model only
-        _let_auser_be(request, user)
+    began_at = vars(user).get(PROVEN_SINCE) or timezone.now()
+    names = [method] if methods is None else methods
+    proofs = dict.fromkeys(names, began_at if recent else None)
+    vars(user)[PROVEN_SINCE] = began_at
+    _hold_if_due(request, user, proofs=proofs, backend=backend, remember=remember)
+    _open_session(request, user, proofs=proofs, backend=backend, remember=remember)
 
 
 async def alog_in(
@@ -74,10 +99,232 @@ async def alog_in(
     *,
     remember: bool | None = None,
     method: str = PASSWORD,
+    methods: Collection[str] | None = None,
     backend: str | None = None,
+    recent: bool = True,
 ) -> None:
     """Do what ``log_in`` does, for async views: in one thread hop."""
-    await sync_to_async(log_in)(request, user, remember=remember, method=method, backend=backend)
+    await sync_to_async(log_in)(
+        request,
+        user,
+        remember=remember,
+        method=method,
+        methods=methods,
+        backend=backend,
+        recent=recent,
+    )
+
+
+def pass_stage(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> AbstractBaseUser:
+    """Go on with the login that this browser has begun; log its user in after the last stage.
+
+    ``method`` is one that the ``StageRequired`` named, and ``data`` the ``cleaned_data`` of its
+    form. Raises what ``verify()`` of the stage raises, ``InvalidRequest`` for a method that is not
+    offered, ``StageRequired`` for the next stage, and ``LoginExpired``.
+    """
+    attempt, stage = stage_on_the_way(request)
+    user = attempt.user
+    if stage is not None:
+        _verify(request, user, stage=stage, method=method, data=data, attempt=attempt)
+        if stage.methods[method].proves:
+            attempt.proven[method] = timezone.now()
+        attempt.passed.append(stage.name)
+        following = _first_due(request, user, passed=attempt.passed)
+        if following is not None:
+            if not attempts.go_on(attempt):
+                attempt = attempts.require(request)  # another request of this browser was faster
+            raise _required(request, following, attempt)
+    attempts.claim(request, attempt)
+    vars(user)[PROVEN_SINCE] = attempt.began_at
+    _open_session(
+        request,
+        user,
+        proofs=attempt.proven,
+        backend=attempt.backend,
+        remember=attempt.remember,
+        notes=attempt.notes,
+    )
+    return user
+
+
+async def apass_stage(
+    request: HttpRequest, *, method: str, data: Mapping[str, Any]
+) -> AbstractBaseUser:
+    """Do what ``pass_stage`` does, for async views."""
+    return await sync_to_async(pass_stage)(request, method=method, data=data)
+
+
+def stage_on_the_way(request: HttpRequest) -> tuple[Attempt, Stage | None]:
+    """Return the login that this browser has begun, and its next stage; or raise ``LoginExpired``.
+
+    ``None`` if no stage is due any more.
+    """
+    attempt = attempts.require(request)
+    request.META[attempts.PROVEN] = attempt.proven
+    return attempt, _first_due(request, attempt.user, passed=attempt.passed)
+
+
+def hold_other_logins(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: no view logs a user in past the stages, whoever wrote it.
+
+    Raises ``StageRequired``, as ``log_in()`` does. A login that does not come from a view passes,
+    such as that of ``RemoteUserMiddleware``, and one of a view that is marked ``past_stages``.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not isinstance(session, BaseSessionStore) or not get_conf().STAGES:
+        return
+    match = request.resolver_match
+    if request.META.pop(STAGES_PASSED, False) or match is None:
+        return
+    if getattr(match.func, "is_past_stages", False):
+        return
+    backend = session[auth.BACKEND_SESSION_KEY]
+    proofs = {backend: vars(user).setdefault(PROVEN_SINCE, timezone.now())}
+    try:
+        _hold_if_due(request, user, proofs=proofs, backend=backend, remember=None)
+    except BaseException:
+        take_back_login(request)
+        raise
+
+
+def _hold_if_due(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    proofs: Mapping[str, datetime | None],
+    backend: str | None,
+    remember: bool | None,
+) -> None:
+    """Hold the login and raise ``StageRequired`` if a stage is due."""
+    if not get_conf().STAGES:
+        return
+    request.META[attempts.PROVEN] = proofs
+    stage = _first_due(request, user, passed=())
+    if stage is None:
+        return
+    attempt = attempts.begin(
+        request,
+        user,
+        backend=_path_of_backend(user, backend),
+        proven=proofs,
+        remember=remember,
+        began_at=vars(user).pop(PROVEN_SINCE),
+    )
+    raise _required(request, stage, attempt)
+
+
+def _verify(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    stage: Stage,
+    method: str,
+    data: Mapping[str, Any],
+    attempt: Attempt | None,
+) -> None:
+    """Let ``stage`` check a proof. A refusal is logged, whatever it is."""
+    if method not in stage.offered(user, request):
+        raise InvalidRequest(fields={"method": [NOT_OFFERED]})
+    try:
+        stage.verify(user, request, method=method, data=data, attempt=attempt)
+    except SessionAuthError as error:
+        fields = {"user_id": user.pk, "stage": stage.name, "method": method, "code": error.code}
+        events.record(Event.STAGE_FAILED, request, **fields)
+        raise
+
+
+def _first_due(
+    request: HttpRequest, user: AbstractBaseUser, *, passed: Collection[str]
+) -> Stage | None:
+    for stage in get_stages():
+        if stage.name not in passed and stage.is_due(user, request):
+            return stage
+    return None
+
+
+def _required(request: HttpRequest, stage: Stage, attempt: Attempt) -> StageRequired:
+    """Return the refusal that tells the client what is due."""
+    events.record(Event.STAGE_REQUIRED, request, user_id=attempt.user.pk, stage=stage.name)
+    return StageRequired(
+        str(stage.message),
+        stage=stage.name,
+        methods=stage.offered(attempt.user, request),
+        expires_at=attempt.expires_at,
+        details=stage.details(attempt.user, request),
+    )
+
+
+def _open_session(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    proofs: Mapping[str, datetime | None],
+    backend: str | None,
+    remember: bool | None,
+    notes: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    with _put_back_on_failure(request):
+        session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, proofs=proofs)
+        if remember is not None and remember == session.get_expire_at_browser_close():
+            session.set_expiry(session.get_session_cookie_age() if remember else 0)
+        request.session = session
+        if get_conf().STAGES:
+            request.META[STAGES_PASSED] = True
+        auth.login(
+            request, cast("Any", user), backend
+        )  # the stubs know Django's own user model only
+        _let_auser_be(request, user)
+        for stage in get_stages():
+            stage.completed(user, request, notes=notes)
+
+
+def _path_of_backend(user: AbstractBaseUser, backend: str | None) -> str:
+    """Return the path that Django's ``login()`` would take."""
+    path = backend or getattr(user, "backend", None)
+    if path is None and len(settings.AUTHENTICATION_BACKENDS) > 1:
+        raise ValueError(
+            "There are several AUTHENTICATION_BACKENDS: say by backend='...' which of them is to "
+            "know the user."
+        )
+    return str(path or settings.AUTHENTICATION_BACKENDS[0])
+
+
+def prove(request: HttpRequest, *, method: str) -> None:
+    """Record that the user who is logged in has proven just now by ``method`` who they are.
+
+    For what has checked that by itself, such as single sign-on. The session goes on under a new
+    key, with a new CSRF token; its absolute timeout starts anew. Raises ``NotAuthenticated`` if
+    nobody is logged in, and ``SessionInterrupted`` if the session has ended meanwhile.
+    """
+    user = require_login(request)
+    session_of(request).prove(method)
+    events.record(Event.REAUTHENTICATED, request, user_id=user.pk, method=method)
+    csrf.follow_session(request)
+
+
+async def aprove(request: HttpRequest, *, method: str) -> None:
+    """Do what ``prove`` does, for async views."""
+    await sync_to_async(prove)(request, method=method)
+
+
+def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> None:
+    """Let the user who is logged in prove by a method of a stage that it is them.
+
+    ``data`` is the ``cleaned_data`` of the form of ``method``. Then the session goes on as after
+    ``prove()``. Raises what ``verify()`` of the stage raises, and ``InvalidRequest`` for a method
+    that proves nothing, or that the user does not have.
+    """
+    user = require_login(request)
+    stage = stage_of(method)
+    if stage is None or not stage.methods[method].proves:
+        raise InvalidRequest(fields={"method": [NOT_OFFERED]})
+    _verify(request, user, stage=stage, method=method, data=data, attempt=None)
+    prove(request, method=method)
+
+
+async def areauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> None:
+    """Do what ``reauthenticate_by`` does, for async views."""
+    await sync_to_async(reauthenticate_by)(request, method=method, data=data)
 
 
 @sensitive_variables("password")
@@ -93,9 +340,7 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     if not guess.accept(user is not None and user.pk == request.user.pk) or user is None:
         raise InvalidCredentials("This is not your password.")
     hash_upgrades.follow(guess.user, user, password=password)
-    session_of(request).prove(PASSWORD)
-    events.record(Event.REAUTHENTICATED, request, user_id=request.user.pk)
-    csrf.follow_session(request)
+    prove(request, method=PASSWORD)
 
 
 @sensitive_variables("password")

@@ -1,7 +1,8 @@
 """Strict JSON in, JSON out, and the one place where errors become responses."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -31,6 +32,7 @@ from session_auth.exceptions import (
     MethodNotAllowed,
     PayloadTooLarge,
     SessionAuthError,
+    StageRequired,
     StoreUnavailable,
     Throttled,
     UnsupportedMediaType,
@@ -56,6 +58,7 @@ MAX_BODY_BYTES = 16 * 1024
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {
     bool: "true or false",
+    dict: "an object",
     float: "a number",
     int: "an integer",
     list: "a list of strings",
@@ -66,12 +69,13 @@ FIELD_TYPES: Mapping[type[forms.Field], type] = {
     forms.DecimalField: float,
     forms.FloatField: float,
     forms.IntegerField: int,
+    forms.JSONField: dict,
     forms.ModelMultipleChoiceField: list,
     forms.MultipleChoiceField: list,
     forms.Field: str,
 }
 
-LOGGED_ELSEWHERE = (CsrfFailed, InvalidCredentials, StoreUnavailable, Throttled)
+LOGGED_ELSEWHERE = (CsrfFailed, InvalidCredentials, StageRequired, StoreUnavailable, Throttled)
 """Refusals with an event of their own, which says more than ``refused``."""
 
 CODE = "_session_auth_code"
@@ -108,12 +112,8 @@ def error_response(error: SessionAuthError) -> JsonResponse:
 
 def error_body(error: SessionAuthError) -> dict[str, Any]:
     """Return the body, for JSON, of the answer that tells a client of ``error``."""
-    body: dict[str, Any] = {"error": error.message, "code": error.code}
-    if isinstance(error, InvalidRequest) and error.fields:
-        body["fields"] = error.fields
-    if error.hint:
-        body["hint"] = error.hint
-    return body
+    body = {"error": error.message, "code": error.code, **error.details}
+    return {**body, "hint": error.hint} if error.hint else body
 
 
 def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
@@ -149,8 +149,9 @@ def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any
     """Return the body of ``request``: one JSON object, with no keys but ``fields``.
 
     ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int``,
-    ``float`` (which takes integers too: JavaScript writes 1.0 as 1) or ``list``, of strings. A key
-    may be absent. If ``fields`` is empty, the body may be absent too.
+    ``float`` (which takes integers too: JavaScript writes 1.0 as 1), ``list``, of strings, or
+    ``dict``, an object with anything in it. A key may be absent. If ``fields`` is empty, the body
+    may be absent too.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``MalformedJSON`` or ``InvalidRequest``.
     """
@@ -239,10 +240,19 @@ def _problems(value: object, wanted: type | None) -> list[str]:
         return ["Unknown field."]
     if not _has_type(value, wanted):
         return [f"Must be {TYPE_NAMES[wanted]}."]
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and ("\0" in text or not _is_unicode(text)) for text in texts):
+    if any("\0" in text or not _is_unicode(text) for text in _texts(value)):
         return ["Must not contain NUL or half of a surrogate pair."]
     return []
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield each text in ``value``, and in what it is made of."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain.from_iterable(map(_texts, [*value, *value.values()]))
+    elif isinstance(value, list):
+        yield from chain.from_iterable(map(_texts, value))
 
 
 def _has_type(value: object, wanted: type) -> bool:

@@ -22,11 +22,12 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth import csrf, planted_cookies, refusals, throttling
+from session_auth import attempts, csrf, planted_cookies, refusals, throttling
 from session_auth.conf import cached_settings
 from session_auth.exceptions import (
     SessionAuthError,
     SessionEnded,
+    StageRequired,
     StoreUnavailable,
     Throttled,
     UserChanged,
@@ -161,6 +162,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return refusal_response(request, outage)
         if isinstance(exception, Throttled):
             return refusal_response(request, exception)
+        if isinstance(exception, StageRequired) and (page := refusals.page_of_stage(request)):
+            return page
         if isinstance(exception, SessionAuthError):
             return error_response(exception)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
@@ -197,6 +200,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
+        if attempts.CALLS in request.META:
+            attempts.answer(request, response)
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(response)
         elif step is Step.SAVE:
@@ -297,6 +302,7 @@ def _asks_store(request: HttpRequest, response: HttpResponse) -> bool:
     return (
         not isinstance(session, BaseSessionStore)
         or _may_be_undone(request)
+        or attempts.CALLS in request.META
         or cached_settings.SESSION_SAVE_EVERY_REQUEST
         or _next_step(request, response, session) in (Step.SAVE, Step.TOUCH)
     )

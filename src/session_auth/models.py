@@ -1,4 +1,4 @@
-"""The tables: sessions, stamps of users, guesses, known devices, and mails to be sent."""
+"""The tables: sessions, logins on their way, stamps, guesses, known devices, mails to be sent."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,31 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id[:8]}…"
+
+
+class LoginAttempt(models.Model):
+    """A login whose credentials were right, and that is not complete. It is no session.
+
+    The secret is in a cookie of its own: ``id`` is its digest.
+    """
+
+    id = DigestField(max_length=43, primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        db_constraint=False,
+        db_index=False,
+        on_delete=models.DO_NOTHING,  # a login of a user who is not there goes no further
+        related_name="+",
+    )
+    state = models.TextField()
+    """What was proven, passed, and noted, as JSON."""
+
+    version = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class UserStamp(models.Model):

@@ -1,15 +1,25 @@
-"""What Django refuses below ``SESSION_AUTH_API_PATHS``: its pages of HTML become JSON."""
+"""What Django refuses below ``SESSION_AUTH_API_PATHS``: its pages of HTML become JSON.
 
-from urllib.parse import parse_qsl, urlsplit
+And the other way round: where a login on a page has a stage that is due, a page for it follows.
+"""
 
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangosPermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.http.response import HttpResponseRedirectBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
 
 from session_auth import events
@@ -49,6 +59,24 @@ def log(request: HttpRequest, response: HttpResponse) -> None:
 def note(request: HttpRequest, exception: Exception) -> None:
     """Remember what a view has raised, of which Django is about to make a page."""
     vars(request)[RAISED] = exception
+
+
+def page_of_stage(request: HttpRequest) -> HttpResponse | None:
+    """Return the way to the page for the next stage, for a browser that has sent a form.
+
+    ``None`` for an API, and where our page is not routed or has no admin whose looks it takes.
+    """
+    accepts_pages = "text/html" in request.META.get("HTTP_ACCEPT", "")
+    if wants_json(request) or not accepts_pages or not apps.is_installed("django.contrib.admin"):
+        return None
+    try:
+        page = reverse("session_auth:second_factor_page")
+    except NoReverseMatch:
+        return None
+    asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME)
+    return HttpResponseRedirect(
+        f"{page}?{urlencode({REDIRECT_FIELD_NAME: asked})}" if asked else page
+    )
 
 
 def tell_in_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:

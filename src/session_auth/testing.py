@@ -21,10 +21,10 @@ from django.test.utils import TestContextDecorator
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.flows import PASSWORD
 from session_auth.keys import digest
 from session_auth.middleware import AuthenticationMiddleware, SessionMiddleware
 from session_auth.sessions.base import session_of
+from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, write_methods
 

@@ -14,6 +14,9 @@ a mark of it, which only this process can make.
 A guess is counted for the account, for the name as it was typed, and for the address. On a device
 where the user has logged in before (``guessing.devices``), it is counted for the device alone: so
 nobody can lock a user out from afar. docs/throttling.md says what the limits are and why.
+
+A guess at the code of a second factor is one more for the account and the address. It also has a
+count of its own, for the account and the factor, which a right password does not take back.
 """
 
 import base64
@@ -41,9 +44,12 @@ from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
 from session_auth.guessing.counts import PROVEN_SINCE, Count, Limit
+from session_auth.stages import get_stages
 from session_auth.stores import Boundary
 
 __all__ = ["Guess", "forget", "limit_requests", "reserve", "throw_out_devices", "unlock"]
+
+PASSWORD = "password"  # noqa: S105 # a purpose
 
 CEILING = 100
 """How many failures in a row an account takes. Then no password is right (NIST SP 800-63B-4)."""
@@ -68,7 +74,7 @@ _MARKS_KEY = secrets.token_bytes(32)
 
 
 class Guess:
-    """One password at one account, counted as wrong until ``accept()`` says otherwise.
+    """One secret at one account, counted as wrong until ``accept()`` says otherwise.
 
     ``user`` is the user with this name, if there is one. ``is_right`` is ``None`` until it is
     checked. The guess does not keep the password.
@@ -82,18 +88,23 @@ class Guess:
     _is_told = False
 
     def __init__(
-        self, request: HttpRequest | None, user: AbstractBaseUser | None, name: str
+        self,
+        request: HttpRequest | None,
+        user: AbstractBaseUser | None,
+        name: str,
+        purpose: str = PASSWORD,
     ) -> None:
         self.user = user
         self.began_at = timezone.now()
-        self._account = _account_limit(user, name)
-        known = _count_on_device(request, user, "password")
+        self._account = _account_limit(user, name, purpose)
+        known = _count_on_device(request, user, purpose)
         # Above the ceiling a device is a stranger: else nobody but its thief could lift that.
         self.is_on_device = known is not None and known[1].rows[known[0].id].failures <= CEILING
         if known is not None and self.is_on_device:
             self._own, self._count = known
             return
-        limits = [self._account, _name_limit(name, "password"), _address_limit(request, "password")]
+        beside = _name_limit(name, PASSWORD) if purpose == PASSWORD else _account_limit(user, name)
+        limits = [self._account, beside, _address_limit(request, PASSWORD)]
         self._own = self._account
         self._count = counts.count([limit for limit in limits if limit], account=_pk(user))
 
@@ -157,13 +168,21 @@ class Guess:
 
 @sensitive_variables("password")
 def reserve(
-    request: HttpRequest | None, account: AbstractBaseUser | AnonymousUser | str, password: str
+    request: HttpRequest | None,
+    account: AbstractBaseUser | AnonymousUser | str,
+    password: str,
+    *,
+    purpose: str = PASSWORD,
 ) -> Guess:
     """Count a guess of ``password`` before it is checked, and return it for ``accept()``.
 
     ``account`` is the user, or a name as it was typed, which may be nobody's. The same password for
     the same account in one request is one guess, even if several callers reserve it.
     It needs one query for the user if ``account`` is a name, and one to count.
+
+    For the code of a second factor, ``purpose`` names the factor, and ``account`` is the user::
+
+        guess = throttling.reserve(request, user, code, purpose="totp")
 
     Raises ``Throttled``, ``InvalidCredentials`` for a password that is longer than
     ``MAX_PASSWORD_BYTES``, ``NotAuthenticated`` for an ``AnonymousUser``, and ``StoreUnavailable``.
@@ -173,12 +192,12 @@ def reserve(
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         raise InvalidCredentials
     guesses = _guesses(request)
-    mark = hmac.digest(_MARKS_KEY, password.encode(), "sha256")
+    mark = hmac.digest(_MARKS_KEY, f"{purpose}\0{password}".encode(), "sha256")
     name = account if isinstance(account, str) else account.get_username()
     if (name, mark) not in guesses:
         user = _find_user(account) if isinstance(account, str) else account
         try:
-            guess = Guess(request, user, name)
+            guess = Guess(request, user, name, purpose)
         except Throttled:
             _log_refusal(request, user)
             raise
@@ -230,7 +249,8 @@ def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
     user = user or _look_up(name)
     address = getattr(user, get_user_model().get_email_field_name(), "") if user else ""
     names = {name, user.get_username(), address} if user else {name}
-    limits = [_account_limit(user, name)]
+    factors = [method for stage in get_stages() for method in stage.methods]
+    limits = [_account_limit(user, name, purpose) for purpose in (PASSWORD, *factors)]
     limits += [_name_limit(each, "password") for each in names if each]
     with suppress(ValueError):  # the name is no IP address
         limits.append(_network_limit(client_network(name) or name, "password"))
@@ -391,14 +411,14 @@ def _pk(user: AbstractBaseUser | None) -> str:
     return "" if user is None else str(user.pk)
 
 
-def _account_limit(user: AbstractBaseUser | None, name: str) -> Limit:
+def _account_limit(user: AbstractBaseUser | None, name: str, purpose: str = PASSWORD) -> Limit:
     """Return the limit of an account, by its primary key: a new name changes nothing.
 
     A name that nobody has gets a row, too, so that the number of rows does not tell.
     """
     is_known = user is not None
     return _day_limit(
-        _key("password.account", f"pk {user.pk}" if user else f"name {normalized(name)}"),
+        _key(f"{purpose}.account", f"pk {user.pk}" if user else f"name {normalized(name)}"),
         kept=FAILURES_KEPT if is_known else ACCOUNT_WINDOW,
     )
 

@@ -7,7 +7,9 @@ INSTALLED_APPS = [
     *(app for app in INSTALLED_APPS if app != "sessions_tests"),
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "channels",
+    "django.contrib.humanize",
     "django_cas_ng",
     "drf_spectacular",
     "rest_framework",
@@ -23,6 +25,11 @@ AUTHENTICATION_BACKENDS = [
 LOGIN_REDIRECT_URL = "/api/auth/user/"
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+SESSION_AUTH_STAGES = [
+    "session_auth.contrib.allauth.SecondFactor",
+    "session_auth.contrib.allauth.VerifiedEmail",
+]
 ACCOUNT_RATE_LIMITS = False  # one test logs in as often as another
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 60

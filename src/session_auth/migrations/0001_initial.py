@@ -147,6 +147,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="LoginAttempt",
+            fields=[
+                (
+                    "id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+                ("state", models.TextField()),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("began_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="UserStamp",
             fields=[
                 (

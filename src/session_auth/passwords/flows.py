@@ -16,13 +16,13 @@ from django.utils.http import urlsafe_base64_decode
 from session_auth import csrf, events, later
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
-from session_auth.flows import PASSWORD
 from session_auth.passwords import elsewhere
 from session_auth.passwords.hashes import replace_hash
 from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_sessions_of
+from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import USERS
 from session_auth.signals import EndReason
 

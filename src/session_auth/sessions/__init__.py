@@ -11,6 +11,7 @@ from session_auth.sessions.listing import (
     list_sessions,
     prune_sessions,
 )
+from session_auth.sessions.proofs import assurance
 from session_auth.sessions.values import Deadlines, SessionInfo
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "aend_session",
     "aend_sessions",
     "alist_sessions",
+    "assurance",
     "end_all_sessions",
     "end_session",
     "end_sessions",

@@ -100,7 +100,7 @@ class BaseSessionStore(SessionBase):
     _proven_at: datetime | None = None
     """When the check of the credentials began; ``None`` means the time of the first save."""
 
-    _method: str | None = None
+    _proofs: Mapping[str, datetime | None] | None = None
     """How the user has proven who they are; ``None`` means the name of Django's backend."""
 
     _foreseen: Record | None = None
@@ -367,15 +367,17 @@ class BaseSessionStore(SessionBase):
             "absolute_expires_at": ends.absolute,
         }
 
-    def successor(self, *, keep: Iterable[str] = (), method: str | None = None) -> Self:
+    def successor(
+        self, *, keep: Iterable[str] = (), proofs: Mapping[str, datetime | None] | None = None
+    ) -> Self:
         """Return a new session that replaces this one, for a user who logs in.
 
-        It takes over the values of the keys ``keep`` and nothing else. ``method`` names how the
-        user has proven who they are. When it is saved, this session ends in the same step. Until
-        then, this one goes on.
+        It takes over the values of the keys ``keep`` and nothing else. ``proofs`` are how the user
+        has proven who they are, and when. When it is saved, this session ends in the same step.
+        Until then, this one goes on.
         """
         successor = type(self)()
-        successor.meta, successor._method = self.meta, method
+        successor.meta, successor._proofs = self.meta, proofs
         successor.user_key = self.user_key
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
@@ -487,10 +489,12 @@ class BaseSessionStore(SessionBase):
             return told
         now, user_id = timezone.now(), user_id_of(data)
         idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
+        began_at = self._proven_at or now
         if before is None or before.user_id != user_id:
-            authenticated_at = None if user_id is None else self._proven_at or now
-            method = self._method or str(data.get(BACKEND_KEY, "unknown"))
-            methods = write_methods({method: authenticated_at} if authenticated_at else {})
+            proofs = self._proofs or {str(data.get(BACKEND_KEY, "unknown")): began_at}
+            is_recent = user_id is not None and any(proofs.values())
+            authenticated_at = began_at if is_recent else None
+            methods = write_methods({} if user_id is None else proofs)
         else:
             authenticated_at, methods = before.authenticated_at, before.methods
         record = Record(
@@ -498,7 +502,8 @@ class BaseSessionStore(SessionBase):
             user_id=user_id,
             data=text,
             version=version,
-            created_at=before.created_at if before else now,
+            # If nobody knows when the user has proven something, stamps go by this time.
+            created_at=before.created_at if before else now if authenticated_at else began_at,
             authenticated_at=authenticated_at,
             methods=methods,
             last_seen_at=before.last_seen_at if before else now,

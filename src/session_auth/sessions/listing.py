@@ -23,6 +23,7 @@ from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import (
     PRUNE_ROWS,
     in_batches,
+    prune_attempts,
     prune_ended,
     prune_expired,
     prune_stamps,
@@ -170,10 +171,12 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
 
     It deletes ``batch`` rows at a time. After each batch it pauses three times as long as the batch
     took, so that no login waits for long. It also deletes records of ended sessions that are older
-    than ``SESSION_AUTH_KEEP_ENDED``, and counts of guesses that no longer matter.
+    than ``SESSION_AUTH_KEEP_ENDED``, logins that were not completed in time, and counts of guesses
+    that no longer matter.
     """
     pruned = prune_expired(kept_rows(), batch=batch)
     prune_ended(batch=batch)
+    prune_attempts(batch=batch)
     prune_stamps(batch=batch)
     in_batches(partial(counts.prune, at_most=batch))
     in_batches(partial(hash_upgrades.forget_old, at_most=batch))

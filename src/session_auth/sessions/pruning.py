@@ -9,7 +9,7 @@ from django.db import router
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.models import EndedSession, UserStamp
+from session_auth.models import EndedSession, LoginAttempt, UserStamp
 from session_auth.sessions import stamps
 from session_auth.sessions.ending import announce
 from session_auth.sessions.rows import Rows
@@ -40,6 +40,11 @@ def prune_stamps(*, batch: int = PRUNE_ROWS) -> int:
     return in_batches(partial(stamps.prune, at_most=batch, alias=alias))
 
 
+def prune_attempts(*, batch: int = PRUNE_ROWS) -> int:
+    """Delete the logins that were not completed in time; return how many there were."""
+    return in_batches(partial(forget_attempts, at_most=batch))
+
+
 def in_batches(delete: Callable[[], int]) -> int:
     """Call ``delete`` until it deletes nothing; return how many rows it deleted in all.
 
@@ -68,3 +73,11 @@ def _forget_ended(*, at_most: int) -> int:
     rows = EndedSession.objects.using(alias).filter(ended_at__lte=too_old).order_by("ended_at")
     ids = list(rows.values_list("pk", flat=True)[:at_most])
     return EndedSession.objects.using(alias).filter(pk__in=ids).delete()[0] if ids else 0
+
+
+def forget_attempts(*, at_most: int) -> int:
+    """Delete some logins that were not completed in time; return how many."""
+    rows = LoginAttempt.objects.using(router.db_for_write(LoginAttempt))
+    expired = rows.filter(expires_at__lte=timezone.now())
+    ids = list(expired.values_list("pk", flat=True)[:at_most])
+    return rows.filter(pk__in=ids).delete()[0] if ids else 0

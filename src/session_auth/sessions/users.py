@@ -17,21 +17,18 @@ from django.db import Error, router
 from django.db.models import Model
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from session_auth import csrf
-from session_auth.conf import get_conf
 from session_auth.exceptions import (
     NotAuthenticated,
-    ReauthenticationRequired,
     SessionEnded,
     Unauthorized,
 )
 from session_auth.guessing.counts import PROVEN_SINCE
-from session_auth.sessions import hash_upgrades
+from session_auth.sessions import hash_upgrades, proofs
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_kept_sessions, end_sessions_of
@@ -94,23 +91,21 @@ def why_not_logged_in(request: HttpRequest) -> Unauthorized:
     return SessionEnded() if is_over else NotAuthenticated()
 
 
-def require_recent_login(request: HttpRequest, *, max_age: timedelta | None = None) -> _User:
+def require_recent_login(
+    request: HttpRequest, *, max_age: timedelta | None = None, level: int | None = 1
+) -> _User:
     """Return the user who is logged in and has proven who they are within ``max_age``.
 
-    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. Raises
-    ``ReauthenticationRequired`` if the last login or proof of the password is older, and what
+    ``max_age`` is ``SESSION_AUTH_RECENT_LOGIN`` unless it is given. With ``level=2``, what they
+    have proven within it must be two factors: a passkey, or the password and a code, say. With
+    ``level=None`` it is the highest that the user can reach, for changes of the factors themselves.
+
+    Raises ``ReauthenticationRequired``, which names the methods that would do, if the last login or
+    proof is older; ``SecondFactorMissing`` if the user has no second factor; and what
     ``require_login`` raises.
     """
     user = require_login(request)
-    info = session_of(request).info
-    if max_age is None:
-        max_age = get_conf().RECENT_LOGIN
-    if (
-        info is None
-        or info.authenticated_at is None
-        or timezone.now() - info.authenticated_at > max_age
-    ):
-        raise ReauthenticationRequired
+    proofs.require_proof(request, user, max_age=max_age, level=level)
     return user
 
 
@@ -175,17 +170,40 @@ def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
     session_hash = session.get(auth.HASH_SESSION_KEY)
-    if not session_hash:
+    if not session_hash or not _is_hash_of(session_hash, user):
         return False
     current = user.get_session_auth_hash()
-    if constant_time_compare(session_hash, current):
-        return True
-    if any(
-        constant_time_compare(session_hash, each) for each in user.get_session_auth_fallback_hash()
-    ) or hash_upgrades.is_upgraded(session_hash, user):
+    if session_hash != current:
         session[auth.HASH_SESSION_KEY] = current
-        return True
-    return False
+    return True
+
+
+def _is_hash_of(session_hash: str, user: Any) -> bool:
+    return (
+        constant_time_compare(session_hash, user.get_session_auth_hash())
+        or any(
+            constant_time_compare(session_hash, each)
+            for each in user.get_session_auth_fallback_hash()
+        )
+        or hash_upgrades.is_upgraded(session_hash, user)
+    )
+
+
+@USERS.asks
+def user_who_may_log_in(user_id: Any, *, backend: str, session_hash: str) -> Any | None:
+    """Return the user as stored now, if their password is the one that ``session_hash`` is of.
+
+    ``None`` if it is not, if ``backend`` does not let them in, or if there is no such user.
+    """
+    user = _stored_user(user_id, auth.get_user_model()._default_manager)
+    is_allowed = backend in settings.AUTHENTICATION_BACKENDS
+    if user is None or not is_allowed or _may_not_log_in(user):
+        return None
+    if not _is_hash_of(session_hash, user):
+        return None
+    if (plain := _plain_backend(backend)) is not None:
+        return user if plain().user_can_authenticate(user) else None
+    return auth.load_backend(backend).get_user(user_id)
 
 
 def end_sessions_of_changed_user(
@@ -230,12 +248,17 @@ def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -
         return
     refusal = csrf.refusal_of_login(request)
     if refusal is not None:
-        session._take_back_login()
-        vars(request).pop("_cached_user", None)
-        request.user = SimpleLazyObject(partial(user_of, request))  # type: ignore[assignment]  # a user, once used
-        request.auser = partial(auser_of, request)
-        request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
+        take_back_login(request)
         raise refusal
+
+
+def take_back_login(request: HttpRequest) -> None:
+    """Let nobody be logged in by the call of Django's ``login()`` that is under way."""
+    session_of(request)._take_back_login()
+    vars(request).pop("_cached_user", None)
+    request.user = SimpleLazyObject(partial(user_of, request))  # type: ignore[assignment]  # a user, once used
+    request.auser = partial(auser_of, request)
+    request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
 
 
 def update_last_login(*, user: Any, **kwargs: Any) -> None:

@@ -92,7 +92,8 @@ class SessionInfo:
     ``user_id`` is the primary key of its user, ``None`` for a visitor.
 
     ``methods`` maps each way in which the user proved who they are, such as ``"password"``, to the
-    time of the last such proof; ``authenticated_at`` is the time of the last proof of any kind.
+    time of the last such proof, or to ``None`` if nobody knows when that was; ``authenticated_at``
+    is the time of the last proof of any kind, of a login that of its first.
 
     ``last_seen_at`` is the time of the last request that was recorded, and ``ip`` and
     ``user_agent`` are those of that request ("" if it had none). Activity is recorded once per
@@ -105,7 +106,7 @@ class SessionInfo:
     user_id: Any
     created_at: datetime
     authenticated_at: datetime | None
-    methods: dict[str, datetime]
+    methods: dict[str, datetime | None]
     last_seen_at: datetime
     expires_at: datetime
     ip: str
@@ -182,11 +183,14 @@ def seen(
     return record._replace(expires_at=ends.first)
 
 
-def read_methods(text: str) -> dict[str, datetime]:
+def read_methods(text: str) -> dict[str, datetime | None]:
     """Return the methods of a session and their times, from the text in its record."""
-    return {method: datetime.fromisoformat(at) for method, at in json.loads(text).items()}
+    return {
+        method: None if at is None else datetime.fromisoformat(at)
+        for method, at in json.loads(text).items()
+    }
 
 
-def write_methods(times: Mapping[str, datetime]) -> str:
+def write_methods(times: Mapping[str, datetime | None]) -> str:
     """Return methods and their times as text for a record."""
     return json.dumps(times, cls=DjangoJSONEncoder)

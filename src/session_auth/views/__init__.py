@@ -2,7 +2,13 @@
 
 from session_auth.http import describe_user
 from session_auth.views.csrf import CsrfView, csrf_failure
-from session_auth.views.login import LoginView, LogoutView, ReauthenticateView
+from session_auth.views.login import (
+    LoginView,
+    LogoutView,
+    ReauthenticateView,
+    SecondFactorView,
+)
+from session_auth.views.pages import SecondFactorPage
 from session_auth.views.passwords import (
     PasswordChangeView,
     PasswordResetCheckView,
@@ -21,6 +27,8 @@ __all__ = [
     "PasswordResetConfirmView",
     "PasswordResetView",
     "ReauthenticateView",
+    "SecondFactorPage",
+    "SecondFactorView",
     "SessionView",
     "SessionsView",
     "UserView",

@@ -12,10 +12,19 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import flows, throttling
+from session_auth import attempts, flows, throttling
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
-from session_auth.http import FormView, JSONView, json_response, misfit, read_json
+from session_auth.http import (
+    FormView,
+    JSONView,
+    check_fields,
+    json_response,
+    misfit,
+    read_json,
+    read_object,
+)
 from session_auth.sessions import hash_upgrades
+from session_auth.stages import stage_of
 
 
 class LoginView(FormView):
@@ -109,19 +118,59 @@ class LogoutView(JSONView):
         return json_response({"message": "Logged out"})
 
 
-class ReauthenticateView(JSONView):
-    """``POST reauthenticate/``: prove the password again, for what asks for a recent login."""
+class MethodView(FormView):
+    """A view whose body is that of a method of a stage: ``method``, and what its form declares."""
 
     login_required = False
 
+    extra_types: Mapping[str, type] = {"method": str}
+    method: str = ""
+
     @method_decorator(sensitive_variables())
-    def post(self, request: HttpRequest) -> JsonResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        method = read_object(request).get("method", "")
+        stage = stage_of(method) if isinstance(method, str) else None
+        if stage is None:
+            raise InvalidRequest(fields={"method": [flows.NOT_OFFERED]})
+        self.method, self.form_class = method, stage.methods[method].form_class
+        return super().post(request, *args, **kwargs)
+
+
+class SecondFactorView(MethodView):
+    """``POST login/second-factor/``: go on with a login that is not complete."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        attempts.require(request)  # nobody else learns which methods there are
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Pass the stage; log the user in if it was the last one."""
+        user = flows.pass_stage(self.request, method=self.method, data=form.cleaned_data)
+        return self.user_response(user)
+
+
+class ReauthenticateView(MethodView):
+    """``POST reauthenticate/``: prove again who one is, for what asks for a recent login.
+
+    The body has ``password``, or a ``method`` of a stage and what its form declares.
+    """
+
+    @method_decorator(sensitive_variables())
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user = flows.require_login(request)
-        body = read_json(request, {"password": str})
+        body = read_object(request)
+        if "method" in body:
+            return super().post(request, *args, **kwargs)
+        check_fields(body, {"password": str})
         if not body.get("password"):
             raise InvalidRequest(fields={"password": ["This field is required."]})
         flows.reauthenticate(request, password=body["password"])
         return self.user_response(user)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Let the stage check the proof."""
+        flows.reauthenticate_by(self.request, method=self.method, data=form.cleaned_data)
+        return self.user_response(flows.require_login(self.request))
 
 
 @sensitive_variables()

@@ -1,0 +1,455 @@
+"""Logins in stages: nobody is logged in before the last one."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
+
+from session_auth import attempts, flows
+from session_auth.engines.database import SessionStore
+from session_auth.keys import digest
+from session_auth.models import LoginAttempt, Session
+from session_auth.sessions import assurance, end_sessions, list_sessions, prune_sessions
+from session_auth.stages import get_stages
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
+from tests.clock import NOON
+from tests.stages import COOKIE, KEY, NEXT, PIN, pin
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stages")]
+
+EXPIRED = {"error": "This login cannot go on. Log in again.", "code": "login_expired"}
+
+
+def test_a_right_password_is_not_enough(clock: Any, holder: User, browser: ApiClient) -> None:
+    response = browser.log_in()
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Session"
+    assert response.json() == {
+        "error": "Confirm that it is you.",
+        "code": "second_factor_required",
+        "methods": ["pin"],
+        "expires_at": "2026-01-01T12:10:00Z".replace("2026-01-01", NOON.date().isoformat()),
+        "digits": 4,
+    }
+    assert Session.objects.count() == 0
+    assert browser.user() is None
+    assert set(browser.cookies) == {"csrftoken", COOKIE}
+
+
+def test_the_cookie_of_the_attempt_is_kept_as_that_of_a_session(
+    holder: User, browser: ApiClient, settings: Any
+) -> None:
+    settings.SESSION_COOKIE_NAME = "__Host-sessionid"
+    settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_SAMESITE = True, "Strict"
+
+    cookie = browser.log_in().cookies["__Host-sessionid_login"]
+
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Strict")
+    assert (cookie["path"], cookie["domain"], cookie["max-age"]) == ("/", "", 600)
+    row = LoginAttempt.objects.get()
+    assert (row.pk, cookie.value in row.state) == (digest(cookie.value), False)
+
+
+def test_the_second_factor_logs_in(clock: Any, holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    clock.shift(60)
+
+    response = pin(browser)
+
+    assert response.status_code == 200
+    assert response.json()["user"] == {"id": holder.pk, "username": "alice"}
+    assert browser.user() == {"id": holder.pk, "username": "alice"}
+    [session] = list_sessions(holder)
+    assert session.methods == {"password": NOON, "pin": NOON + timedelta(minutes=1)}
+    assert session.authenticated_at == NOON
+    assert assurance(session) == 2
+    assert browser.cookies[COOKIE].value == ""
+    assert LoginAttempt.objects.count() == 0
+
+
+def test_whether_the_browser_remembers_is_what_the_first_step_said(
+    holder: User, browser: ApiClient
+) -> None:
+    browser.log_in(more={"remember": False})
+    pin(browser)
+
+    assert browser.cookies["sessionid"]["max-age"] == ""
+
+
+def test_a_wrong_code_leaves_the_attempt(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+
+    response = pin(browser, "1357")
+
+    assert (response.status_code, response.json()["code"]) == (401, "invalid_credentials")
+    assert browser.user() is None
+    assert pin(browser).status_code == 200
+
+
+def test_users_for_whom_no_stage_is_due_log_in_as_ever(alice: User, browser: ApiClient) -> None:
+    assert browser.log_in().status_code == 200
+    assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "fields"),
+    [
+        ({"method": "pin"}, 400, {"code": ["This field is required."]}),
+        ({"code": PIN}, 400, {"method": ["This method is not offered."]}),
+        ({"method": 7}, 400, {"method": ["This method is not offered."]}),
+        ({"method": "key", "credential": KEY}, 400, {"method": ["This method is not offered."]}),
+        ({"method": "terms", "accept": True}, 400, {"method": ["This method is not offered."]}),
+        ({"method": "password"}, 400, {"method": ["This method is not offered."]}),
+        ({"method": "pin", "code": PIN, "x": 1}, 400, {"x": ["Unknown field."]}),
+        ({"method": "pin", "code": {"": ""}}, 400, {"code": ["Must be a string."]}),
+    ],
+)
+def test_what_is_not_offered_is_refused(
+    holder: User, browser: ApiClient, body: Any, status: int, fields: Any
+) -> None:
+    browser.log_in()
+
+    response = browser.call("POST", NEXT, body)
+
+    assert (response.status_code, response.json()["fields"]) == (status, fields)
+    assert browser.user() is None
+
+
+@pytest.mark.parametrize("text", ["a\0", "\ud800"])
+@pytest.mark.parametrize("wrap", [lambda text: {"a": [{"b": text}]}, lambda text: {text: 1}])
+def test_an_object_holds_no_text_that_no_database_takes(
+    alice: User, browser: ApiClient, text: str, wrap: Any
+) -> None:
+    alice.last_name = "key"
+    alice.save()
+    browser.log_in()
+    body = {"method": "key", "credential": wrap(text)}
+
+    response = browser.call("POST", NEXT, json.dumps(body).encode())
+
+    assert response.json()["fields"] == {
+        "credential": ["Must not contain NUL or half of a surrogate pair."]
+    }
+
+
+# The attempt: whose, how long, how often
+
+
+@pytest.mark.parametrize("value", [None, "", "x", "x" * 43, "foreign"])
+def test_without_an_attempt_of_this_browser_there_is_nothing_to_go_on_with(
+    holder: User, browser: ApiClient, value: str | None
+) -> None:
+    other = ApiClient()
+    other.log_in()
+    if value is not None:
+        browser.cookies[COOKIE] = (
+            digest(other.cookies[COOKIE].value) if value == "foreign" else value
+        )
+
+    response = pin(browser)
+
+    assert (response.status_code, response.json()) == (401, EXPIRED)
+
+
+@pytest.mark.parametrize("body", [{}, {"method": "pin"}, {"method": "nonsense", "x": 1}])
+def test_nobody_learns_of_methods_without_an_attempt(browser: ApiClient, body: Any) -> None:
+    assert browser.call("POST", NEXT, body).json() == EXPIRED
+
+
+def test_an_attempt_is_used_once(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    cookie = browser.cookies[COOKIE].value
+    pin(browser)
+    browser.log_out()
+    browser.cookies[COOKIE] = cookie
+
+    assert pin(browser).json() == EXPIRED
+    assert browser.user() is None
+
+
+def test_an_attempt_lasts_ten_minutes(clock: Any, holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    clock.shift(600)
+
+    assert pin(browser).json() == EXPIRED
+
+
+def change_password(user: User) -> None:
+    user.set_password("another one")
+    user.save()
+
+
+def deactivate(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def deactivate_for_a_moment(user: User) -> None:
+    deactivate(user)
+    user.is_active = True
+    user.save()
+
+
+def change_without_signals(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(password="!", is_active=True)
+
+
+def deactivate_without_signals(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        change_password,
+        change_without_signals,
+        deactivate,
+        deactivate_for_a_moment,
+        deactivate_without_signals,
+        User.delete,
+        end_sessions,
+    ],
+)
+def test_an_attempt_ends_with(holder: User, browser: ApiClient, end: Any) -> None:
+    browser.log_in()
+    end(holder)
+
+    assert pin(browser).json() == EXPIRED
+    assert browser.user() is None
+    assert Session.objects.count() == 0
+
+
+def test_an_attempt_ends_with_its_backend(holder: User, browser: ApiClient, settings: Any) -> None:
+    browser.log_in()
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+
+    assert pin(browser).json() == EXPIRED
+
+
+def test_a_backend_of_a_projects_finds_the_user(
+    holder: User, browser: ApiClient, settings: Any
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["tests.stages.OwnBackend"]
+    browser.log_in()
+
+    assert pin(browser).status_code == 200
+
+
+def test_an_attempt_ends_if_all_sessions_end_while_it_is_completed(
+    holder: User, browser: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session begins with the first proof, so a stamp that comes in between voids it."""
+    browser.log_in()
+    claim = attempts.claim
+
+    def end_before(*args: Any) -> None:
+        end_sessions(holder)
+        claim(*args)
+
+    monkeypatch.setattr(attempts, "claim", end_before)
+    pin(browser)
+
+    assert browser.user() is None
+
+
+def test_a_second_cookie_of_the_name_is_not_believed(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    secret = browser.cookies[COOKIE].value
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    stranger = ApiClient()
+    stranger.cookies["csrftoken"] = browser.csrf_token()
+
+    response = stranger.call(
+        "POST", NEXT, {"method": "pin", "code": PIN}, HTTP_COOKIE=f"{cookies}; {COOKIE}={secret}"
+    )
+
+    assert response.json() == EXPIRED
+
+
+def test_a_new_attempt_takes_the_place_of_the_one_before(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    browser.log_in()
+
+    assert pin(browser).status_code == 200
+
+
+def test_attempts_that_are_too_old_are_deleted(
+    clock: Any, holder: User, browser: ApiClient
+) -> None:
+    for _ in range(3):
+        browser.log_in()
+    assert LoginAttempt.objects.count() == 3
+    clock.shift(601)
+
+    browser.log_in()
+    assert LoginAttempt.objects.count() == 1
+
+    clock.shift(601)
+    prune_sessions()
+    assert LoginAttempt.objects.count() == 0
+
+
+# The half-way state
+
+
+def test_every_endpoint_sees_an_anonymous_visitor(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+    answers = {
+        (method, path): browser.call(method, AUTH + path, body)
+        for method, path, body in [
+            ("GET", "user/", None),
+            ("GET", "sessions/", None),
+            ("DELETE", "sessions/", None),
+            ("POST", "reauthenticate/", {"method": "pin", "code": PIN}),
+            ("POST", "reauthenticate/", {"password": PASSWORD}),
+            ("POST", "password/change/", {"old_password": PASSWORD, "new_password": "another"}),
+        ]
+    }
+
+    assert answers.pop(("GET", "user/")).json() == {"user": None}
+    assert {each.status_code for each in answers.values()} == {401}
+    assert {each.json()["code"] for each in answers.values()} == {"not_authenticated"}
+
+
+@pytest.mark.parametrize("name", ["sessionid", "sessionid_device", "csrftoken"])
+def test_the_secret_of_an_attempt_is_nothing_else(
+    holder: User, browser: ApiClient, name: str
+) -> None:
+    browser.log_in()
+    for value in (browser.cookies[COOKIE].value, digest(browser.cookies[COOKIE].value)):
+        thief = ApiClient()
+        thief.cookies[name] = value
+        assert thief.user() is None
+        assert thief.call("GET", AUTH + "sessions/").status_code == 401
+
+
+def test_a_session_is_no_attempt(alice: User) -> None:
+    browser = signed_in()
+    alice.first_name = "pin"
+    alice.save()
+    browser.cookies[COOKIE] = browser.session_key()
+
+    assert pin(browser).json() == EXPIRED
+
+
+def test_the_browser_is_no_known_device_before_the_last_stage(
+    holder: User, browser: ApiClient
+) -> None:
+    browser.log_in()
+    assert "sessionid_device" not in browser.cookies
+
+    pin(browser)
+    assert "sessionid_device" in browser.cookies
+
+
+def test_whoever_is_logged_in_stays_so_until_the_last_stage(
+    holder: User, browser: ApiClient
+) -> None:
+    User.objects.create_user("bob", "", PASSWORD)
+    browser.log_in("bob")
+
+    browser.log_in("alice")
+    assert browser.user()["username"] == "bob"
+
+    pin(browser)
+    assert browser.user()["username"] == "alice"
+    assert Session.objects.count() == 1
+
+
+def test_the_check_for_csrf_is_made_at_each_step(holder: User, browser: ApiClient) -> None:
+    browser.log_in()
+
+    response = browser.call(
+        "POST", NEXT, {"method": "pin", "code": PIN}, headers={"X-CSRFToken": "x" * 32}
+    )
+
+    assert (response.status_code, response.json()["code"]) == (403, "csrf_failed")
+    assert browser.user() is None
+
+
+# Several stages, and hooks
+
+
+def test_stages_come_one_after_the_other(holder: User, browser: ApiClient) -> None:
+    holder.email = "unread@example.org"
+    holder.save()
+    browser.log_in()
+
+    second = pin(browser, trust=True)
+    assert (second.status_code, second.json()["code"]) == (401, "terms_required")
+    assert second.json()["error"] == "Accept the terms first."
+    assert second.json()["methods"] == ["terms"]
+    assert "trusted" not in browser.cookies
+    assert browser.user() is None
+    assert pin(browser).json()["fields"] == {"method": ["This method is not offered."]}
+
+    last = browser.call("POST", NEXT, {"method": "terms", "accept": True})
+    assert last.status_code == 200
+    assert browser.cookies["trusted"].value == "by alice"
+    [session] = list_sessions(holder)
+    assert set(session.methods) == {"password", "pin"}
+
+
+def test_a_later_stage_cannot_be_taken_first(holder: User, browser: ApiClient) -> None:
+    holder.email = "unread@example.org"
+    holder.save()
+    browser.log_in()
+
+    response = browser.call("POST", NEXT, {"method": "terms", "accept": True})
+
+    assert response.json()["fields"] == {"method": ["This method is not offered."]}
+    assert browser.user() is None
+
+
+def test_a_form_that_is_not_valid_passes_no_stage(alice: User, browser: ApiClient) -> None:
+    alice.email = "unread@example.org"
+    alice.save()
+    browser.log_in()
+
+    response = browser.call("POST", NEXT, {"method": "terms", "accept": False})
+
+    assert response.json()["fields"] == {"accept": ["This field is required."]}
+    assert browser.user() is None
+
+
+def test_a_stage_that_is_due_no_longer_is_in_nobodys_way(alice: User, browser: ApiClient) -> None:
+    alice.email = "unread@example.org"
+    alice.save()
+    browser.log_in()
+    User.objects.update(email="read@example.org")
+
+    assert browser.call("POST", NEXT, {"method": "terms", "accept": True}).status_code == 200
+
+
+def test_a_hook_sees_each_login_and_may_refuse(holder: User, browser: ApiClient) -> None:
+    night = {"HTTP_X_HOUR": "3"}
+    holder.first_name = ""
+    holder.save()
+
+    response = browser.call(
+        "POST", AUTH + "login/", {"username": "alice", "password": PASSWORD}, **night
+    )
+
+    assert (response.status_code, response.json()["error"]) == (403, "Nobody works at night.")
+    assert browser.user() is None
+
+
+def test_a_key_that_is_two_factors_needs_no_other(holder: User, rf: Any) -> None:
+    request = rf.post("/")
+    request.session = SessionStore()
+
+    flows.log_in(request, holder, method="key")
+    request.session.save()
+
+    assert assurance(request.session) == 2
+
+
+def test_a_class_that_is_no_stage_is_named(settings: Any) -> None:
+    settings.SESSION_AUTH_STAGES = ["tests.stages.PinForm"]
+
+    with pytest.raises(ImproperlyConfigured, match=r"'tests.stages.PinForm', which is no class"):
+        get_stages()
