@@ -8,9 +8,10 @@ from typing import Any
 
 import django
 
-# Django's own tests, as scripts/fetch_django_tests.py leaves them; tests/upstream runs them.
+# Django's own tests, as scripts/fetch_tests.py leaves them; tests/upstream runs them.
 DJANGO_TESTS = os.environ.get("DJANGO_TESTS")
-sys.path += [str(Path(DJANGO_TESTS) / django.get_version())] if DJANGO_TESTS else []
+if DJANGO_TESTS:
+    sys.path.append(str(Path(DJANGO_TESTS) / f"django-{django.get_version()}" / "tests"))
 
 SECRET_KEY = "for-tests-only"
 ALLOWED_HOSTS = ["testserver", "localhost"]

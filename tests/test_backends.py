@@ -181,6 +181,19 @@ def test_without_a_request_two_backends_that_count_are_asked_for_one_guess(alice
     assert failures() == [5, 5]
 
 
+@override_settings(AUTHENTICATION_BACKENDS=[OURS, f"{__name__}.Directory"])
+def test_without_a_request_a_backend_that_counts_nothing_leaves_no_guess_behind(
+    alice: User,
+) -> None:
+    """The next call is about the user as they are by then."""
+    assert authenticate(username="alice", password="the directory's") == alice
+    alice.set_password("the directory's")
+    alice.save()
+
+    with override_settings(AUTHENTICATION_BACKENDS=[OURS]):
+        assert authenticate(username="alice", password="the directory's") == alice
+
+
 def test_without_a_request_a_guess_is_one_in_a_new_thread_too(alice: User) -> None:
     context = contextvars.Context()  # a new one, without guesses
 

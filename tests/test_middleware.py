@@ -10,7 +10,11 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
 from session_auth.keys import new_session_key
-from session_auth.middleware import SessionMiddleware
+from session_auth.middleware import (
+    AuthenticationMiddleware,
+    CsrfViewMiddleware,
+    SessionMiddleware,
+)
 from session_auth.models import Session
 from tests.api_client import AUTH, ApiClient
 from tests.outage import unreachable_database
@@ -247,3 +251,11 @@ def test_a_request_without_a_session_passes(rf: RequestFactory) -> None:
     response = HttpResponse()
 
     assert SessionMiddleware(HttpResponse).process_response(rf.get("/"), response) is response
+
+
+@pytest.mark.parametrize(
+    "middleware", [AuthenticationMiddleware, CsrfViewMiddleware, SessionMiddleware]
+)
+def test_one_that_is_given_nothing_to_call_says_so(middleware: Any) -> None:
+    with pytest.raises(ValueError, match="get_response must be provided"):
+        middleware(None)

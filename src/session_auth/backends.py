@@ -86,6 +86,8 @@ class ThrottleMixin(django_backends.BaseBackend):
         name = self.account_name(username, credentials)
         if name is None or password is None:
             return None
+        if request is None:
+            throttling.begin_call(self)
         try:
             return throttling.reserve(request, name, password)
         except InvalidCredentials as exc:

@@ -440,7 +440,8 @@ class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
     get_response: Any
 
     def __init__(self, get_response: Any) -> None:
-        super().__init__(_unless_user_changed(get_response))
+        super().__init__(get_response)
+        self.get_response = _unless_user_changed(get_response)
 
     def process_request(self, request: HttpRequest) -> None:
         if not hasattr(request, "session"):

@@ -68,6 +68,9 @@ GUESSES = "session_auth.guesses"
 _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
 """The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
 
+_asked: ContextVar[dict[type, object]] = ContextVar("asked")
+"""The backends that this ``authenticate()`` has asked: see ``begin_call()``."""
+
 USERS = Boundary("users", alias=lambda: router.db_for_write(get_user_model()))
 
 _MARKS_KEY = secrets.token_bytes(32)
@@ -323,6 +326,21 @@ def record_failed_login(
     )
 
 
+def begin_call(backend: object) -> None:
+    """Note that ``authenticate()`` asks ``backend``, and gave it no request.
+
+    Each call makes its backends anew: another one of the same class means another call. A call has
+    no other end that shows if a backend that counts nothing has let the user in.
+    """
+    asked = _asked.get(None)
+    if asked is None:
+        asked = {}
+        _asked.set(asked)
+    if asked.setdefault(type(backend), backend) is not backend:
+        end_call()
+        asked[type(backend)] = backend
+
+
 def end_call(**kwargs: object) -> None:
     """Receive ``user_login_failed``: ``authenticate()`` has asked all backends for this guess.
 
@@ -333,6 +351,8 @@ def end_call(**kwargs: object) -> None:
         guess.tell_of_ceiling(None)
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
     guesses.clear()
+    _guesses(None).clear()
+    _asked.get({}).clear()
 
 
 def normalized(name: str) -> str:
