@@ -10,7 +10,7 @@ BENCH = .cache/bench
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format bench faults suites times clean
+.PHONY: help run test lint format bench faults suites ledger times clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -21,6 +21,7 @@ help:
 	@echo "make format           format the code and fix what can be fixed by machine"
 	@echo "make faults           try every fault of a database at every door, those that take long too"
 	@echo "make suites           run the tests of Django, allauth and REST framework on our classes"
+	@echo "make ledger           break what is said to be met, and see its test fail; ONLY='3.4.1 7.2.3'"
 	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
 	@echo "make times            write the times of the last 'make test' into CONTRIBUTING.md"
 	@echo "make clean            delete everything that these commands made"
@@ -48,6 +49,9 @@ faults: .venv/.tox
 
 suites: .venv/.tox
 	@$(PYTHON) -m tox run -e suites -- $(or $(ONLY),all)
+
+ledger: .venv/.tox
+	@$(PYTHON) -m tox run -e ledger -- $(or $(ONLY),--all)
 
 bench: $(BENCH)/.installed
 	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

@@ -116,6 +116,7 @@ TOOLS = {
         )
     ],
     "js": [NPM],
+    "ledger": [NPM],
 }
 
 

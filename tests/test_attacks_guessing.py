@@ -414,3 +414,12 @@ def test_a_new_password_is_one_that_can_log_in(alice: User) -> None:
     assert refused.json()["fields"] == {"new_password": ["Must not be longer than 4096 bytes."]}
     assert taken.status_code == 200
     assert ApiClient().log_in(password="ü" * 2048).status_code == 200
+
+
+def test_a_password_of_ten_years_ago_still_logs_in(
+    alice: User, browser: ApiClient, clock: Any
+) -> None:
+    """ASVS 6.2.10: who has to change it often chooses worse ones."""
+    User.objects.update(date_joined=alice.date_joined.replace(year=2016), last_login=None)
+
+    assert browser.log_in().status_code == 200

@@ -1,6 +1,7 @@
 """The demo's commands and settings, as a reader would run them."""
 
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -102,3 +103,16 @@ def test_users_with_a_known_password_are_refused_in_production(tmp_path: Path) -
 
 def test_the_settings_can_be_read_in_one_go() -> None:
     assert len((ROOT / "demo/config/settings.py").read_text().splitlines()) < 100
+
+
+def test_each_field_for_a_password_is_masked_and_can_be_filled_in() -> None:
+    """ASVS 6.2.6 and 6.2.7"""
+    templates = (ROOT / "demo" / "articles" / "templates").rglob("*.html")
+    pages = "".join(page.read_text() for page in templates)
+    fields = re.findall(r'<input [^>]*name="\w*password"[^>]*>', pages)
+
+    assert len(fields) >= 6
+    for field in fields:
+        assert 'type="password"' in field
+        assert re.search(r' autocomplete="(?:current|new)-password"', field)
+    assert "onpaste" not in pages

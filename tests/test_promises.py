@@ -302,3 +302,9 @@ def test_requests_that_overlap_with_an_end_go_by_the_model() -> None:
     browsers.each_key_opens_what_it_should_and_nothing_else()
     browsers.no_row_is_left_or_missing()
     browsers.teardown()
+
+
+@pytest.mark.django_db
+def test_no_account_is_there_before_somebody_makes_one() -> None:
+    """ASVS 6.3.2"""
+    assert User.objects.count() == 0

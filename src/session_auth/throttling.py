@@ -351,7 +351,6 @@ def end_call(**kwargs: object) -> None:
         guess.tell_of_ceiling(None)
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
     guesses.clear()
-    _guesses(None).clear()
     _asked.get({}).clear()
 
 

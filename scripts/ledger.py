@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Write docs/security.md and what ``session_doctor --report`` reads, from docs/ledger.toml.
+
+    python scripts/ledger.py
+
+tests/test_ledger.py says when one of them is behind.
+"""
+
+import json
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "docs" / "ledger.toml"
+PAGE = ROOT / "docs" / "security.md"
+SHIPPED = ROOT / "src" / "session_auth" / "doctor" / "requirements.json"
+
+STATUSES = {
+    "met": "met",
+    "checked": "met if no check finds anything",
+    "project": "left to the project",
+    "factors": "needs factors",
+    "open": "not met",
+    "none": "does not apply",
+}
+MOST_LEVEL = 2
+"""The report is for levels 1 and 2 of ASVS, so the wheel has no other rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """A change of one file that breaks a requirement, and the test that has to fail then."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+    proves: Sequence[str]
+
+    def applied_to(self, text: str) -> str:
+        """Return ``text``, broken. Raises ``ValueError`` if ``old`` is not in it exactly once."""
+        found = text.count(self.old)
+        if found != 1:
+            raise ValueError(f"{self.proves[0]}: {self.file} has {found} times {self.old!r}")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A requirement: what is asked, where it stands, and how that is known."""
+
+    id: str
+    asked: str
+    status: str
+    level: int = 0
+    done: str = ""
+    page: str = ""
+    project: str = ""
+    checks: Sequence[str] = ()
+    facts: Sequence[str] = ()
+    proved_with: Sequence[str] = ()
+    breaks: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def standard(self) -> str:
+        return "NIST" if self.id.startswith("NIST") else "ASVS"
+
+    @property
+    def chapter(self) -> str:
+        return "NIST" if self.standard == "NIST" else f"V{self.id.split('.')[0]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    chapters: Mapping[str, str]
+    """The headings of the page, by the name of the first chapter below each."""
+
+    beyond: Mapping[str, str]
+    """The chapters of ASVS that a package for sessions has nothing to do with, and why."""
+
+    rows: Sequence[Row] = field(default_factory=list)
+
+    @cached_property
+    def breaks(self) -> list[Break]:
+        """All breaks, each with the ids of all rows that it proves."""
+        users: dict[str, list[str]] = {}
+        for row in self.rows:
+            for other in row.proved_with:
+                users.setdefault(other, []).append(row.id)
+        return [
+            Break(**each, proves=(row.id, *users.get(row.id, ())))
+            for row in self.rows
+            for each in row.breaks
+        ]
+
+
+def read(path: Path = SOURCE) -> Ledger:
+    data = tomllib.loads(path.read_text())
+    rows = [
+        Row(**{("breaks" if name == "break" else name): value for name, value in row.items()})
+        for row in data["row"]
+    ]
+    return Ledger(chapters=data["chapters"], beyond=data["beyond"], rows=rows)
+
+
+def page(ledger: Ledger) -> str:
+    """Return docs/security.md."""
+    return "\n".join([*_lines(ledger), ""])
+
+
+def _lines(ledger: Ledger) -> Iterator[str]:
+    count = {name: sum(row.status == name for row in ledger.rows) for name in STATUSES}
+    yield from (
+        "# What is asked of session authentication, and what proves it",
+        "",
+        "Two standards, requirement by requirement: OWASP ASVS 5.0 and NIST SP 800-63B-4.",
+        "`docs/ledger.toml` has all of it as data, and this page is made from that.",
+        "",
+        "| it says | of | which means |",
+        "|---|---|---|",
+        f"| met | {count['met']} | the code or a page does it, whatever the project does |",
+        (
+            f"| met if no check finds anything | {count['checked']} | settings can undo it: then "
+            "`manage.py check --deploy` says so, by the id that stands there |"
+        ),
+        (
+            f"| left to the project | {count['project']} | no package can do it: the row says what "
+            "to do or to write down |"
+        ),
+        (
+            f"| needs factors | {count['factors']} | it is about a second factor or a passkey, "
+            "which this package has not |"
+        ),
+        f"| not met | {count['open']} | the row says what is missing |",
+        f"| does not apply | {count['none']} | there is nothing here that it could be about |",
+        "",
+        (
+            f"What is met is proved by breaking it: {len(ledger.breaks)} small changes of the code "
+            "that each break a requirement."
+        ),
+        (
+            "`make ledger` makes one after the other in a copy, runs the test that the row names, "
+            "and demands that it fails; `make test` does so with a few, other ones each day."
+        ),
+        (
+            "`manage.py session_doctor --report asvs-l2` tells the same of your project, with what "
+            "it finds in your settings: see [doctor.md](doctor.md#a-report-for-an-audit)."
+        ),
+    )
+    for row, heading in _with_headings(ledger):
+        if heading:
+            name = "section" if row.standard == "NIST" else "id"
+            columns = f"| {name} | level | asked for | status | what is done | proof |"
+            yield from ("", f"## {heading}", "", columns, "|---|---|---|---|---|---|")
+        yield _line(row, ledger)
+    yield from ("", "## Chapters of ASVS that are not about this", "")
+    for chapter, why in ledger.beyond.items():
+        yield f"- {chapter}: {why}"
+
+
+def _with_headings(ledger: Ledger) -> Iterator[tuple[Row, str | None]]:
+    seen: set[str] = set()
+    for row in ledger.rows:
+        heading = None if row.chapter in seen else ledger.chapters.get(row.chapter)
+        seen.add(row.chapter)
+        yield row, heading
+
+
+def _line(row: Row, ledger: Ledger) -> str:
+    tests = [each.test for each in ledger.breaks if row.id in each.proves]
+    proof = [f"`{name.rsplit('::', 1)[1].split('[')[0]}`" for name in tests]
+    if row.page:
+        proof.append(f"[{row.page}]({row.page})")
+    status = STATUSES[row.status]
+    if row.checks:
+        status += ": " + ", ".join(_linked(name) for name in row.checks)
+    done = ". ".join(filter(None, [row.done.removesuffix("."), row.project]))
+    cells = (
+        row.id.removeprefix("NIST "),
+        str(row.level or ""),
+        row.asked,
+        status,
+        done,
+        ", ".join(dict.fromkeys(proof)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _linked(check: str) -> str:
+    name = check.removeprefix("session_auth.")
+    return f"`{check}`" if name == check else f"[{name}](doctor.md#{name.lower()})"
+
+
+def shipped(ledger: Ledger) -> str:
+    """Return what the wheel has of it: no breaks and no level 3, a row a line."""
+    rows = [
+        json.dumps(_shipped(row, ledger), ensure_ascii=False)
+        for row in ledger.rows
+        if row.standard == "ASVS" and row.level <= MOST_LEVEL
+    ]
+    beyond = json.dumps(ledger.beyond, ensure_ascii=False)
+    return f'{{"beyond": {beyond}, "rows": [\n' + ",\n".join(rows) + "\n]}\n"
+
+
+def _shipped(row: Row, ledger: Ledger) -> dict[str, Any]:
+    tests = dict.fromkeys(each.test for each in ledger.breaks if row.id in each.proves)
+    values = {
+        "id": row.id,
+        "level": row.level,
+        "asked": row.asked,
+        "status": row.status,
+        "done": row.done,
+        "project": row.project,
+        "page": row.page and (ROOT / "docs" / row.page).resolve().relative_to(ROOT).as_posix(),
+        "checks": list(row.checks),
+        "facts": list(row.facts),
+        "tests": [name.rsplit("::", 1)[1].split("[")[0] for name in tests],
+    }
+    return {name: value for name, value in values.items() if value not in ("", [], 0)}
+
+
+def main() -> int:
+    ledger = read()
+    PAGE.write_text(page(ledger))
+    SHIPPED.write_text(shipped(ledger))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

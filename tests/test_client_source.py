@@ -1,0 +1,43 @@
+"""What the JavaScript client never does, read in its source."""
+
+import re
+from pathlib import Path
+
+CLIENT = Path(__file__).resolve().parents[1] / "src" / "session_auth" / "static" / "session_auth"
+SOURCES = {
+    path.name: re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", path.read_text(), flags=re.DOTALL)
+    for path in sorted(CLIENT.glob("*.js"))
+}
+
+
+def found(pattern: str) -> list[str]:
+    """Return what matches in the code of the client, its comments left out."""
+    return [match for text in SOURCES.values() for match in re.findall(pattern, text)]
+
+
+def test_the_client_is_read_whole() -> None:
+    assert {"react.js", "session-auth.js", "vue.js"} <= set(SOURCES)
+    assert found(r"\bfetch\b")
+
+
+def test_the_client_writes_no_html() -> None:
+    """ASVS 3.2.2"""
+    assert (
+        found(r"\.(?:inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\b|Function\(") == []
+    )
+
+
+def test_the_client_keeps_nothing_in_the_browsers_storage() -> None:
+    """ASVS 14.3.3"""
+    assert found(r"localStorage|sessionStorage|indexedDB|\bcaches\b|document\.cookie\s*=[^=]") == []
+
+
+def test_the_client_copies_no_keys_that_others_choose() -> None:
+    """ASVS 15.3.6"""
+    assert found(r"Object\.assign|__proto__|\bfor \(\w+ \w+ in\b|\w\[\w+\] = ") == []
+
+
+def test_the_client_believes_no_name_that_markup_can_take() -> None:
+    """ASVS 3.2.3: in a page with ``<img name="cookie">``, ``document.cookie`` is that element."""
+    assert set(found(r"\bdocument\.(\w+)")) <= {"cookie", "hidden"}
+    assert found(r'typeof document\.cookie !== "string"')
