@@ -33,7 +33,7 @@ class Story:
     name = NAME
 
     def __init__(self) -> None:
-        self.password = PASSWORD
+        self.password: str | None = PASSWORD
 
     @property
     def users(self) -> Any:
@@ -71,7 +71,7 @@ class Story:
     def log_in(self) -> ApiClient:
         self.go_on()
         browser = self.browser()
-        response = browser.log_in(self.name, self.password)
+        response = browser.log_in(self.name, str(self.password))
         assert response.status_code == 200, response.content
         return browser
 
@@ -183,7 +183,7 @@ class Caseless(Story):
 
     def log_in(self) -> ApiClient:
         browser = self.browser()
-        assert browser.log_in("aLICE", self.password).status_code == 200
+        assert browser.log_in("aLICE", str(self.password)).status_code == 200
         return browser
 
 
