@@ -39,6 +39,9 @@ LEFT_OUT = {
     "neighbours": None
     if apps.is_installed("django_cas_ng")
     else "it has settings and packages of its own; see CONTRIBUTING.md",
+    "graphene": None
+    if importlib.util.find_spec("graphene_django")
+    else "graphene-django is not installed; see CONTRIBUTING.md",
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",

@@ -29,6 +29,17 @@ def test_its_login_opens_a_session(alice: User, browser: ApiClient) -> None:
     assert browser.user()["username"] == "alice"
 
 
+def test_its_guesses_are_counted(alice: User, browser: ApiClient) -> None:
+    answers = [
+        browser.call(
+            "POST", "/djoser/token/login/", {"username": "alice", "password": f"wrong {n}"}
+        )
+        for n in range(6)
+    ]
+
+    assert [answer.status_code for answer in answers] == [400] * 5 + [429]
+
+
 def test_a_password_changed_there_ends_the_other_sessions(alice: User) -> None:
     here, other = signed_in(), signed_in()
     body = {"new_password": NEW_PASSWORD, "current_password": PASSWORD}
