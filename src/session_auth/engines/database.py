@@ -180,22 +180,28 @@ class SessionStore(BaseSessionStore):
     rows = DatabaseRows()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Raise ``ImproperlyConfigured`` for Django's recipe of a model of one's own.
+        """Refuse Django's recipe of a model of one's own: no session of such a class can be made.
 
         Session and user are fetched by a statement that is made for our model. Without a word, the
-        rows would go there all the same.
+        rows would go there all the same. The class itself may be there: its project may use
+        another engine.
         """
         super().__init_subclass__(**kwargs)
         own = [name for name in ("create_model_instance", "model") if hasattr(cls, name)]
         if getattr_static(cls, "get_model_class") is not vars(SessionStore)["get_model_class"]:
             own.append("get_model_class")
-        if own:
+        if not own:
+            return
+
+        def refuse(self: object, *args: object) -> None:
             raise ImproperlyConfigured(
                 f"{cls.__module__}.{cls.__qualname__} has '{own[0]}' of its own, but its rows are "
                 f"always those of session_auth.models.Session. Remove it: that model knows the "
                 f"user of each session already, and what else belongs to a session can be kept in "
                 f"request.session, or in a model of yours by the id that request.session.info has."
             )
+
+        cls.__init__ = refuse  # type: ignore[method-assign,assignment]  # each session asks it
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
