@@ -26,7 +26,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "user_id",
-                    models.CharField(db_index=True, max_length=255, verbose_name="user id"),
+                    session_auth.models.KeyField(
+                        db_index=True, max_length=255, verbose_name="user id"
+                    ),
                 ),
                 ("reason", models.CharField(max_length=32, verbose_name="reason")),
                 ("methods", models.TextField(verbose_name="methods")),
@@ -49,7 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "user_id",
-                    models.CharField(max_length=255, primary_key=True, serialize=False),
+                    session_auth.models.KeyField(max_length=255, primary_key=True, serialize=False),
                 ),
                 ("generation", models.CharField(max_length=8)),
             ],
@@ -133,6 +135,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
@@ -144,6 +147,9 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "session",
                 "verbose_name_plural": "sessions",
+                "indexes": [
+                    models.Index(fields=["user", "created_at"], name="session_auth_of_user")
+                ],
             },
         ),
         migrations.CreateModel(
