@@ -60,6 +60,9 @@ def _one_of(*values: str) -> Rule:
 
 
 COUNT = Rule("a whole number above 0", lambda value: type(value) is int and value > 0)
+COUNT_OR_NONE = Rule(
+    "a whole number above 0, or None", lambda value: value is None or COUNT.accepts(value)
+)
 ENGINE = _one_of(
     "django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db"
 )
@@ -121,7 +124,7 @@ class Conf:
     LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
     """How often activity is recorded: once in this time at most."""
 
-    MAX_SESSIONS: Annotated[int | None, COUNT] = None
+    MAX_SESSIONS: Annotated[int | None, COUNT_OR_NONE] = 1000
     """How many sessions a user may have; a login ends the oldest above that. ``None``: no limit."""
 
     PASSWORD_RESET_URL: Annotated[str | None, URL_OF_LINKS] = None
