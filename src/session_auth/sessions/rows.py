@@ -8,6 +8,9 @@ from typing import Any
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+Position = tuple[datetime, str]
+"""Where a row stands among those of its user: when it was last seen, and its id."""
+
 
 class Rows(ABC):
     """The rows of all sessions.
@@ -116,5 +119,16 @@ class Rows(ABC):
         """Call ``call`` once no rollback can undo the step; say whether that was at once."""
 
     @abstractmethod
-    def of_user(self, user_id: Any) -> list[Record]:
-        """Return the rows of a user that have not expired, the last seen first."""
+    def of_user(
+        self,
+        user_id: Any,
+        *,
+        at_most: int | None = None,
+        after: Position | None = None,
+        but: str | None = None,
+    ) -> list[Record]:
+        """Return the rows of a user that have not expired, the last seen first.
+
+        Of these, return those that come ``after`` a position, without the row ``but``, and no more
+        than ``at_most``.
+        """
