@@ -7,6 +7,7 @@ from django.db import connection
 pytestmark = pytest.mark.django_db
 
 KEYS = {
+    "adoptedsession": "session_id",
     "session": "id",
     "userstamp": "user_id",
     "endedsession": "session_id",

@@ -122,6 +122,17 @@ class UserStamp(models.Model):
         return str(self.user_id)
 
 
+class AdoptedSession(models.Model):
+    """A session of another engine that was taken over: it never is again. See ``adoption``."""
+
+    session_id = DigestField(max_length=43, primary_key=True)
+    old_key = models.CharField(max_length=40, blank=True)
+    """The key of its row in the table of Django's engine; "" if that is not in a database."""
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
 class EndedSession(models.Model):
     """The record of a session that has ended, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
 

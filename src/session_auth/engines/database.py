@@ -17,7 +17,7 @@ from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import end_everybody
 from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_return, insert, take
-from session_auth.models import Session
+from session_auth.models import AdoptedSession, Session
 from session_auth.sessions import stamps
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.ending import keep
@@ -63,12 +63,18 @@ class DatabaseRows(JoinedLookup):
             return ended
 
     @SESSIONS.changes
-    def adopt(self, record: Record) -> None:
+    def adopt(self, record: Record, *, old_key: str) -> None:
         with transaction.atomic(using=_alias()):
             if record.user_id is not None:
                 _lock_user(record.user_id)
                 if stamps.is_stamped(record.user_id, alias=_alias()):
                     return
+            try:
+                with transaction.atomic(using=_alias()):
+                    notes = AdoptedSession.objects.using(_alias())
+                    notes.create(session_id=record.id, old_key=old_key)
+            except IntegrityError:
+                return
             _rows().create(**record._asdict())
 
     @SESSIONS.changes

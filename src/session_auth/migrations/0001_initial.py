@@ -16,6 +16,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="AdoptedSession",
+            fields=[
+                (
+                    "session_id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+                ("old_key", models.CharField(blank=True, max_length=40)),
+            ],
+        ),
+        migrations.CreateModel(
             name="EndedSession",
             fields=[
                 (

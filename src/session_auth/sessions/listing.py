@@ -20,7 +20,7 @@ from session_auth import events
 from session_auth.events import Event
 from session_auth.guessing import counts
 from session_auth.keys import is_session_id
-from session_auth.sessions import hash_upgrades
+from session_auth.sessions import adoption, hash_upgrades
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import (
     PRUNE_ROWS,
@@ -185,6 +185,7 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
     log gets one event for all of it, and ``session_ended`` is sent once.
     """
     ended = rows().remove_all(reason)
+    adoption.forget_all()
     events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
     session_ended.send_robust(sender=None, session_id=None, user_id=None, reason=reason)
     return ended
@@ -202,6 +203,7 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     prune_ended(batch=batch)
     prune_attempts(batch=batch)
     prune_stamps(batch=batch)
+    in_batches(partial(adoption.prune_notes, at_most=batch))
     in_batches(partial(counts.prune, at_most=batch))
     in_batches(partial(hash_upgrades.forget_old, at_most=batch))
     return pruned

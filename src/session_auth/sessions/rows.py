@@ -48,8 +48,12 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def adopt(self, record: Record) -> None:
-        """Add the row of a session of Django's engine, unless the user's sessions were ended."""
+    def adopt(self, record: Record, *, old_key: str) -> None:
+        """Add the row of a session of another engine, and note that it was taken over.
+
+        If that was noted before, or all sessions of the user were ended, this does nothing. The
+        note keeps ``old_key`` (see ``adoption``).
+        """
 
     @abstractmethod
     def compare_and_set(self, record: Record, *, version: int) -> bool:
