@@ -144,6 +144,17 @@ def test_without_the_setting_it_refuses_while_sessions_live(alice: User, capsys:
     assert errors("default") == []
 
 
+def test_under_the_old_engine_nobody_would_be_signed_out(before: None, alice: User) -> None:
+    old_login(cached_db, alice)
+
+    assert {"session_auth.E023", "session_auth.E024"}.isdisjoint(errors("default"))
+
+
+def test_lists_that_are_right_are_not_printed(before: None, capsys: Any) -> None:
+    with override_settings(MIDDLEWARE=MIDDLEWARE):
+        assert not any("MIDDLEWARE" in line for line in told(capsys))
+
+
 def test_it_finishes_nothing_before_the_switch(before: None) -> None:
     with pytest.raises(CommandError, match="still runs on the old engine"):
         call_command("session_adopt", "--finish", "--sign-out")
@@ -213,6 +224,7 @@ def test_a_backend_may_be_replaced_by_its_child(alice: User) -> None:
         (DJANGOS + "signed_cookies", []),
         ("nowhere.engine", ["session_auth.E021"]),
         ("session_auth.keys", ["session_auth.E021"]),
+        ("django.contrib.sites.models", ["session_auth.E021"]),  # whose app is not installed
         ("session_auth.engines.database", ["session_auth.E021"]),
         ("db", ["session_auth.E006"]),
     ],
