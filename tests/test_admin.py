@@ -1,16 +1,21 @@
 """Sessions and counts of guesses in the admin, and the commands for both."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.test import Client
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from session_auth import throttling, user_agents
-from session_auth.models import GuessCount
+from session_auth import admin, throttling, user_agents
+from session_auth.models import GuessCount, Session
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 from tests.guessing import HOME, caller, guess
 
@@ -148,6 +153,117 @@ def test_staff_without_the_right_to_delete_end_nothing(alice: User) -> None:
     )
 
     assert here.user() is not None
+
+
+def expired(browser: ApiClient) -> str:
+    Session.objects.filter(id=id_of(browser)).update(expires_at=timezone.now() - timedelta(1))
+    return id_of(browser)[:8]
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, {"live", "expired"}),
+        ({"state": "live"}, {"live"}),
+        ({"state": "expired"}, {"expired"}),
+        ({"user__isempty": "1"}, set()),
+        ({"q": "ALI"}, {"live", "expired"}),
+        ({"q": " "}, {"live", "expired"}),
+        ({"q": "alices"}, set()),
+        ({"q": "192.0.2.7"}, {"live"}),
+        ({"q": "192.0.2.8"}, set()),
+    ],
+)
+def test_staff_find_sessions_and_see_which_have_expired(
+    staff: Client, alice: User, query: dict[str, str], shown: set[str]
+) -> None:
+    live, old = signed_in(), signed_in()
+    Session.objects.filter(id=id_of(live)).update(ip="192.0.2.7")
+    ids = {"live": id_of(live)[:8], "expired": expired(old)}
+
+    page = staff.get(LIST, query).content.decode()
+
+    assert {state for state, short in ids.items() if short in page} == shown
+    assert ('class="field-state">expired' in page) is ("expired" in shown)
+    details = staff.get(f"{LIST}{quote(id_of(old))}/change/").content.decode()
+    assert ">expired<" in details
+
+
+def test_a_whole_id_finds_its_session_and_a_whole_name_its_user(staff: Client, alice: User) -> None:
+    User.objects.create_user("alicesson", password=PASSWORD)
+    here, other = signed_in(), signed_in("alicesson")
+
+    by_id = staff.get(LIST, {"q": id_of(other)}).content.decode()
+    by_name = staff.get(LIST, {"q": "alice"}).content.decode()
+
+    assert [id_of(each)[:8] in by_id for each in (here, other)] == [False, True]
+    assert [id_of(each)[:8] in by_name for each in (here, other)] == [True, False]
+
+
+def test_a_list_counts_no_more_rows_than_anybody_looks_at(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "COUNTED_ROWS", 2)
+    signed_in()
+    assert "2 sessions" in staff.get(LIST).content.decode()
+
+    signed_in()
+    page = staff.get(LIST).content.decode()
+
+    assert "2+ sessions" in page
+    assert "All 2+ selected" in page
+
+
+@pytest.mark.parametrize("path", [LIST, "/admin/session_auth/endedsession/"])
+def test_a_list_is_sorted_by_an_index_alone(
+    staff: Client, path: str, django_assert_num_queries: Any
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        staff.get(path)
+
+    [listed] = [q["sql"] for q in queries if "ORDER BY" in q["sql"] and "COUNT" not in q["sql"]]
+    sort = listed.split("ORDER BY")[1]
+    assert "_at" in sort
+    assert "," not in sort
+
+
+@override_settings(SESSION_AUTH_KEEP_ENDED=timedelta(days=1))
+@pytest.mark.parametrize(
+    ("query", "is_shown"),
+    [
+        ({"reason": "logout"}, True),
+        ({"reason": "deleted"}, False),
+        ({"q": "{user}"}, True),
+        ({"q": "{session}"}, True),
+        ({"q": "0"}, False),
+    ],
+)
+def test_staff_find_why_a_session_ended(
+    staff: Client, alice: User, query: dict[str, str], is_shown: bool
+) -> None:
+    here = signed_in()
+    ids = {"user": alice.pk, "session": id_of(here)}
+    here.log_out()
+
+    query = {key: value.format(**ids) for key, value in query.items()}
+    page = staff.get("/admin/session_auth/endedsession/", query).content.decode()
+
+    assert ('class="field-reason">logout' in page) is is_shown
+
+
+def test_the_end_of_many_sessions_is_one_entry_of_the_log_and_says_end(
+    staff: Client, alice: User
+) -> None:
+    for _ in range(3):
+        signed_in()
+    assert "End selected sessions" in staff.get(LIST).content.decode()
+    ids = list(Session.objects.filter(user=alice).values_list("id", flat=True))
+
+    form = {"action": "delete_selected", "_selected_action": ids, "post": "yes"}
+    page = staff.post(LIST, form, follow=True).content.decode()
+
+    assert "Ended 3 sessions." in page
+    assert [str(entry.object_repr) for entry in LogEntry.objects.all()] == ["3 sessions"]
 
 
 COUNTS = "/admin/session_auth/guesscount/"

@@ -108,7 +108,7 @@ def test_staff_see_sessions_with_their_users(staff: Client, here: ApiClient, que
     assert ("bob</td>" in page) == ("isempty=1" not in query)
 
 
-@pytest.mark.parametrize(("term", "is_found"), [("BO", True), ("root", False), ("127.0", True)])
+@pytest.mark.parametrize(("term", "is_found"), [("BO", True), ("root", False), ("127.0.0.1", True)])
 def test_staff_find_sessions_by_user_and_by_address(
     staff: Client, here: ApiClient, term: str, is_found: bool
 ) -> None:

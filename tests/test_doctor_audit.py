@@ -177,7 +177,11 @@ def test_debugging_is_not_met() -> None:
             },
             "Links for new passwords work for 90 minutes.",
         ),
-        ("sessions", {}, "A user may have any number of sessions."),
+        (
+            "sessions",
+            {"SESSION_AUTH_MAX_SESSIONS": None},
+            "A user may have any number of sessions.",
+        ),
         (
             "sessions",
             {"SESSION_AUTH_MAX_SESSIONS": 5},

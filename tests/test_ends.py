@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
 from django.test import override_settings
+from django.utils import timezone
 
+from session_auth.engines import database
 from session_auth.engines.database import DatabaseRows, SessionStore
-from session_auth.keys import digest
+from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions.values import Record
 from session_auth.signals import session_ended
@@ -209,6 +211,57 @@ def test_the_number_is_kept_to_where_users_are_in_another_database(alice: User) 
         session.save()
 
     assert Session.objects.get().id == digest(str(session.session_key))
+
+
+def many_sessions(user: User, count: int) -> None:
+    now = timezone.now()
+    Session.objects.bulk_create(
+        Session(
+            id=digest(new_session_key()),
+            user=user,
+            data="{}",
+            created_at=now - timedelta(days=1),
+            last_seen_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+        for _ in range(count)
+    )
+
+
+@pytest.mark.parametrize("can_return", [True, False])
+def test_unless_told_otherwise_a_user_has_a_thousand_sessions_at_most(
+    alice: User, ends: list[Any], can_return: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that logs in each minute and never logs out must not fill the table."""
+    monkeypatch.setattr(database, "can_return", lambda alias: can_return)
+    many_sessions(alice, 999)
+    first = signed_in()
+    assert (Session.objects.count(), ends) == (1000, [])
+
+    second = signed_in()
+
+    assert Session.objects.count() == 1000
+    assert [reason for _, _, reason in ends] == ["evicted"]
+    assert None not in (first.user(), second.user())
+
+
+@override_settings(SESSION_AUTH_MAX_SESSIONS=None)
+def test_without_a_limit_a_user_has_as_many_as_they_like(alice: User) -> None:
+    many_sessions(alice, 1500)
+
+    signed_in()
+
+    assert Session.objects.count() == 1501
+
+
+def test_a_limit_that_is_new_counts_at_the_next_login(alice: User, ends: list[Any]) -> None:
+    many_sessions(alice, 3000)
+
+    here = signed_in()
+
+    assert Session.objects.count() == 1000
+    assert len(ends) == 2001
+    assert here.user() is not None
 
 
 @override_settings(SESSION_AUTH_MAX_SESSIONS=1)

@@ -3,21 +3,31 @@
 Staff can also unlock an account by deleting its counts of guesses.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import display_for_value
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.paginator import Paginator
 from django.db import router
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import throttling
+from session_auth.keys import is_session_id
 from session_auth.models import EndedSession, GuessCount, Session
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.values import SessionInfo
@@ -26,10 +36,48 @@ from session_auth.user_agents import user_agent_name
 
 AGENT_CHARACTERS = 40
 FOUND_USERS = 500
+COUNTED_ROWS = 10_000
+"""How many rows a list counts: to count a million takes longer than to show a hundred of them."""
+
+
+class AtLeast(int):
+    """A number that stands for itself and all above it."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts ``COUNTED_ROWS`` rows at most. Whoever looks for more searches for them."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        counted: int = rows.order_by()[: COUNTED_ROWS + 1].count()
+        return counted if counted <= COUNTED_ROWS else AtLeast(COUNTED_ROWS)
+
+
+class ByIndex(ChangeList):
+    """Sorted by what an index has sorted already.
+
+    Django sorts rows of the same time by their ids as well, for which it has to read all of them.
+    """
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        ordering = super().get_ordering(request, queryset)
+        return [name for name in ordering if name not in ("pk", "-pk")]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Nothing can be added or changed; the list takes no longer where there are a million rows."""
+
+    list_per_page = 50
+    paginator = CappedPaginator
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ByIndex
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -44,9 +92,25 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return format_html('<span title="{}">{}</span>', row.user_agent, name)
 
 
+class StateFilter(admin.SimpleListFilter):
+    """Shows the sessions that go on, or those that have expired and were not pruned yet."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("live", _("live")), ("expired", _("expired"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        now = timezone.now()
+        if self.value() == "live":
+            return queryset.filter(expires_at__gt=now)
+        return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
+
+
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    date_hierarchy = "last_seen_at"
+    actions = ("delete_selected",)
     fields = (
         "id",
         "user",
@@ -58,19 +122,37 @@ class SessionAdmin(ReadOnlyAdmin):
         "last_seen_at",
         "passive_seen_at",
         "expires_at",
+        "state",
     )
-    list_display = ("short_id", "of_user", "ip", "agent", "last_seen_at", "expires_at")
-    list_filter = ("last_seen_at", ("user", admin.EmptyFieldListFilter))
+    list_display = (
+        "short_id",
+        "of_user",
+        "ip",
+        "agent",
+        "last_seen_at",
+        "expires_at",
+        "state",
+    )
+    list_filter = (StateFilter, ("user", admin.EmptyFieldListFilter))
     list_select_related = ()  # get_queryset() sees to it
-    ordering = ("-last_seen_at",)
+    ordering = ("-expires_at",)
+    search_fields = ("id",)  # for the field to be there: see get_search_results()
+    search_help_text = _(
+        "The name of a user, or part of it; an IP address, or the id of a session."
+    )
+    sortable_by = ("expires_at", "of_user")  # which have an index
 
-    @admin.display(description=_("session id"), ordering="id")
+    @admin.display(description=_("session id"))
     def short_id(self, session: Session) -> str:
         return f"{session.id[:8]}…"
 
     @admin.display(description=_("user"), ordering="user_id", empty_value="-")
     def of_user(self, session: Session) -> Any:
         return session.user  # by a name of its own, since to sort by "user" joins the users
+
+    @admin.display(description=_("state"))
+    def state(self, session: Session) -> Any:
+        return _("live") if session.expires_at > timezone.now() else _("expired")
 
     @admin.display(description=_("proven by"))
     def proofs(self, session: Session) -> str:
@@ -84,29 +166,50 @@ class SessionAdmin(ReadOnlyAdmin):
             return rows.select_related("user")
         return rows.prefetch_related(Prefetch("user", queryset=_users()))
 
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        own = ("id", "ip")
-        return (*own, f"user__{_name_field()}") if _users_are_here() else own
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
-        """Return the sessions that match, if only by the name of a user who is elsewhere.
+        """Return the sessions of an address, with an id, or of the users that a name finds.
 
-        Of so many users at most that any database takes their keys in one statement.
+        Of so many users at most that any database takes their keys in one statement; of one alone,
+        if that is their whole name.
         """
-        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
-        if search_term and not _users_are_here():
-            users = _users().filter(**{f"{_name_field()}__icontains": search_term})
-            ids = list(users.values_list("pk", flat=True)[:FOUND_USERS])
-            found |= queryset.filter(user_id__in=ids)
-        return found, may_have_duplicates
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if is_session_id(term):
+            return queryset.filter(id=term), False
+        with suppress(ValueError):
+            return queryset.filter(ip=str(ip_address(term))), False
+        users = _users().order_by()
+        found = users.filter(**{_name_field(): term}) or users.filter(
+            **{f"{_name_field()}__icontains": term}
+        )
+        ids = [user.pk for user in found[:FOUND_USERS]]
+        return queryset.filter(user_id__in=ids), False
 
     # The admin says "delete": we end the session, with its event and its signal.
 
+    @admin.action(permissions=["delete"], description=_("End selected %(verbose_name_plural)s"))
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> Any:
+        """Ask first; then end them, in one entry of the admin's log if they are many."""
+        if not request.POST.get("post"):
+            return delete_selected(self, request, queryset)
+        ended = end_by_ids(
+            queryset.order_by().values_list("id", flat=True), reason=EndReason.ENDED_BY_ADMIN
+        )
+        LogEntry.objects.create(
+            user_id=str(request.user.pk),
+            content_type=ContentType.objects.get_for_model(Session, for_concrete_model=False),
+            object_repr=f"{ended} {self.opts.verbose_name_plural}",
+            action_flag=DELETION,
+        )
+        self.message_user(request, _("Ended %(count)d sessions.") % {"count": ended})
+        return None
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return how many sessions would end: to list each would take megabytes."""
-        count = objs.count() if isinstance(objs, QuerySet) else len(objs)
+        count = objs.order_by().count() if isinstance(objs, QuerySet) else len(objs)
         name = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
         missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return [f"{count} {name}"], {self.opts.verbose_name_plural: count}, missing, []
@@ -114,17 +217,30 @@ class SessionAdmin(ReadOnlyAdmin):
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
         end_by_ids([obj.id], reason=EndReason.ENDED_BY_ADMIN)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        end_by_ids(queryset.values_list("id", flat=True), reason=EndReason.ENDED_BY_ADMIN)
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Offers the reasons that there are, without a look at each row."""
+
+    title = _("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(str(reason), str(reason)) for reason in EndReason]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[EndedSession]
+    ) -> QuerySet[EndedSession]:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
 @admin.register(EndedSession)
 class EndedSessionAdmin(ReadOnlyAdmin):
-    date_hierarchy = "ended_at"
     list_display = ("user_id", "reason", "ip", "agent", "created_at", "ended_at")
-    list_filter = ("ended_at", "reason")
+    list_filter = ("ended_at", ReasonFilter)
     ordering = ("-ended_at",)
-    search_fields = ("=session_id", "=user_id", "ip")
+    search_fields = ("session_id__exact", "user_id__exact")
+    search_help_text = _("The id of a session, or that of a user.")
+    sortable_by = ("ended_at", "user_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

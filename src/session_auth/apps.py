@@ -40,5 +40,7 @@ class SessionAuthConfig(AppConfig):
             import_module("session_auth.contrib.spectacular")  # which registers what is in it
         for check in checks.ALWAYS:
             register(check, Tags.security)
+        for check in checks.DATABASE:
+            register(check, Tags.security, Tags.database)
         for check in checks.DEPLOY:
             register(check, Tags.security, deploy=True)

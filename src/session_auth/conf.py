@@ -19,6 +19,7 @@ SECRET_NAME = re.compile(
     r"(?:password|passwd|passphrase|secret|token|hash|digest|(?:api|private)_?key|codes)",
     re.IGNORECASE,
 )
+COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 UNIX_SOCKET = "unix"
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
@@ -59,10 +60,15 @@ def _one_of(*values: str) -> Rule:
     return Rule(" or ".join(f"'{value}'" for value in values), values.__contains__)
 
 
-COUNT = Rule("a whole number above 0", lambda value: type(value) is int and value > 0)
-ENGINE = _one_of(
-    "django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db"
+COOKIE = Rule(
+    "the name of a cookie",
+    lambda value: isinstance(value, str) and bool(COOKIE_NAME.fullmatch(value)),
 )
+COUNT = Rule("a whole number above 0", lambda value: type(value) is int and value > 0)
+COUNT_OR_NONE = Rule(
+    "a whole number above 0, or None", lambda value: value is None or COUNT.accepts(value)
+)
+ENGINE = Rule("the dotted path of an engine", _is_path)
 NETWORKS = Rule(
     'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"',
     partial(_is_sequence, of=_is_proxy),
@@ -94,8 +100,11 @@ class Conf:
     ABSOLUTE_TIMEOUT: Annotated[timedelta, TIME] = timedelta(days=30)
     """How long a session lasts at most, from the login or the last proof of the password."""
 
+    ADOPT_COOKIE: Annotated[str, COOKIE] = "sessionid"
+    """The name of the session cookie before, which is read too while ``ADOPT_FROM`` is set."""
+
     ADOPT_FROM: Annotated[str | None, ENGINE] = None
-    """Django's engine whose sessions are taken over, each at its first request; ``None``: none."""
+    """The engine whose sessions are taken over, each at its first request; ``None``: none."""
 
     API_PATHS: Annotated[Sequence[str], STRINGS] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
@@ -121,7 +130,7 @@ class Conf:
     LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
     """How often activity is recorded: once in this time at most."""
 
-    MAX_SESSIONS: Annotated[int | None, COUNT] = None
+    MAX_SESSIONS: Annotated[int | None, COUNT_OR_NONE] = 1000
     """How many sessions a user may have; a login ends the oldest above that. ``None``: no limit."""
 
     PASSWORD_RESET_URL: Annotated[str | None, URL_OF_LINKS] = None

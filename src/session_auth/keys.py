@@ -13,8 +13,11 @@ from typing import TypeGuard
 KEY_BYTES = 32
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}", re.ASCII)
-"""Our keys, and Django's (165 bits), which a session keeps when it is taken over."""
+KEY_PATTERN = re.compile(
+    r"[A-Za-z0-9_-]{43}|[a-z0-9]{32}|\.?[A-Za-z0-9_-]{1,3990}:[A-Za-z0-9]{1,20}:[A-Za-z0-9_-]{43}",
+    re.ASCII,
+)
+"""Our keys; Django's (165 bits), and its signed cookies: a session keeps them when taken over."""
 
 
 def new_session_key() -> str:

@@ -23,7 +23,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import SimpleLazyObject, empty
 
 from session_auth import attempts, csrf, planted_cookies, refusals, throttling
-from session_auth.conf import cached_settings
+from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import (
     SessionAuthError,
     SessionEnded,
@@ -101,9 +101,19 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             refusal := planted_cookies.refuse_twins(request, header, names)
         ):
             return refusal
-        passive = _is_passive(request)
-        session: Any = self.SessionStore(request.COOKIES.get(names[0]))
-        session.meta, session.passive = request.META, passive
+        key, by_old_cookie = request.COOKIES.get(names[0]), False
+        if key is None and _has_old_cookie(request, names[0]):
+            old_names = get_conf().ADOPT_COOKIE, names[1]
+            if not planted_cookies.is_plain(header, old_names) and (
+                refusal := planted_cookies.refuse_twins(request, header, old_names)
+            ):
+                return refusal
+            key = request.COOKIES[names[0]] = request.COOKIES[old_names[0]]
+            by_old_cookie = True
+        session: Any = self.SessionStore(key)
+        session.meta, session.passive = request.META, _is_passive(request)
+        if by_old_cookie:
+            session.came_by_old_cookie = True
         request.session = session
         ending.REQUEST.set(request)
         return None
@@ -203,7 +213,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if attempts.CALLS in request.META:
             attempts.answer(request, response)
         if step is Step.DELETE_COOKIE:
-            self._delete_cookie(response)
+            self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
             throttling.remember_device(request, response)
@@ -213,19 +223,25 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             _keep_private(response)
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
+            if session.came_by_old_cookie:
+                self._set_cookie(session, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
         else:
             response.headers["Vary"] = "Cookie"
         return response
 
-    def _delete_cookie(self, response: HttpResponse) -> None:
-        response.delete_cookie(
-            settings.SESSION_COOKIE_NAME,
-            path=settings.SESSION_COOKIE_PATH,
-            domain=settings.SESSION_COOKIE_DOMAIN,
-            samesite=settings.SESSION_COOKIE_SAMESITE,
-        )
+    def _delete_cookie(self, request: HttpRequest, response: HttpResponse) -> None:
+        names = [settings.SESSION_COOKIE_NAME]
+        if _has_old_cookie(request, names[0]):
+            names.append(get_conf().ADOPT_COOKIE)
+        for name in names:
+            response.delete_cookie(
+                name,
+                path=settings.SESSION_COOKIE_PATH,
+                domain=settings.SESSION_COOKIE_DOMAIN,
+                samesite=settings.SESSION_COOKIE_SAMESITE,
+            )
 
     def _set_cookie(self, session: Any, response: HttpResponse) -> None:
         response.set_cookie(
@@ -238,6 +254,16 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             httponly=settings.SESSION_COOKIE_HTTPONLY,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+
+
+def _has_old_cookie(request: HttpRequest, name: str) -> bool:
+    """Say whether there is the cookie that had another ``name`` before the switch."""
+    conf = get_conf()
+    return (
+        conf.ADOPT_FROM is not None
+        and name != conf.ADOPT_COOKIE
+        and conf.ADOPT_COOKIE in request.COOKIES
+    )
 
 
 @receiver(got_request_exception, dispatch_uid="session_auth.middleware")

@@ -12,7 +12,21 @@ else:
     _CharField = models.CharField
 
 
-class DigestField(_CharField):
+class KeyField(_CharField):
+    """Text that is looked up as a whole, never by how it begins.
+
+    For columns that PostgreSQL calls "varchar", Django adds a second index, for LIKE. By the other
+    name of the same type, there is none: it would be as large as the first, and written as often.
+    """
+
+    def db_type(self, connection: Any) -> str | None:
+        name = super().db_type(connection)
+        if connection.vendor == "postgresql" and name is not None:
+            return name.replace("varchar", "character varying")
+        return name
+
+
+class DigestField(KeyField):
     """Text in base64url, where "a" and "A" differ.
 
     In MySQL and MariaDB, they are equal unless a column says otherwise.
@@ -34,6 +48,7 @@ class Session(models.Model):
         null=True,
         blank=True,
         db_constraint=False,
+        db_index=False,  # see Meta.indexes
         on_delete=models.DO_NOTHING,  # a receiver ends them, even in another database
         related_name="+",
     )
@@ -53,6 +68,9 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        indexes = [  # noqa: RUF012 # as Django writes it
+            models.Index(fields=["user", "created_at"], name="session_auth_of_user")
+        ]
 
     def __str__(self) -> str:
         return f"{self.id[:8]}…"
@@ -104,12 +122,23 @@ class UserStamp(models.Model):
         return str(self.user_id)
 
 
+class AdoptedSession(models.Model):
+    """A session of another engine that was taken over: it never is again. See ``adoption``."""
+
+    session_id = DigestField(max_length=43, primary_key=True)
+    old_key = models.CharField(max_length=40, blank=True)
+    """The key of its row in the table of Django's engine; "" if that is not in a database."""
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
 class EndedSession(models.Model):
     """The record of a session that has ended, for an audit: see ``SESSION_AUTH_KEEP_ENDED``."""
 
     session_id = DigestField(_("session id"), max_length=43, primary_key=True)
     # No foreign key: the record outlives its user.
-    user_id = models.CharField(_("user id"), max_length=255, db_index=True)
+    user_id = KeyField(_("user id"), max_length=255, db_index=True)
     reason = models.CharField(_("reason"), max_length=32)
     methods = models.TextField(_("methods"))
     created_at = models.DateTimeField(_("created at"))
@@ -163,7 +192,7 @@ class DeviceGeneration(models.Model):
     Users who have never thrown their devices out have no row.
     """
 
-    user_id = models.CharField(max_length=255, primary_key=True)  # of any user model
+    user_id = KeyField(max_length=255, primary_key=True)  # of any user model
     generation = models.CharField(max_length=8)
 
     def __str__(self) -> str:

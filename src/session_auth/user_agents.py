@@ -1,6 +1,7 @@
 """Names of user agents that a person recognises, from the header of the browser."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -71,8 +72,11 @@ def user_agent_name(user_agent: str) -> str:
     This needs the extra ``django-session-auth[user-agents]``. Without it, or for an unknown user
     agent, the user agent is returned as it is.
     """
-    if parse is None:
-        return user_agent
+    return user_agent if parse is None else _name(parse, user_agent)
+
+
+@lru_cache(maxsize=1024)  # to parse one takes milliseconds, and in a list many are the same
+def _name(parse: Callable[[str], Any], user_agent: str) -> str:
     result = parse(user_agent)
     names = [part.family for part in (result.user_agent, result.os) if part is not None]
     return " on ".join(names) or user_agent

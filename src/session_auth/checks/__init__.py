@@ -1,10 +1,11 @@
 """System checks: they report what is set up wrongly before users find out. One function a rule.
 
 Each id has a heading in docs/doctor.md. E, W and I are Django's levels; a rule with a number from
-101 on is checked by ``check --deploy`` only.
+101 on is checked by ``check --deploy`` only, one of ``DATABASE`` by ``check --database``.
 """
 
 from session_auth.checks import (
+    adoption,
     cookies,
     deployment,
     exempt_logins,
@@ -30,7 +31,9 @@ ALWAYS = (
     setup.browsers_keep_the_cookie_as_long,
     setup.settings_are_known,
     setup.sliding_expiry_is_left_to_the_engine,
-    setup.adoption_comes_to_an_end,
+    adoption.adoption_comes_to_an_end,
+    adoption.old_engine_can_be_read,
+    adoption.old_cookie_is_read,
     cookies.session_cookie_is_hidden_from_scripts,
     cookies.host_prefix_is_valid,
     origins.trusted_origins_are_origins,
@@ -42,6 +45,10 @@ ALWAYS = (
     logins.ninja_checks_csrf_in_full,
     exempt_logins.logins_are_checked,
     deployment.not_everybody_is_a_proxy,
+)
+DATABASE = (
+    adoption.living_sessions_are_adopted,
+    adoption.backends_of_sessions_are_there,
 )
 DEPLOY = (
     cookies.cookies_are_secure,

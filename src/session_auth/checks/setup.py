@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.core.checks import CheckMessage, Error, Info, Warning
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import CompositePrimaryKey
 from django.utils.functional import cached_property
@@ -217,18 +217,6 @@ def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
             "SESSION_SAVE_EVERY_REQUEST writes the session and sets a cookie at each request.",
             hint="Remove it: activity makes a session last longer without it, once a minute.",
             id="session_auth.W002",
-        )
-    ]
-
-
-def adoption_comes_to_an_end(**kwargs: Any) -> list[CheckMessage]:
-    if setting("ADOPT_FROM", None) is None:
-        return []
-    return [
-        Info(
-            "SESSION_AUTH_ADOPT_FROM is set: sessions of Django's engine are still taken over.",
-            hint="Remove it when they have expired, SESSION_COOKIE_AGE after the switch.",
-            id="session_auth.I001",
         )
     ]
 

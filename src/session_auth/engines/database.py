@@ -16,11 +16,12 @@ from django.utils import timezone
 from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import end_everybody
-from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_take, take
-from session_auth.models import Session
+from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_return, insert, take
+from session_auth.models import AdoptedSession, Session
 from session_auth.sessions import stamps
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.ending import keep
+from session_auth.sessions.rows import Position
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
@@ -28,6 +29,13 @@ __all__ = ["SessionStore"]
 
 BATCH_ROWS = 1000
 """How many ids one statement names: databases limit the number of parameters."""
+
+EXACT_BELOW = 100
+"""Up to which limit of sessions no two logins at once exceed it: a lock, at each login.
+
+A higher one is there for the table, and costs no statement. Logins at once may exceed it by their
+number, until the next login.
+"""
 
 
 class DatabaseRows(JoinedLookup):
@@ -41,19 +49,12 @@ class DatabaseRows(JoinedLookup):
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        is_limited = at_most is not None and record.user_id is not None
+        if record.user_id is None:
+            at_most = None
         with transaction.atomic(using=_alias()):
-            if is_limited:
+            if at_most is not None and at_most < EXACT_BELOW:
                 _lock_user(record.user_id)
-            try:
-                _rows().create(**record._asdict())
-            except IntegrityError as exc:
-                raise CreateError from exc
-            surplus: list[str] = []
-            if is_limited:
-                others = _rows().filter(user=record.user_id).exclude(id__in=ending)
-                oldest_last = others.order_by("-created_at", "-id")
-                surplus = list(oldest_last.values_list("id", flat=True)[at_most:])
+            surplus = _insert(record, ending=ending, at_most=at_most)
             if ending and surplus:
                 _lock_ids([*ending, *surplus])
             ended = {EndReason.REPLACED: _take_ids(ending, EndReason.REPLACED)}
@@ -62,12 +63,18 @@ class DatabaseRows(JoinedLookup):
             return ended
 
     @SESSIONS.changes
-    def adopt(self, record: Record) -> None:
+    def adopt(self, record: Record, *, old_key: str) -> None:
         with transaction.atomic(using=_alias()):
             if record.user_id is not None:
                 _lock_user(record.user_id)
                 if stamps.is_stamped(record.user_id, alias=_alias()):
                     return
+            try:
+                with transaction.atomic(using=_alias()):
+                    notes = AdoptedSession.objects.using(_alias())
+                    notes.create(session_id=record.id, old_key=old_key)
+            except IntegrityError:
+                return
             _rows().create(**record._asdict())
 
     @SESSIONS.changes
@@ -157,9 +164,24 @@ class DatabaseRows(JoinedLookup):
         return True
 
     @SESSIONS.asks
-    def of_user(self, user_id: Any) -> list[Record]:
+    def of_user(
+        self,
+        user_id: Any,
+        *,
+        at_most: int | None = None,
+        after: Position | None = None,
+        but: str | None = None,
+    ) -> list[Record]:
         live = _rows().filter(user=user_id, expires_at__gt=timezone.now())
-        return _records(live.exclude(stamps.is_void()).order_by("-last_seen_at", "id"))
+        if but is not None:
+            live = live.exclude(id=but)
+        if after is not None:
+            seen_at, session_id = after
+            live = live.filter(
+                Q(last_seen_at__lt=seen_at) | Q(last_seen_at=seen_at, id__gt=session_id)
+            )
+        rows = live.exclude(stamps.is_void()).order_by("-last_seen_at", "id")
+        return _records(rows[:at_most])
 
 
 class SessionStore(BaseSessionStore):
@@ -221,6 +243,23 @@ def _live(session_id: str) -> QuerySet[Session]:
     return _rows().filter(id=session_id, expires_at__gt=timezone.now())
 
 
+def _insert(record: Record, *, ending: Collection[str], at_most: int | None) -> list[str]:
+    """Add a row; return the ids of the user's oldest others, if there are more than ``at_most``."""
+    try:
+        if at_most is None:
+            _rows().create(**record._asdict())
+            return []
+        others = _rows().filter(user=record.user_id).exclude(id__in=[*ending, record.id])
+        oldest_last = others.order_by("-created_at", "-id")
+        if not can_return(_alias()):
+            _rows().create(**record._asdict())
+        elif not insert(record, oldest_last[at_most - 1 : at_most]):
+            return []
+        return list(oldest_last.values_list("id", flat=True)[at_most - 1 :])
+    except IntegrityError as exc:
+        raise CreateError from exc
+
+
 def _records(rows: QuerySet[Session]) -> list[Record]:
     return [Record._make(row) for row in rows.values_list(*Record._fields)]
 
@@ -249,7 +288,7 @@ def _take(rows: QuerySet[Session], reason: EndReason | None) -> list[Record]:
 
 
 def _delete(rows: QuerySet[Session]) -> list[Record]:
-    if can_take(_alias()):
+    if can_return(_alias()):
         return take(rows)
     with transaction.atomic(using=_alias(), savepoint=False):
         taken = _records(rows.select_for_update())

@@ -16,6 +16,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="AdoptedSession",
+            fields=[
+                (
+                    "session_id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+                ("old_key", models.CharField(blank=True, max_length=40)),
+            ],
+        ),
+        migrations.CreateModel(
             name="EndedSession",
             fields=[
                 (
@@ -26,7 +38,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "user_id",
-                    models.CharField(db_index=True, max_length=255, verbose_name="user id"),
+                    session_auth.models.KeyField(
+                        db_index=True, max_length=255, verbose_name="user id"
+                    ),
                 ),
                 ("reason", models.CharField(max_length=32, verbose_name="reason")),
                 ("methods", models.TextField(verbose_name="methods")),
@@ -49,7 +63,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "user_id",
-                    models.CharField(max_length=255, primary_key=True, serialize=False),
+                    session_auth.models.KeyField(max_length=255, primary_key=True, serialize=False),
                 ),
                 ("generation", models.CharField(max_length=8)),
             ],
@@ -133,6 +147,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
@@ -144,6 +159,9 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "session",
                 "verbose_name_plural": "sessions",
+                "indexes": [
+                    models.Index(fields=["user", "created_at"], name="session_auth_of_user")
+                ],
             },
         ),
         migrations.CreateModel(

@@ -32,7 +32,7 @@ from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, is_session_key, new_session_key
-from session_auth.sessions.adoption import adopt
+from session_auth.sessions import adoption
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import prune_ended, prune_expired
@@ -90,6 +90,9 @@ class BaseSessionStore(SessionBase):
 
     user_key: str | None = None
     """The key by which the request came into the session of a user, whatever has become of it."""
+
+    came_by_old_cookie: bool = False
+    """Whether the key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
 
     _record: Record | None = None
     """The row as last loaded or saved."""
@@ -276,8 +279,8 @@ class BaseSessionStore(SessionBase):
         could delete the new cookie of a login that came in between.
         """
         ended = self.rows.remove_ids(self._own_ids(), reason)
-        # A rollback brings back the row of Django's engine, too: before the session can be ended
-        # again, it has to be taken over again.
+        # A rollback undoes the takeover, too: before the session can be ended again, it has to be
+        # taken over again.
         announce(self.rows, ended, reason, prepare=partial(self._find, self.session_key))
         self.clear()
         self._session_key = None
@@ -332,6 +335,7 @@ class BaseSessionStore(SessionBase):
                 record = self._seen(record, dict(self.items()), now)
             if not self.rows.rename(self._record.id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
+            adoption.forget([self._record.id])
             self._record = record
         self._session_key = new_key
         self.modified = True
@@ -409,19 +413,16 @@ class BaseSessionStore(SessionBase):
             self._session_key = None  # of nothing there is nothing to store
 
     def _find(self, key: str | None) -> tuple[Record | None, Callable[[], Any] | None]:
-        """Return the row that the key opens; take it over from Django's engine first if need be."""
+        """Return the row that the key opens; take it over from another engine first if need be."""
         if not is_session_key(key):
             return None, None
         session_id, old_engine = digest(key), get_conf().ADOPT_FROM
         found = self.rows.read_with_user(session_id)
-        if found[0] is None and old_engine is not None:
-
-            def insert(data: dict[str, Any]) -> None:
-                # Nobody knows when the user logged in: so it does not count as recent.
-                adopted = self._next_record(session_id, data)
-                self.rows.adopt(adopted._replace(authenticated_at=None, methods="{}"))
-
-            adopt(old_engine, key, insert)
+        if found[0] is None and old_engine is not None and (data := adoption.old_data(key)):
+            # Nobody knows when the user logged in: so it does not count as recent.
+            adopted = self._next_record(session_id, data)
+            adopted = adopted._replace(authenticated_at=None, methods="{}")
+            self.rows.adopt(adopted, old_key=adoption.note_key(session_id, key))
             found = self.rows.read_with_user(session_id)
         return found
 

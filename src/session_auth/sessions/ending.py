@@ -13,6 +13,7 @@ from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.models import EndedSession
+from session_auth.sessions import adoption
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, seen_at
 from session_auth.signals import EndReason, session_ended
@@ -53,6 +54,7 @@ class Ends:
         self.prepare()
         ids = [record.id for record in self.records]
         self.rows.remove_ids(ids, self.reason or EndReason.IDLE)
+        adoption.forget(ids)
 
 
 REQUEST: ContextVar[HttpRequest | None] = ContextVar("session_auth.request", default=None)
@@ -80,6 +82,7 @@ def announce(
     """
     if not records:
         return
+    adoption.forget(record.id for record in records)
     request = REQUEST.get()
     ends = Ends(
         rows=rows,

@@ -3,7 +3,9 @@
 Each end is logged and signalled (``session_auth.signals.session_ended``) with its reason.
 """
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -18,7 +20,7 @@ from session_auth import events
 from session_auth.events import Event
 from session_auth.guessing import counts
 from session_auth.keys import is_session_id
-from session_auth.sessions import hash_upgrades
+from session_auth.sessions import adoption, hash_upgrades
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import (
     PRUNE_ROWS,
@@ -28,11 +30,14 @@ from session_auth.sessions.pruning import (
     prune_expired,
     prune_stamps,
 )
-from session_auth.sessions.rows import Rows
+from session_auth.sessions.rows import Position, Rows
 from session_auth.sessions.values import Record, SessionInfo
 from session_auth.signals import EndReason, session_ended
 
 DEFAULT_ENGINE = "session_auth.engines.database"
+
+PAGE_ROWS = 100
+"""How many sessions the list shows at once."""
 
 
 AnyUser = AbstractBaseUser | AnonymousUser
@@ -73,6 +78,25 @@ def list_sessions(user: AnyUser) -> list[SessionInfo]:
     if user.pk is None:  # the sessions of all visitors have no user
         return []
     return [SessionInfo.of(record) for record in rows().of_user(user.pk)]
+
+
+def page_of_sessions(
+    user: AnyUser, *, current: SessionInfo | None, cursor: str | None
+) -> tuple[list[SessionInfo], str | None]:
+    """Return some sessions of ``user``, and the cursor of the next page, ``None`` after the last.
+
+    The first page, without a ``cursor``, begins with the session ``current``, which comes on no
+    other; then they follow as in ``list_sessions()``. A session that is used between two pages
+    moves to the front, and so may be on none of them. Raises ``ValueError`` for no cursor of ours.
+    """
+    after = None if cursor is None else _position(cursor)
+    first = [current] if current is not None and after is None else []
+    shown = PAGE_ROWS - len(first)
+    found = rows().of_user(
+        user.pk, at_most=shown + 1, after=after, but=current.id if current else None
+    )
+    page = [SessionInfo.of(record) for record in found[:shown]]
+    return first + page, _cursor(found[shown - 1]) if len(found) > shown else None
 
 
 async def alist_sessions(user: AnyUser) -> list[SessionInfo]:
@@ -161,6 +185,7 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
     log gets one event for all of it, and ``session_ended`` is sent once.
     """
     ended = rows().remove_all(reason)
+    adoption.forget_all()
     events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
     session_ended.send_robust(sender=None, session_id=None, user_id=None, reason=reason)
     return ended
@@ -178,9 +203,25 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     prune_ended(batch=batch)
     prune_attempts(batch=batch)
     prune_stamps(batch=batch)
+    in_batches(partial(adoption.prune_notes, at_most=batch))
     in_batches(partial(counts.prune, at_most=batch))
     in_batches(partial(hash_upgrades.forget_old, at_most=batch))
     return pruned
+
+
+def _cursor(record: Record) -> str:
+    """Return the position of a row as text that needs no escape in a URL."""
+    text = f"{record.last_seen_at.isoformat()} {record.id}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> Position:
+    text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    seen_at, _, session_id = text.partition(" ")
+    position = datetime.fromisoformat(seen_at), session_id
+    if (position[0].tzinfo is None) is settings.USE_TZ or not is_session_id(session_id):
+        raise ValueError("This is the cursor of another site.")
+    return position
 
 
 def _end(store: Rows, user: AnyUser, *, but: str | None = None, reason: EndReason) -> int:

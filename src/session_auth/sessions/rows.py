@@ -8,6 +8,9 @@ from typing import Any
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+Position = tuple[datetime, str]
+"""Where a row stands among those of its user: when it was last seen, and its id."""
+
 
 class Rows(ABC):
     """The rows of all sessions.
@@ -45,8 +48,12 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def adopt(self, record: Record) -> None:
-        """Add the row of a session of Django's engine, unless the user's sessions were ended."""
+    def adopt(self, record: Record, *, old_key: str) -> None:
+        """Add the row of a session of another engine, and note that it was taken over.
+
+        If that was noted before, or all sessions of the user were ended, this does nothing. The
+        note keeps ``old_key`` (see ``adoption``).
+        """
 
     @abstractmethod
     def compare_and_set(self, record: Record, *, version: int) -> bool:
@@ -116,5 +123,16 @@ class Rows(ABC):
         """Call ``call`` once no rollback can undo the step; say whether that was at once."""
 
     @abstractmethod
-    def of_user(self, user_id: Any) -> list[Record]:
-        """Return the rows of a user that have not expired, the last seen first."""
+    def of_user(
+        self,
+        user_id: Any,
+        *,
+        at_most: int | None = None,
+        after: Position | None = None,
+        but: str | None = None,
+    ) -> list[Record]:
+        """Return the rows of a user that have not expired, the last seen first.
+
+        Of these, return those that come ``after`` a position, without the row ``but``, and no more
+        than ``at_most``.
+        """

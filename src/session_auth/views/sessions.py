@@ -3,17 +3,21 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 
 from session_auth import flows, sessions, throttling
-from session_auth.exceptions import NotFound
+from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import JSONView, json_response, no_content, read_json
 from session_auth.sessions.base import session_of
+from session_auth.sessions.listing import page_of_sessions
 from session_auth.sessions.values import SessionInfo
 from session_auth.user_agents import user_agent_name
 
 
 class SessionsView(JSONView):
-    """``GET sessions/``: the user's sessions. ``DELETE``: end all but this one.
+    """``GET sessions/``: the user's sessions, page by page. ``DELETE``: end all but this one.
+
+    A page has 100 sessions at most. ``next`` is ``null``, or the ``cursor`` of the next page.
 
     After a ``DELETE``, no other browser is a known device of the user any more.
     """
@@ -23,17 +27,24 @@ class SessionsView(JSONView):
     def get(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_login(request)
         session_of(request).touch()
-        current = _current_id(request)
-        listed = sessions.list_sessions(user)
-        listed.sort(key=lambda info: info.id != current)  # the current first; else as it was
-        return json_response(
-            {"sessions": [describe_listed_session(info, current=current) for info in listed]}
-        )
+        current = _current(request, user)
+        try:
+            page, cursor = page_of_sessions(
+                user, current=current, cursor=request.GET.get("cursor") or None
+            )
+        except ValueError as exc:
+            raise InvalidRequest(fields={"cursor": [_("This is no cursor.")]}) from exc
+        names = {agent: user_agent_name(agent) for agent in {info.user_agent for info in page}}
+        listed = [
+            describe_listed_session(info, is_current=info is current, device=names[info.user_agent])
+            for info in page
+        ]
+        return json_response({"sessions": listed, "next": cursor})
 
     def delete(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_recent_login(request)
         read_json(request, {})
-        ended = sessions.end_sessions(user, but=_current_id(request))
+        ended = sessions.end_sessions(user, but=_current_id(request, user))
         response = json_response({"ended": ended})
         throttling.throw_out_devices(user, but=(request, response))
         return response
@@ -47,28 +58,37 @@ class SessionView(JSONView):
     def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
         user = flows.require_recent_login(request)
         read_json(request, {})
-        if session_id == _current_id(request):
+        if session_id == _current_id(request, user):
             flows.log_out(request)
         elif not sessions.end_session(user, session_id):
             raise NotFound("You have no session with this id.")
         return no_content()
 
 
-def describe_listed_session(info: SessionInfo, *, current: str | None) -> dict[str, Any]:
+def describe_listed_session(info: SessionInfo, *, is_current: bool, device: str) -> dict[str, Any]:
     """Return what a user sees of one of their sessions."""
     return {
         "id": info.id,
-        "current": info.id == current,
+        "current": is_current,
         "created_at": info.created_at,
         "methods": info.methods,
         "last_seen_at": info.last_seen_at,
         "expires_at": info.expires_at,
         "ip": info.ip,
         "user_agent": info.user_agent,
-        "device": user_agent_name(info.user_agent),
+        "device": device,
     }
 
 
-def _current_id(request: HttpRequest) -> str | None:
+def _current(request: HttpRequest, user: Any) -> SessionInfo | None:
+    """Return the session of this request; ``None`` if it is not stored yet, or is not the user's.
+
+    As where a middleware has just logged the user in, or knows them by something else.
+    """
     info = session_of(request).info
-    return info.id if info else None
+    return info if info is not None and info.user_id == user.pk else None
+
+
+def _current_id(request: HttpRequest, user: Any) -> str | None:
+    current = _current(request, user)
+    return current.id if current else None

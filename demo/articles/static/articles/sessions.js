@@ -27,10 +27,25 @@ function sessionElement(session) {
   return element;
 }
 
+const pageAt = (cursor) => client.json(`/api/auth/sessions/?cursor=${cursor}`);
+
 async function show(list = find("#sessions"), endOthers = find("#end-others")) {
-  const sessions = client.getSnapshot().user ? await client.sessions.list() : [];
+  const more = find("#more-sessions");
+  const nobodys = { sessions: [], next: null };
+  const { sessions, next } = client.getSnapshot().user ? await pageAt("") : nobodys;
   list.replaceChildren(...sessions.map(sessionElement));
   endOthers.hidden = sessions.length < 2;
+  offerMore(list, more, next);
+}
+
+function offerMore(list, more, cursor) {
+  more.hidden = cursor === null;
+  more.onclick = () =>
+    attempt(find("#sessions-error"), async () => {
+      const { sessions, next } = await pageAt(cursor);
+      list.append(...sessions.map(sessionElement));
+      offerMore(list, more, next);
+    });
 }
 
 async function change(end) {
