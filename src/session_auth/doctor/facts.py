@@ -78,8 +78,11 @@ def engine() -> Fact:
 
 
 def factors() -> Fact:
+    is_here = apps.is_installed(FACTORS)
     return Fact(
-        seen=f"{FACTORS} is {'installed' if apps.is_installed(FACTORS) else 'not installed'}."
+        seen=f"{FACTORS} is {'installed' if is_here else 'not installed'}.",
+        holds=is_here,
+        hint="Let users add a passkey or another second factor, by this package or by another.",
     )
 
 
