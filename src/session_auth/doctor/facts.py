@@ -116,15 +116,9 @@ def limits() -> Fact:
 
 
 def log() -> Fact:
-    is_told = logger.isEnabledFor(logging.INFO) and logger.hasHandlers()
     handlers = _listed(sorted({type(each).__name__ for each in _handlers(logger)}))
     level = logging.getLevelName(logger.getEffectiveLevel())
-    return Fact(
-        seen=f"{logger.name} logs from {level} on, to {handlers or 'nobody'}.",
-        holds=is_told,
-        hint=f"Set the level of '{logger.name}' to INFO in LOGGING, and give it a handler: else "
-        "no login is logged.",
-    )
+    return Fact(seen=f"{logger.name} logs from {level} on, to {handlers or 'nobody'}.")
 
 
 def proxies() -> Fact:
