@@ -16,6 +16,7 @@ outlives it, and nothing heavy is imported twice.
 import argparse
 import datetime
 import importlib
+import logging.config
 import os
 import random
 import re
@@ -149,6 +150,11 @@ def _forget_bytecode(path: Path) -> None:
 
 def serve() -> None:
     """Run the tests that each line of the input names, in a fork; answer with how that went."""
+    # LOGGING would silence the loggers of what is imported before it is read: here, of all of it.
+    configure = logging.config.dictConfig
+    logging.config.dictConfig = lambda config: configure(
+        {"disable_existing_loggers": False, **config}
+    )
     for name in HEAVY:
         with suppress(ImportError):
             importlib.import_module(name)
