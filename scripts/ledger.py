@@ -221,7 +221,11 @@ def _shipped(row: Row, ledger: Ledger) -> dict[str, Any]:
         "facts": list(row.facts),
         "tests": [name.rsplit("::", 1)[1].split("[")[0] for name in tests],
     }
-    return {name: value for name, value in values.items() if value not in ("", [], 0)}
+    return {
+        name: value.replace("`", "") if isinstance(value, str) else value
+        for name, value in values.items()
+        if value not in ("", [], 0)
+    }
 
 
 def main() -> int:

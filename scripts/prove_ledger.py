@@ -16,6 +16,7 @@ outlives it, and nothing heavy is imported twice.
 import argparse
 import datetime
 import importlib
+import logging.config
 import os
 import random
 import re
@@ -47,7 +48,7 @@ NOT_BROKEN = 125
 
 NODE = ("node", "--no-warnings")
 PYTEST = (
-    *("-q", "-x", "--no-header", "--tb=line", "-p", "no:cacheprovider"),
+    *("-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what was imported before the fork
 )
 NOT_COPIED = (".*", "__pycache__", "node_modules", "dist", "results", "*.sqlite3", "images")
@@ -112,7 +113,8 @@ class Worker:
         output = Path(name)
         lines = output.read_text(errors="replace").splitlines()
         output.unlink()
-        return int(code), "\n".join(lines[-12:])
+        failed = [line for line in lines if line.startswith("FAILED ")]
+        return int(code), "\n".join([*lines[-12:], *failed])
 
     def _run_node(self, test: str) -> tuple[int, str]:
         file, _, name = test.partition("::")
@@ -149,6 +151,11 @@ def _forget_bytecode(path: Path) -> None:
 
 def serve() -> None:
     """Run the tests that each line of the input names, in a fork; answer with how that went."""
+    # LOGGING would silence the loggers of what is imported before it is read: here, of all of it.
+    configure = logging.config.dictConfig
+    logging.config.dictConfig = lambda config: configure(
+        {"disable_existing_loggers": False, **config}
+    )
     for name in HEAVY:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -169,7 +176,8 @@ def _run_in_fork(tests: Sequence[str], output: int) -> int:
         try:
             # The run of what is unbroken comes first and leaves its bytecode; no break does.
             sys.dont_write_bytecode = len(tests) == 1
-            code = int(pytest.main([*PYTEST, *tests]))
+            stop = ["-x"] if len(tests) == 1 else []
+            code = int(pytest.main([*PYTEST, *stop, *tests]))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -197,10 +205,14 @@ def prove(breaks: Sequence[Break], *, cores: int, out: IO[str]) -> int:
                 worker.start()
             shares = [tests[core::cores] for core in range(cores)]
             whole = list(pool.map(lambda worker, share: worker.run(*share), workers, shares))
+        failed: set[str] = set()
         for code, text in whole:
             if code:
                 print("Before anything was broken:", text, sep="\n", file=out)
-                return len(breaks)
+                failed |= {name.split("[")[0] for name in re.findall(r"^FAILED (\S+)", text, re.M)}
+                if not failed:
+                    return len(breaks)
+        sound = [each for each in breaks if each.test not in failed]
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             free.put(worker)
@@ -215,9 +227,9 @@ def prove(breaks: Sequence[Break], *, cores: int, out: IO[str]) -> int:
             finally:
                 free.put(worker)
 
-        survivors = 0
+        survivors = len(breaks) - len(sound)
         with ThreadPoolExecutor(cores) as pool:
-            for each, code, text in pool.map(attempt, breaks):
+            for each, code, text in pool.map(attempt, sound):
                 if code in (TEST_FAILED, HUNG):
                     continue
                 survivors += 1

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import modify_settings, override_settings
 
-from session_auth.doctor import audit
+from session_auth.doctor import audit, facts
 from session_auth.doctor.facts import FACTS, Fact
 from tests.checking import PRODUCTION, VALIDATION
 from tests.test_ledger import LEDGER
@@ -98,9 +98,10 @@ def test_what_needs_factors_is_not_met_without_them_and_asked_with_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     without = row("6.3.3")
-    monkeypatch.setattr(audit, "FACTORS", "session_auth")
+    monkeypatch.setattr(facts, "FACTORS", "session_auth")
 
     assert (without["status"], row("6.3.3")["status"]) == ("not met", "to answer")
+    assert row("6.5.1")["to_do"] == [audit.FOR_FACTORS]
 
 
 def test_a_log_that_tells_of_no_login_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:

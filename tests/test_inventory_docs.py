@@ -33,6 +33,8 @@ NO_ATTACKER = {
     "known.password == user.password",
     "request.session.session_key == session_key",
     "secret != sent",
+    "self.methods != ['password']",
+    "session_hash != current",
 }
 """Comparisons of what one browser, or one row, has said twice: there is nothing to find out."""
 

@@ -160,6 +160,7 @@ def test_an_error_tells_nothing_of_how_it_came_about(browser: ApiClient, body: b
     assert browser.call("POST", AUTH + "login/", body).json() == {
         "error": MalformedJSON.message,
         "code": "malformed_json",
+        "hint": MalformedJSON.hint,
     }
 
 

@@ -14,12 +14,11 @@ from importlib.resources import files
 from typing import Any
 
 import django
-from django.apps import apps
 from django.conf import settings
 from django.template import Context, Engine
 from django.utils import timezone
 
-from session_auth.doctor.facts import FACTORS, FACTS, Fact
+from session_auth.doctor.facts import FACTS, Fact
 from session_auth.doctor.findings import Finding, Level
 
 LEVELS = {"asvs-l1": 1, "asvs-l2": 2}
@@ -28,6 +27,7 @@ PAGE = "templates/session_auth/audit.html"
 RUN_ALWAYS = re.compile(r"(?:session_auth|security|pruning)\.")
 """The ids of what is looked at without a URL: a check that reports nothing leaves no finding."""
 
+FOR_FACTORS = "Answer it for the package that brings your second factor, if there is one."
 SILENCED = "Say why SILENCED_SYSTEM_CHECKS has {}: what it would find was not looked at."
 
 
@@ -137,11 +137,9 @@ def _answer(asked: Requirement, found: Mapping[str, Sequence[Finding]]) -> Answe
 def _standing(asked: Requirement, bad: Sequence[Finding], facts: Sequence[Fact]) -> Standing:
     if bad or any(fact.holds is False for fact in facts) or asked.status == "open":
         return Standing.NOT_MET
-    if asked.status == "factors":
-        return Standing.TO_ANSWER if apps.is_installed(FACTORS) else Standing.NOT_MET
     if asked.status == "none":
         return Standing.NOT_APPLICABLE
-    return Standing.TO_ANSWER if asked.status == "project" else Standing.MET
+    return Standing.TO_ANSWER if asked.status in ("project", "factors") else Standing.MET
 
 
 def _looked_at(names: Sequence[str], bad: Sequence[Finding]) -> Iterator[str]:
@@ -164,6 +162,8 @@ def _to_do(
 ) -> Iterator[str]:
     yield from (finding.hint for finding in bad if finding.hint)
     yield from (fact.hint for fact in facts if fact.holds is False and fact.hint)
+    if asked.status == "factors":
+        yield FOR_FACTORS
     if asked.project and standing is not Standing.NOT_APPLICABLE:
         yield asked.project
 

@@ -78,8 +78,11 @@ def engine() -> Fact:
 
 
 def factors() -> Fact:
+    is_here = apps.is_installed(FACTORS)
     return Fact(
-        seen=f"{FACTORS} is {'installed' if apps.is_installed(FACTORS) else 'not installed'}."
+        seen=f"{FACTORS} is {'installed' if is_here else 'not installed'}.",
+        holds=is_here,
+        hint="Let users add a passkey or another second factor, by this package or by another.",
     )
 
 
@@ -113,15 +116,9 @@ def limits() -> Fact:
 
 
 def log() -> Fact:
-    is_told = logger.isEnabledFor(logging.INFO) and logger.hasHandlers()
     handlers = _listed(sorted({type(each).__name__ for each in _handlers(logger)}))
     level = logging.getLevelName(logger.getEffectiveLevel())
-    return Fact(
-        seen=f"{logger.name} logs from {level} on, to {handlers or 'nobody'}.",
-        holds=is_told,
-        hint=f"Set the level of '{logger.name}' to INFO in LOGGING, and give it a handler: else "
-        "no login is logged.",
-    )
+    return Fact(seen=f"{logger.name} logs from {level} on, to {handlers or 'nobody'}.")
 
 
 def proxies() -> Fact:
