@@ -42,7 +42,7 @@ def proxies_are_known(**kwargs: Any) -> list[CheckMessage]:
         Warning(
             f"{signs[0]} says that there is a proxy, but SESSION_AUTH_TRUSTED_PROXIES is empty: "
             "every client has the address of the proxy, in the list of sessions and in the counts "
-            "of guesses.",
+            "of guesses, so that strangers can use up the guesses of all.",
             hint="List the addresses or networks of your proxies, or 'unix' for one that comes "
             "through a Unix socket.",
             id="session_auth.W103",
