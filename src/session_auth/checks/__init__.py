@@ -13,6 +13,7 @@ from session_auth.checks import (
     origins,
     password_rules,
     setup,
+    values,
 )
 
 ALWAYS = (
@@ -72,4 +73,7 @@ DEPLOY = (
     deployment.sessions_outlive_the_process,
     deployment.sqlite_waits_for_writes,
     deployment.pooled_transactions_prepare_nothing,
+    values.a_recent_login_is_recent,
+    values.sessions_come_to_an_end,
+    values.guesses_are_few,
 )
