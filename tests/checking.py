@@ -18,6 +18,10 @@ STARTPROJECT: dict[str, Any] = {
     "PASSWORD_HASHERS": ["django.contrib.auth.hashers.PBKDF2PasswordHasher"],
 }
 PRODUCTION: dict[str, Any] = STARTPROJECT | {
+    "AUTH_PASSWORD_VALIDATORS": [
+        {"NAME": f"{VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+        {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
+    ],
     "SESSION_COOKIE_NAME": "__Host-sessionid",
     "SESSION_COOKIE_SECURE": True,
     "CSRF_COOKIE_NAME": "__Host-csrftoken",

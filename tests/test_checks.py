@@ -236,6 +236,8 @@ def test_a_cookie_that_goes_to_every_subdomain_is_found_once_by_its_cause(which:
 def test_development_settings_are_found_when_deployed() -> None:
     assert ids(deploy=True, **STARTPROJECT) == [
         *["session_auth.E101"] * 2,
+        "session_auth.I102",
+        "session_auth.I103",
         *["session_auth.W101"] * 2,
         "session_auth.W110",
     ]
@@ -244,6 +246,8 @@ def test_development_settings_are_found_when_deployed() -> None:
 def test_a_csrf_token_in_the_session_has_no_cookie_to_be_secured() -> None:
     assert ids(deploy=True, CSRF_USE_SESSIONS=True, **STARTPROJECT) == [
         "session_auth.E101",
+        "session_auth.I102",
+        "session_auth.I103",
         "session_auth.W101",
         "session_auth.W110",
     ]

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth import hashers
 from django.contrib.auth.password_validation import CommonPasswordValidator
 
-from tests.checking import VALIDATION, deployed
+from session_auth.checks import password_rules
+from tests.checking import PRODUCTION, STARTPROJECT, VALIDATION, deployed
 
 pytestmark = pytest.mark.django_db
 
@@ -50,9 +51,12 @@ def test_passwords_are_hashed_slowly_and_whole(first: str, expected: list[str]) 
 @pytest.mark.parametrize(
     ("validators", "expected"),
     [
-        ([f"{VALIDATION}.MinimumLengthValidator", f"{VALIDATION}.CommonPasswordValidator"], []),
+        (
+            [f"{VALIDATION}.MinimumLengthValidator", f"{VALIDATION}.CommonPasswordValidator"],
+            ["session_auth.I103"],
+        ),
         ([f"{__name__}.Passphrase", f"{__name__}.Leaked"], []),
-        ([f"{VALIDATION}.MinimumLengthValidator"], ["session_auth.W108"]),
+        ([f"{VALIDATION}.MinimumLengthValidator"], ["session_auth.I103", "session_auth.W108"]),
         ([f"{VALIDATION}.CommonPasswordValidator"], ["session_auth.W107"]),
         ([], ["session_auth.W107", "session_auth.W108"]),
     ],
@@ -61,8 +65,18 @@ def test_short_and_common_passwords_are_refused(validators: list[str], expected:
     assert deployed(AUTH_PASSWORD_VALIDATORS=[{"NAME": name} for name in validators]) == expected
 
 
-@pytest.mark.parametrize(("length", "expected"), [(8, []), (7, ["session_auth.W107"])])
-def test_eight_characters_are_the_least(length: int, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (15, []),
+        (14, ["session_auth.I103"]),
+        (8, ["session_auth.I103"]),
+        (7, ["session_auth.W107"]),
+    ],
+)
+def test_eight_characters_are_the_least_and_fifteen_where_there_is_no_factor(
+    length: int, expected: list[str]
+) -> None:
     validators: list[dict[str, Any]] = [
         {"NAME": f"{VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": length}},
         {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
@@ -81,3 +95,18 @@ def test_links_for_a_new_password_are_https_and_live_for_a_day() -> None:
     assert reset(scheme="http", seconds=86400) == ["session_auth.E104"]
     assert reset(scheme="https", seconds=86401) == ["session_auth.W109"]
     assert deployed(PASSWORD_RESET_TIMEOUT=259200) == []
+
+
+def test_eight_characters_do_beside_a_second_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password_rules, "FACTORS", ["django.contrib.auth"])
+
+    assert deployed(AUTH_PASSWORD_VALIDATORS=STARTPROJECT["AUTH_PASSWORD_VALIDATORS"][1:3]) == []
+
+
+def test_a_validator_that_refuses_long_digits_is_found() -> None:
+    validators = [
+        *PRODUCTION["AUTH_PASSWORD_VALIDATORS"],
+        {"NAME": f"{VALIDATION}.NumericPasswordValidator"},
+    ]
+
+    assert deployed(AUTH_PASSWORD_VALIDATORS=validators) == ["session_auth.I102"]

@@ -118,9 +118,9 @@ def test_nothing_breaks_it_and_only_addresses_come_out(forwarded_for: str, peer:
         ("9.9.9.9", "9.9.9.9"),
         ("2606:4700:1:2:3:4:5:6", "2606:4700:1:2::/64"),
         ("", None),
-        ("127.0.0.1", None),
-        ("10.0.0.1", None),
-        ("fd00::1", None),
+        ("127.0.0.1", "127.0.0.1"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("fd00::1", "fd00::/64"),
     ],
 )
 def test_one_client_calls_from_one_network(address: str, expected: str | None) -> None:

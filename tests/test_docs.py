@@ -88,7 +88,7 @@ def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
     settings: dict[str, object] = {}
     exec(block, {}, settings)  # noqa: S102 # our own README
 
-    with override_settings(**STARTPROJECT, **settings):
+    with override_settings(**STARTPROJECT | settings):
         messages = run_checks(include_deployment_checks=deploy)
     assert [m for m in messages if str(m.id).startswith("session_auth")] == []
 

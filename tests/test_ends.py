@@ -282,7 +282,8 @@ def test_each_end_is_logged_once_without_a_secret(
 
     [record] = [r for r in caplog.records if r.getMessage().startswith("session_ended")]
     assert record.getMessage() == (
-        f"session_ended reason=logout session_id={session_id} user_id={alice.pk}"
+        "session_ended method=POST path=/api/auth/logout/ ip=127.0.0.1 reason=logout "
+        f"session_id={session_id} user_id={alice.pk} by={alice.pk}"
     )
     assert (
         vars(record).items()

@@ -169,14 +169,31 @@ def test_what_the_account_is_refused_does_not_count_for_the_address(
     assert [guess(caller(), 1, f"name-{n}") for n in range(3)] == [[401], [401], [429]]
 
 
-@pytest.mark.parametrize("ip", ["127.0.0.1", "10.1.2.3", "172.17.0.1", "::1", "fe80::1", ""])
-@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=1)
-def test_a_proxy_that_stands_for_everybody_does_not_throttle_them(ip: str, alice: User) -> None:
-    assert [guess(caller(ip), 1, f"name-{n}") for n in range(3)] == [[401]] * 3
-    with override_settings(SESSION_AUTH_TRUSTED_PROXIES=["192.168.0.1"]):
-        statuses = [guess(caller(ip), 1, f"other-{n}") for n in range(3)]
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.1.2.3", "172.17.0.1", "::1", "fe80::1", HOME])
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=3)
+def test_a_private_address_has_no_more_guesses_than_others(ip: str, alice: User) -> None:
+    """A53, from inside"""
+    statuses = [caller(ip).log_in(f"name-{n}", "the same").status_code for n in range(6)]
 
-    assert statuses == [[401]] * 3 if ip == "" else [[401], [429], [429]]
+    assert statuses == [401] * 3 + [429] * 3
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=1)
+def test_whose_proxies_are_named_has_an_address_for_each_client(alice: User) -> None:
+    with override_settings(SESSION_AUTH_TRUSTED_PROXIES=["10.0.0.0/8"]):
+        statuses = [
+            ApiClient(REMOTE_ADDR="10.1.2.3", headers={"X-Forwarded-For": f"192.168.0.{n}"})
+            .log_in(f"name-{n}", "wrong")
+            .status_code
+            for n in range(3)
+        ]
+
+    assert statuses == [401] * 3
+
+
+@override_settings(SESSION_AUTH_GUESSES_PER_ADDRESS=1)
+def test_without_an_address_accounts_alone_are_limited(alice: User) -> None:
+    assert [guess(caller(""), 1, f"name-{n}") for n in range(3)] == [[401]] * 3
 
 
 # Requests that cost something
@@ -284,7 +301,7 @@ def test_each_failure_clears_some_of_what_expired(alice: User, clock: Any) -> No
 
     guess(ApiClient(), 2, "nobody")
 
-    assert GuessCount.objects.count() == 60 - 2 * PRUNE_ROWS + 2
+    assert GuessCount.objects.count() == 61 - 2 * PRUNE_ROWS + 2  # one is of the address
 
 
 def test_the_command_that_prunes_clears_all_that_expired(clock: Any, capsys: Any) -> None:

@@ -28,7 +28,8 @@ HEADERS = {
     "Vary": "Cookie",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "base-uri 'none'; default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
     "Content-Type": "application/json",
 }
 

@@ -77,16 +77,11 @@ def meta_of_scope(scope: Mapping[str, Any]) -> dict[str, Any]:
 def client_network(ip: str) -> str | None:
     """Return what one client can call from: an IPv4 address, or the 64-bit network of an IPv6 one.
 
-    ``None`` if clients cannot be told apart: there is no address, or it is a private one and no
-    proxies are set. Then it is most likely the address of a proxy, which everybody has.
+    ``None`` without an address. A private one counts as any other, since people call from those,
+    too; if it is a proxy that everybody has in common, ``SESSION_AUTH_TRUSTED_PROXIES`` says so.
     """
-    if not ip:
-        return None
-    address = ip_address(ip)
-    if not address.is_global and not get_conf().TRUSTED_PROXIES:
-        return None
-    if address.version == 4:
-        return ip
+    if not ip or ip_address(ip).version == 4:
+        return ip or None
     return str(ip_network((ip, IPV6_CLIENT_BITS), strict=False))
 
 

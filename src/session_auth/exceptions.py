@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = [
     "CsrfFailed",
+    "HttpsRequired",
     "InvalidCredentials",
     "InvalidRequest",
     "LoginExpired",
@@ -175,6 +176,17 @@ class CsrfFailed(SessionAuthError):
     status = 403
     code = "csrf_failed"
     message = "The request could not be verified. Reload the page, and try again."
+
+
+class HttpsRequired(SessionAuthError):
+    """The request came by plain HTTP, where ``SECURE_SSL_REDIRECT`` says that the site has HTTPS.
+
+    Whoever was on the way has read it: a password in it should be changed.
+    """
+
+    status = 403
+    code = "https_required"
+    message = "Use https."
 
 
 class PermissionDenied(SessionAuthError):

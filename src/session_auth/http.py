@@ -26,6 +26,7 @@ from session_auth.conf import get_conf
 from session_auth.encoding import MAX_INTEGER, JSONEncoder
 from session_auth.exceptions import (
     CsrfFailed,
+    HttpsRequired,
     InvalidCredentials,
     InvalidRequest,
     MalformedJSON,
@@ -50,8 +51,9 @@ __all__ = [
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "base-uri 'none'; default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 MAX_BODY_BYTES = 16 * 1024
@@ -345,6 +347,8 @@ class JSONView(View):
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in self._methods():
             raise MethodNotAllowed(allowed=self._methods())
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            raise HttpsRequired  # a redirect would let a client go on sending its password
         # A cross-site form can send these; and Django's check would parse a form of any size.
         if request.content_type in FORM_TYPES:
             raise UnsupportedMediaType

@@ -14,6 +14,7 @@ from session_auth.checks import (
     origins,
     password_rules,
     setup,
+    values,
 )
 
 ALWAYS = (
@@ -66,7 +67,9 @@ DEPLOY = (
     password_rules.passwords_are_hashed_slowly,
     password_rules.passwords_are_hashed_whole,
     password_rules.passwords_have_a_minimum_length,
+    password_rules.a_password_alone_is_long,
     password_rules.common_passwords_are_refused,
+    password_rules.long_digits_are_passwords,
     password_rules.reset_links_use_https,
     password_rules.reset_links_are_short_lived,
     deployment.proxies_are_known,
@@ -74,8 +77,12 @@ DEPLOY = (
     deployment.https_is_remembered,
     deployment.django_is_patched,
     deployment.logins_are_logged,
+    deployment.passwords_are_not_redirected,
     deployment.middleware_is_async,
     deployment.sessions_outlive_the_process,
     deployment.sqlite_waits_for_writes,
     deployment.pooled_transactions_prepare_nothing,
+    values.a_recent_login_is_recent,
+    values.sessions_come_to_an_end,
+    values.guesses_are_few,
 )

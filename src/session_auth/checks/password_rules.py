@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.hashers import (
     BCryptSHA256PasswordHasher,
@@ -11,9 +12,10 @@ from django.contrib.auth.hashers import (
 )
 from django.contrib.auth.password_validation import (
     CommonPasswordValidator,
+    NumericPasswordValidator,
     get_default_password_validators,
 )
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 
 from session_auth.checks.lookups import setting
 
@@ -22,6 +24,10 @@ PBKDF2_ITERATIONS = 600_000
 
 MIN_LENGTH = 8
 """OWASP ASVS 5.0, 6.2.1. NIST SP 800-63B-4, 3.1.1.2 asks for 15 without a second factor."""
+
+MIN_LENGTH_ALONE = 15
+FACTORS = ("session_auth.factors", "allauth.mfa", "django_otp")
+"""Apps for a second factor: whether a project asks all its users for one, nobody can see."""
 
 RESET_SECONDS = 24 * 60 * 60
 """NIST SP 800-63B-4, 4.2.1.2: for codes that are sent to an e-mail address."""
@@ -92,12 +98,7 @@ def passwords_are_hashed_whole(**kwargs: Any) -> list[CheckMessage]:
 
 
 def passwords_have_a_minimum_length(**kwargs: Any) -> list[CheckMessage]:
-    lengths = [
-        length
-        for validator in get_default_password_validators()
-        if isinstance(length := getattr(validator, "min_length", None), int)
-    ]
-    if max(lengths, default=0) >= MIN_LENGTH:
+    if _shortest() >= MIN_LENGTH:
         return []
     return [
         Warning(
@@ -105,6 +106,35 @@ def passwords_have_a_minimum_length(**kwargs: Any) -> list[CheckMessage]:
             hint="Add 'django.contrib.auth.password_validation.MinimumLengthValidator', with "
             "{'min_length': 15} if a password is all that users log in with.",
             id="session_auth.W107",
+        )
+    ]
+
+
+def long_digits_are_passwords(**kwargs: Any) -> list[CheckMessage]:
+    validators = get_default_password_validators()
+    if not any(isinstance(validator, NumericPasswordValidator) for validator in validators):
+        return []
+    return [
+        Info(
+            "NumericPasswordValidator in AUTH_PASSWORD_VALIDATORS refuses twenty random digits, "
+            "which nobody guesses (ASVS 6.2.5).",
+            hint="Remove it, and let the length and CommonPasswordValidator do its work.",
+            id="session_auth.I102",
+        )
+    ]
+
+
+def a_password_alone_is_long(**kwargs: Any) -> list[CheckMessage]:
+    shortest = _shortest()
+    has_factors = any(map(apps.is_installed, FACTORS))
+    if has_factors or not MIN_LENGTH <= shortest < MIN_LENGTH_ALONE:
+        return []
+    return [
+        Info(
+            f"AUTH_PASSWORD_VALIDATORS lets passwords of {shortest} characters pass, and no app "
+            f"for a second factor is installed: NIST SP 800-63B-4 asks for {MIN_LENGTH_ALONE}.",
+            hint="Give MinimumLengthValidator the OPTIONS {'min_length': 15}.",
+            id="session_auth.I103",
         )
     ]
 
@@ -122,3 +152,13 @@ def common_passwords_are_refused(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.W108",
         )
     ]
+
+
+def _shortest() -> int:
+    """Return the least number of characters that the validators ask for."""
+    lengths = [
+        length
+        for validator in get_default_password_validators()
+        if isinstance(length := getattr(validator, "min_length", None), int)
+    ]
+    return max(lengths, default=0)

@@ -2,6 +2,7 @@
 
 from session_auth.exceptions import (
     CsrfFailed,
+    HttpsRequired,
     InvalidCredentials,
     InvalidRequest,
     MalformedJSON,
@@ -29,6 +30,7 @@ class OutOfStock(SessionAuthError):
 
 EXAMPLES: list[SessionAuthError] = [
     CsrfFailed(),
+    HttpsRequired(),
     InvalidCredentials(),
     InvalidRequest(fields={"amount": ["Must be above 0."]}),
     MalformedJSON(),
