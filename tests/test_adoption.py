@@ -223,6 +223,7 @@ def test_what_has_ended_is_not_alive_after_going_back(engine: Any, alice: User, 
     end(browser, alice)
     browser.cookies["sessionid"] = key
 
+    assert OldSession.objects.count() == 0
     assert browser.user() is None
     if engine is not signed_cookies:  # a signed cookie cannot be taken back
         with gone_back(engine):

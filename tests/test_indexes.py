@@ -14,6 +14,7 @@ KEYS = {
     "guesscount": "id",
     "devicegeneration": "user_id",
     "hashupgrade": "before",
+    "loginattempt": "id",
     "pendingmail": "id",
 }
 
@@ -26,6 +27,7 @@ INDEXES = {
     ("endedsession", "user_id"),  # the search of the admin
     ("guesscount", "expires_at"),  # pruning
     ("hashupgrade", "expires_at"),  # pruning
+    ("loginattempt", "expires_at"),  # pruning
     ("pendingmail", "due_at"),  # what is to be sent
 }
 
