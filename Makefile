@@ -10,7 +10,7 @@ BENCH = .cache/bench
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format bench faults suites ledger times clean
+.PHONY: help run test lint format client bench faults suites ledger times clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -23,6 +23,7 @@ help:
 	@echo "make suites           run the tests of Django, allauth and REST framework on our classes"
 	@echo "make ledger           break what is said to be met, and see its test fail; ONLY='3.4.1 7.2.3'"
 	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
+	@echo "make client           build the JavaScript client anew, from js/src"
 	@echo "make times            write the times of the last 'make test' into CONTRIBUTING.md"
 	@echo "make clean            delete everything that these commands made"
 
@@ -43,6 +44,9 @@ lint: .venv/.tox
 format: .venv/.tox
 	@$(PYTHON) -m tox -q exec -e lint -- ruff check --fix --quiet || true
 	@$(PYTHON) -m tox -q exec -e lint -- ruff format
+
+client:
+	@BUILD_ONLY=1 scripts/check_js.sh
 
 faults: .venv/.tox
 	@FAULTS=1 $(PYTHON) -m tox run -e sqlite,postgresql,mariadb -- tests/faults

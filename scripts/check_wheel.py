@@ -15,6 +15,8 @@ NEEDED = (
     "session_auth/migrations/0001_initial.py",
     "session_auth/static/session_auth/react.js",
     "session_auth/static/session_auth/session-auth.js",
+    "session_auth/static/session_auth/session-auth.js.map",
+    "session_auth/static/session_auth/svelte.js",
     "session_auth/static/session_auth/vue.js",
     "session_auth/templatetags/session_auth.py",
 )

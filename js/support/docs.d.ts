@@ -1,5 +1,5 @@
 // What snippets of the docs take as given.
-import type { SessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
+import type { SessionClient } from "../dist/session-auth.js";
 
 declare global {
   const client: SessionClient;

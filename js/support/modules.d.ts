@@ -6,3 +6,14 @@ declare module "*.vue" {
 declare module "*.css";
 declare module "@vitejs/plugin-react";
 declare module "vite";
+declare module "@tanstack/react-query" {
+  export class QueryClient {
+    clear(): void;
+  }
+}
+declare module "swr" {
+  export function mutate(key: (key: unknown) => boolean, data: undefined): Promise<unknown>;
+}
+declare module "react-router" {
+  export function redirect(address: string): Response;
+}

@@ -1,6 +1,8 @@
 // What a page has and Node has not: an address, a document, events of its window, locks.
 import { mock } from "node:test";
 
+const MINUTE = 60_000;
+
 export const START = Date.parse("2026-11-25T12:00:00Z");
 
 /** Locks as navigator.locks has them: one holder of a name at a time. */
@@ -34,6 +36,11 @@ export function openPage(site, { locks = new Locks() } = {}) {
     // As in browsers, what is too long to wait for is due at once.
     setTimeout: (call, wait) => setTimeout(call, wait < 2 ** 31 ? wait : 0),
   };
+  mock.method(AbortSignal, "timeout", (wait) => {
+    const aborter = new AbortController();
+    globalThis.setTimeout(() => aborter.abort(new DOMException("", "TimeoutError")), wait);
+    return aborter.signal;
+  });
   for (const [name, value] of Object.entries(globals)) {
     Object.defineProperty(globalThis, name, { configurable: true, value, writable: true });
   }
@@ -41,6 +48,7 @@ export function openPage(site, { locks = new Locks() } = {}) {
 
 export function closePage() {
   mock.timers.reset();
+  mock.restoreAll();
 }
 
 /** Let the window know of something, such as "focus". */
@@ -58,11 +66,16 @@ export async function settle() {
   for (let turn = 0; turn < 25; turn++) await new Promise(setImmediate);
 }
 
+/** Let the computer sleep: no timer is due meanwhile, but the clock goes on. */
+export function sleep({ hours }) {
+  mock.timers.setTime(Date.now() + hours * 3_600_000);
+}
+
 /** Let time pass, by steps: what is due in one may make something else due in the next. */
 export async function passTime({ seconds = 0, minutes = 0, hours = 0, steps = 10 }) {
   const step = ((hours * 60 + minutes) * 60 + seconds) * 1000 / steps;
   for (let done = 0; done < steps; done++) {
-    mock.timers.tick(step);
+    for (let left = step; left > 0; left -= MINUTE) mock.timers.tick(Math.min(left, MINUTE));
     await settle();
   }
 }

@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 const JS = fileURLToPath(new URL("../", import.meta.url));
-const STATIC = "../src/session_auth/static/session_auth";
 const GIVEN = ["docs.d.ts", "modules.d.ts"].map((name) => join(JS, "support", name));
 const OPTIONS = {
   allowJs: true,
@@ -18,9 +17,9 @@ const OPTIONS = {
   moduleResolution: ts.ModuleResolutionKind.Bundler,
   noEmit: true,
   paths: {
-    "/static/session_auth/*": [`${STATIC}/*`],
-    "django-session-auth": [`${STATIC}/session-auth.js`],
-    "django-session-auth/*": [`${STATIC}/*.js`],
+    "/static/session_auth/*": ["dist/*"],
+    "django-session-auth": ["dist/session-auth.d.ts"],
+    "django-session-auth/*": ["dist/*.d.ts"],
     react: ["node_modules/@types/react"],
     "react/jsx-runtime": ["node_modules/@types/react/jsx-runtime"],
     vue: ["node_modules/vue"],
@@ -50,6 +49,9 @@ export function complaints(pages) {
   host.directoryExists = () => true;
   host.fileExists = (path) => texts.has(path) || fileExists(path);
   host.readFile = (path) => texts.get(path) ?? readFile(path);
+  // Nobody annotates what json() resolves to in JavaScript.
+  const types = join(JS, "dist/session-auth.d.ts");
+  texts.set(types, readFile(types).replace("json<T = unknown>", "json<T = any>"));
   host.getSourceFile = (path, ...more) =>
     texts.has(path)
       ? ts.createSourceFile(path, texts.get(path), ...more)

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
+import axios from "axios";
+import { createTestClient } from "django-session-auth/testing";
 import { Window } from "happy-dom";
 
 import { snippets } from "../support/snippets.js";
@@ -69,6 +71,63 @@ describe("a library beside the client", () => {
       assert.equal(window.location.pathname, "/app/");
     });
   }
+
+  it("axios does for an upload, whose progress it tells", async () => {
+    const source = snippet("onUploadProgress").replace(/^import.*$/m, "").replaceAll("export ", "");
+    const { upload, api } = new Function("axios", "client", `${source}; return { upload, api };`)(axios, {
+      csrfHeaders: async () => ({ "X-CSRFToken": "of the client" }),
+      retry: async () => looks++,
+    });
+    let looks = 0;
+    const progress = [];
+    api.defaults.baseURL = `http://127.0.0.1:${server.address().port}`;
+
+    await upload(new Blob(["x".repeat(300_000)]), (part) => progress.push(part));
+    assert.deepEqual([seen, progress.at(-1)], [["of the client"], 1]);
+
+    status = 409;
+    await assert.rejects(upload(new Blob(["x"]), () => {}), { status: 409 });
+    assert.equal(looks, 1);
+  });
+
+  it("an EventSource is closed when the user changes, and one for the next is opened", async () => {
+    const client = createTestClient({ user: { id: 1, username: "alice" } });
+    const log = [];
+    class EventSource {
+      constructor() {
+        this.by = client.getSnapshot().user.username;
+        log.push(`open ${this.by}`);
+      }
+      close = () => log.push(`close ${this.by}`);
+    }
+    new Function("client", "EventSource", snippet("new EventSource"))(client, EventSource);
+    await Promise.resolve();
+
+    client.show({ user: { id: 2, username: "bob" } });
+    client.show({ user: null });
+
+    assert.deepEqual(log, ["open alice", "close alice", "open bob", "close bob"]);
+  });
+
+  it("what is kept for a user goes with them", async () => {
+    const client = createTestClient({ user: { id: 1, username: "alice" } });
+    const log = [];
+    const run = (text, values) => {
+      const source = snippet(text).replace(/^import.*$/m, "").replaceAll("export ", "");
+      return new Function("client", ...Object.keys(values), `${source}; return typeof loader === "undefined" || { loader, follow };`)(client, ...Object.values(values));
+    };
+    run("new QueryClient", { QueryClient: class { clear = () => log.push("query"); } });
+    run('from "swr"', { mutate: (keys) => log.push(`swr ${keys("/api/any/")}`) });
+    const { loader, follow } = run("react-router", { redirect: (address) => new Error(address) });
+    follow({ revalidate: () => log.push("loaders") });
+    client.answer("/api/articles/", []);
+    assert.deepEqual(await loader(), []);
+
+    client.show({ user: null });
+
+    assert.deepEqual(log, ["query", "swr true", "loaders"]);
+    await assert.rejects(loader(), { message: "/sign-in/" });
+  });
 
   it("axios does", async () => {
     window.eval(installed("axios/dist/axios.js"));

@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
-import { SessionProvider, useSession, useSessionClient, useUser } from "django-session-auth/react";
+import {
+  SessionProvider,
+  useAction,
+  useCountdown,
+  useRequireUser,
+  useSession,
+  useSessionClient,
+  useStepUp,
+  useUser,
+} from "django-session-auth/react";
+import { createTestClient } from "django-session-auth/testing";
 import { Window } from "happy-dom";
 import { Component, StrictMode, act, createElement } from "react";
 import { createRoot } from "react-dom/client";
@@ -59,6 +69,124 @@ describe("the React binding", () => {
 
     assert.equal(renderToString(tree(Page)), "loading");
     assert.equal(client.listeners.size, 0);
+  });
+
+  it("renders a component that shows the user once, however often the session is extended", async () => {
+    client = createTestClient({ user: ALICE });
+    let renders = 0;
+    function Page() {
+      renders++;
+      return useUser().username;
+    }
+    await act(() => root.render(tree(Page)));
+    const before = renders;
+
+    for (const id of ["a", "b", "c"]) await act(() => client.show({ session: { id } }));
+
+    assert.equal(renders, before);
+  });
+
+  it("sends away who is not logged in, and only them", async () => {
+    client = createTestClient({ user: undefined });
+    const seen = [];
+    const Page = () => useRequireUser(() => seen.push("sent away"))?.username ?? "nobody";
+    await act(() => root.render(tree(Page)));
+    await act(() => client.show({ user: ALICE }));
+    assert.deepEqual(seen, []);
+
+    await act(() => client.show({ user: null }));
+
+    assert.deepEqual(seen, ["sent away"]);
+  });
+
+  it("keeps what was refused, until the next try, and acts once at a time", async () => {
+    client = createTestClient();
+    let action;
+    function Page() {
+      action = useAction(client.login);
+      return null;
+    }
+    await act(() => root.render(tree(Page)));
+    client.refuse("login", { code: "invalid_request", fields: { password: ["Too short."] } });
+
+    await act(() => Promise.all([action.run({ password: "a" }), action.run({ password: "a" })]));
+    assert.equal(client.calls.length, 1);
+    assert.deepEqual([action.pending, action.error.code, action.fields.password], [
+      false,
+      "invalid_request",
+      ["Too short."],
+    ]);
+
+    let user;
+    await act(async () => (user = await action.run({ username: "alice", password: "right" })));
+    assert.deepEqual([user, action.error, action.fields], [ALICE, null, {}]);
+  });
+
+  it("lets a bug in an action be one", async () => {
+    let action;
+    function Page() {
+      action = useAction(() => { throw new RangeError("a bug"); });
+      return null;
+    }
+    await act(() => root.render(tree(Page)));
+
+    await act(() => assert.rejects(action.run(), RangeError));
+
+    assert.equal(action.pending, false);
+  });
+
+  it("asks for the proof of a password, and lets the call have its refusal", async () => {
+    client = createTestClient({ user: ALICE });
+    let dialog;
+    function Page() {
+      dialog = useStepUp();
+      return null;
+    }
+    await act(() => root.render(tree(Page)));
+    const endOthers = async () => {
+      let answer;
+      client.refuse("sessions.endOthers", { code: "reauthentication_required" });
+      await act(async () => void (answer = client.sessions.endOthers()));
+      return { answer };
+    };
+
+    const first = await endOthers();
+    assert.equal(dialog.asking, true);
+    client.refuse("reauthenticate", { code: "invalid_credentials" });
+    await act(() => dialog.prove({ password: "wrong" }));
+    assert.deepEqual([dialog.asking, dialog.error.code], [true, "invalid_credentials"]);
+    await act(() => dialog.prove({ password: "right" }));
+    assert.equal(await first.answer, 0);
+    assert.equal(dialog.asking, false);
+
+    const second = await endOthers();
+    assert.equal(dialog.error, null);
+    const refused = assert.rejects(second.answer, { code: "reauthentication_required" });
+    await act(() => dialog.cancel());
+    await refused;
+
+    const third = await endOthers();
+    const gone = assert.rejects(third.answer, { code: "reauthentication_required" });
+    await act(() => root.render(null));
+    await gone;
+  });
+
+  it("counts down", async (test) => {
+    test.mock.timers.enable({ apis: ["setInterval", "Date"] });
+    client = createTestClient({ user: ALICE });
+    const seen = [];
+    function Page() {
+      seen.push(useCountdown()?.secondsLeft ?? null);
+      return null;
+    }
+    await act(() => root.render(createElement(SessionProvider, { client }, createElement(Page))));
+
+    await act(() => client.show({ expiring: { secondsLeft: 60 } }));
+    await act(() => test.mock.timers.tick(1000));
+    await act(() => client.show({ expiring: null }));
+    await act(() => test.mock.timers.tick(1000));
+
+    assert.deepEqual(seen, [null, 60, 59, null]);
   });
 
   it("says what to do where the provider is missing", async () => {

@@ -315,6 +315,38 @@ describe("requests", () => {
     assert.deepEqual(calls(), []);
   });
 
+  it("hands over the headers that an upload by XMLHttpRequest needs", async () => {
+    document.cookie = "csrftoken=token-1";
+    const client = createSessionClient();
+    assert.deepEqual(await client.csrfHeaders(), { "X-CSRFToken": "token-1" });
+
+    await client.user();
+
+    assert.deepEqual(await client.csrfHeaders(), { "X-CSRFToken": "token-1", "Session-User": "none" });
+  });
+
+  it("takes what fetch takes with json, too", async () => {
+    const headers = new Headers({ Accept: "application/vnd.api+json", "X-Mine": "1" });
+
+    await createSessionClient().json("/api/x/", { headers, keepalive: true, signal: undefined });
+
+    const [{ headers: sent }] = site.seen;
+    assert.deepEqual([sent.accept, sent["x-mine"]], ["application/vnd.api+json", "1"]);
+  });
+
+  it("leaves no listener at a signal that lives long", async () => {
+    const { signal } = new AbortController();
+    const listeners = new Set();
+    signal.addEventListener = (name, listener) => listeners.add(listener);
+    signal.removeEventListener = (name, listener) => listeners.delete(listener);
+
+    const answer = createSessionClient().user({ signal });
+    assert.equal(listeners.size, 1);
+    await answer;
+
+    assert.equal(listeners.size, 0);
+  });
+
   it("can be aborted, as fetch can", async () => {
     const signal = AbortSignal.abort();
 

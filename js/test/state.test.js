@@ -82,6 +82,61 @@ describe("the state of a client", () => {
     assert.equal(changes, 1);
   });
 
+  it("keeps the identity of the user while it is the same one, however often the session changes", async () => {
+    site.logIn("alice");
+    const { client } = openTab();
+    await settle();
+    const { user } = client.getSnapshot();
+
+    for (let minute = 0; minute < 5; minute++) {
+      await passTime({ minutes: 1 });
+      await client.extend();
+    }
+
+    assert.equal(client.getSnapshot().user, user);
+  });
+
+  it("has one event for another user, whatever has happened", async () => {
+    const { client } = openTab();
+    await settle();
+    const seen = [];
+    client.on("user", ({ user }) => seen.push(user?.username));
+
+    await client.login(CREDENTIALS);
+    await client.extend();
+    await client.login({ username: "bob", password: "right" });
+    site.end();
+    await client.user();
+    await client.login(CREDENTIALS);
+    await client.logout();
+
+    assert.deepEqual(seen, ["alice", "bob", undefined, "alice", undefined]);
+  });
+
+  it("tells of a switch where sessions have no pseudonyms, by the id", async () => {
+    const answer = (id) => Response.json({ user: { id, username: "a" }, session: null });
+    site.troubles = [answer(1), answer(1), answer(2)];
+    const { client, seen } = openTab();
+
+    for (let look = 0; look < 3; look++) await client.user();
+
+    assert.deepEqual(seen, [["switched", { user: { id: 2, username: "a" } }]]);
+  });
+
+  it("is asked for in a page without BroadcastChannel, in a frame made of srcdoc, in a worker", async (test) => {
+    const { BroadcastChannel } = globalThis;
+    test.after(() => Object.assign(globalThis, { BroadcastChannel }));
+    delete globalThis.BroadcastChannel;
+    assert.equal((await createSessionClient().ready()).status, "anonymous");
+
+    test.after(() => delete globalThis.origin);
+    globalThis.origin = "https://site.example";
+    globalThis.location = { href: "about:srcdoc", origin: "null" };
+    delete globalThis.document;
+    site.logIn("alice");
+    assert.deepEqual((await createSessionClient().ready()).user, ALICE);
+  });
+
   it("tells of a login and of a logout, with the snapshot already new", async () => {
     const { client, seen } = openTab();
     await settle();

@@ -36,6 +36,18 @@ describe("step-up", () => {
     assert.equal(sent(), 1);
   });
 
+  it("asks by the first handler again when the second has gone", async () => {
+    const asked = [];
+    client.onReauthenticationRequired(() => asked.push("first") && false);
+    const off = client.onReauthenticationRequired(() => asked.push("second") && false);
+
+    await client.fetch(VAULT);
+    off();
+    await client.fetch(VAULT);
+
+    assert.deepEqual(asked, ["second", "first"]);
+  });
+
   it("asks the user once for all calls, and sends each once more with its body", async () => {
     let asked = 0;
     client.onReauthenticationRequired(async () => {

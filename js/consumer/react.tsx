@@ -1,0 +1,30 @@
+import {
+  SessionProvider,
+  useAction,
+  useCountdown,
+  useRequireUser,
+  useSession,
+  useSessionClient,
+  useStepUp,
+  useUser,
+} from "django-session-auth/react";
+import { createElement } from "react";
+
+import { client } from "./app.js";
+
+export function Page() {
+  const { status, error } = useSession();
+  const user = useRequireUser(() => location.assign("/sign-in/"));
+  const { run, pending, fields } = useAction(useSessionClient().login);
+  const { asking, prove, cancel } = useStepUp();
+  const left: number | undefined = useCountdown()?.secondsLeft;
+  const email: string | undefined = useUser()?.email;
+  const uuid: string | undefined = useUser<{ uuid: string }>()?.uuid;
+  const submit = () => run({ username: "alice", password: "..." });
+  // @ts-expect-error: no credentials
+  const wrong = () => run();
+  const given = [status, error?.code, user?.username, pending, fields["password"], asking, left, email, uuid];
+  return createElement("p", { onClick: submit, onBlur: cancel, onFocus: wrong }, String(given), String(prove));
+}
+
+export const app = createElement(SessionProvider, { client }, createElement(Page));

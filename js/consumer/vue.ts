@@ -1,0 +1,30 @@
+import {
+  sessionPlugin,
+  useAction,
+  useCountdown,
+  useRequireUser,
+  useSession,
+  useStepUp,
+  useUser,
+} from "django-session-auth/vue";
+import { createApp, defineComponent, watchEffect } from "vue";
+
+import { client } from "./app.js";
+
+const Page = defineComponent({
+  setup() {
+    const { client: given, user, status } = useSession();
+    const email: string | undefined = user.value?.email;
+    const { run, error } = useAction(given.logout);
+    const { asking } = useStepUp();
+    const required = useRequireUser(() => location.assign("/sign-in/"));
+    const warning = useCountdown();
+    const uuid: string | undefined = useUser<{ uuid: string }>().value?.uuid;
+    watchEffect(() => console.log(status.value, email, error.value?.code, asking.value, required.value, uuid));
+    // @ts-expect-error: a typo in a field
+    watchEffect(() => warning.value?.secondLeft);
+    return () => void run();
+  },
+});
+
+createApp(Page).use(sessionPlugin, client).mount("#app");

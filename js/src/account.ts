@@ -1,0 +1,37 @@
+// Logging in and out, as far as there is more to it than to call an endpoint.
+import { PASSIVE, stamp, type Core } from "./core.js";
+import { cookieNotKept } from "./errors.js";
+import { readCookie } from "./page.js";
+import { askWho, call, learn, Trait } from "./requests.js";
+import type { Abortable } from "./session-auth.js";
+import { publish } from "./store.js";
+
+/** Post a call that gives the session a new key, with a `cause` if it is a login. */
+export const renew = async (
+  core: Core,
+  name: string,
+  body: unknown,
+  options?: Abortable,
+  cause?: "login",
+): Promise<any> => {
+  const cookieBefore = readCookie(core);
+  const traits = Trait.Renews + (cause ? Trait.Anyone : 0);
+  const answer = await call(core, "POST", name, traits, options, body).catch((error) => {
+    const isKept = readCookie(core) || !/cookie/i.test(error.hint);
+    throw error.code !== "csrf_failed" || isKept ? error : cookieNotKept(error);
+  });
+  // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may need
+  // HTTPS, the server has to be asked.
+  const isPlain = core._watcher && location.protocol === "http:";
+  if (cause && (isPlain || readCookie(core) === cookieBefore)) {
+    const [seen] = await askWho(core, PASSIVE).catch(() => answer);
+    if (!seen.user) throw cookieNotKept();
+  }
+  core._provenAt = stamp(core);
+  learn(core, answer, core._provenAt, cause);
+  core._answeredToken = answer[0].csrfToken;
+  return answer[0].user;
+};
+
+export const publishLogout = (core: Core) =>
+  publish(core, { user: null }, null, stamp(core), "logout");

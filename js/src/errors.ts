@@ -1,0 +1,64 @@
+// Refusals, as the callers of the client get them.
+import type { ErrorCode } from "./session-auth.js";
+
+/**
+ * A refusal of the server, or the news that it could not be reached.
+ *
+ * `status` is the HTTP status, 0 without an answer. `code` is the stable slug of the server's error
+ * contract: "network_error" without an answer, "unknown" for an answer that has no code,
+ * "cookie_not_kept" for a login whose cookie the browser has thrown away. `fields` maps the name of
+ * a field to its messages. `retryAfter` is in seconds. `message` is for people, `hint` for developers,
+ * if there is something that they have to do.
+ */
+export class SessionAuthError extends Error {
+  declare readonly status: number;
+  declare readonly code: ErrorCode;
+  declare readonly fields?: Record<string, string[]> | undefined;
+  declare readonly hint?: string | undefined;
+  declare readonly retryAfter?: number | undefined;
+
+  constructor(
+    message: string,
+    {
+      cause,
+      ...details
+    }: {
+      status?: number;
+      code?: ErrorCode;
+      fields?: Record<string, string[]> | undefined;
+      hint?: string | undefined;
+      retryAfter?: number | undefined;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause });
+    Object.assign(this, { name: "SessionAuthError", status: 0, code: "unknown" }, details);
+  }
+}
+
+export const cookieNotKept = (cause?: unknown) =>
+  new SessionAuthError(
+    "No cookie was kept. Allow cookies for this site.",
+    { code: "cookie_not_kept", hint: "Use https.", cause },
+  );
+
+/** The refusal in `response`; `data` is the JSON in it, or undefined. */
+export const errorOf = (response: Response, data: any): SessionAuthError => {
+  const { error, code = "unknown", fields, hint } = data?.code ? data : ({} as any);
+  const seconds = parseInt(response.headers.get("Retry-After")!);
+  const kind = data === undefined ? " without JSON" : "";
+  return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
+    status: response.status,
+    code,
+    fields,
+    hint,
+    retryAfter: seconds >= 0 ? seconds : undefined,
+  });
+};
+
+/** The data in `text`, or undefined if it is no JSON. */
+export const parse = (text: string | null | undefined): any => {
+  try {
+    return JSON.parse(text!);
+  } catch {} // returns undefined
+};

@@ -1,0 +1,170 @@
+/**
+ * The session of django-session-auth in React: who is logged in, in every component that asks, and
+ * what is tedious to write again: guards, actions that may be refused, the proof of a password, the
+ * countdown. None of it has looks.
+ *
+ * @module react
+ */
+// By its namespace: React for server components lacks most of these names, and may import this too.
+import * as React from "react";
+import type {
+  Credentials,
+  Expiring,
+  SessionAuthError,
+  SessionClient,
+  Snapshot,
+  User,
+} from "./session-auth.js";
+
+const ClientContext = React.createContext?.<SessionClient<any> | null>(null);
+
+/** For pages that a server renders, and for their first render in the browser. */
+const LOADING: Snapshot<any> = {
+  status: "loading",
+  user: null,
+  session: null,
+  expiring: null,
+  error: null,
+};
+const loading = () => LOADING;
+
+/** Put this around all components that use the session. */
+export function SessionProvider({
+  client,
+  children,
+}: {
+  client: SessionClient<any>;
+  children?: React.ReactNode;
+}): React.ReactElement {
+  return React.createElement(ClientContext.Provider, { value: client }, children);
+}
+
+/** Return the client, to call its methods. */
+export function useSessionClient<U = User>(): SessionClient<U> {
+  const client = React.useContext(ClientContext);
+  if (!client) throw new Error("Put <SessionProvider client={...}> around this component.");
+  return client;
+}
+
+/** Return the snapshot: `status`, `user`, `session`, `expiring` and `error`. */
+export function useSession<U = User>(): Snapshot<U> {
+  const client = useSessionClient<U>();
+  return React.useSyncExternalStore(client.subscribe, client.getSnapshot, loading);
+}
+
+/** Return the user, or null if nobody is logged in or that is not known yet; the same object for the
+ * same user, however often the session is extended. */
+export function useUser<U = User>(): U | null {
+  const client = useSessionClient<U>();
+  return React.useSyncExternalStore(
+    client.subscribe,
+    () => client.getSnapshot().user,
+    () => null,
+  );
+}
+
+/**
+ * Return the user; where nobody is logged in, call `otherwise`, which typically goes to the page for
+ * signing in, and return null.
+ */
+export function useRequireUser<U = User>(otherwise: () => void): U | null {
+  const { status, user } = useSession<U>();
+  const latest = React.useRef(otherwise);
+  React.useEffect(() => {
+    latest.current = otherwise;
+  });
+  React.useEffect(() => {
+    if (status === "anonymous") latest.current();
+  }, [status]);
+  return user;
+}
+
+export interface Action<Arguments extends unknown[], Result> {
+  /** Act, unless it is pending; resolves to undefined where it is refused. */
+  run: (...given: Arguments) => Promise<Result | undefined>;
+  pending: boolean;
+  /** Why the last run was refused, until the next one. */
+  error: SessionAuthError | null;
+  /** The messages for each field, by the server's names. */
+  fields: Record<string, string[] | undefined>;
+}
+
+/** Do what the server may refuse, and keep the refusal, for the component to show. */
+export function useAction<Arguments extends unknown[], Result>(
+  act: (...given: Arguments) => Result | Promise<Result>,
+): Action<Arguments, Result> {
+  const [state, setState] = React.useState<{ pending: boolean; error: SessionAuthError | null }>({
+    pending: false,
+    error: null,
+  });
+  const latest = React.useRef(act);
+  const isPending = React.useRef(false);
+  React.useEffect(() => {
+    latest.current = act;
+  });
+  const run = React.useCallback(async (...given: Arguments) => {
+    if (isPending.current) return; // a second click
+    isPending.current = true;
+    setState({ pending: true, error: null });
+    let error = null;
+    try {
+      return await latest.current(...given);
+    } catch (refusal: any) {
+      if (refusal?.name !== "SessionAuthError") throw refusal;
+      error = refusal;
+    } finally {
+      isPending.current = false;
+      setState({ pending: false, error });
+    }
+  }, []);
+  return { run, ...state, fields: state.error?.fields ?? {} };
+}
+
+export interface StepUp {
+  /** Whether a call waits for a proof: show the dialog. */
+  asking: boolean;
+  /** Prove the password, and have the call sent again; what is refused is in `error`. */
+  prove: (proof: Credentials) => Promise<unknown>;
+  /** Let the call have its refusal. */
+  cancel: () => void;
+  pending: boolean;
+  error: SessionAuthError | null;
+}
+
+/** The dialog that asks for the password where a call needs a recent login. Use it once in the page. */
+export function useStepUp(): StepUp {
+  const client = useSessionClient();
+  const [answer, setAnswer] = React.useState<((isProven: boolean) => void) | null>(null);
+  React.useEffect(
+    () =>
+      client.onReauthenticationRequired(
+        () => new Promise<boolean>((resolve) => setAnswer(() => resolve)),
+      ),
+    [client],
+  );
+  // Cancelled, or gone with the page: nobody can answer any more.
+  React.useEffect(() => () => answer?.(false), [answer]);
+  const { run, pending, error } = useAction(async (proof: Credentials) => {
+    await client.reauthenticate(proof);
+    answer?.(true);
+    setAnswer(null);
+  });
+  const cancel = React.useCallback(() => setAnswer(null), []);
+  return { asking: answer !== null, prove: run, cancel, pending, error: answer && error };
+}
+
+/**
+ * Return what the warning says, with `secondsLeft` counting down; null while there is no warning.
+ */
+export function useCountdown(): Expiring | null {
+  const { expiring } = useSession();
+  const [, tick] = React.useReducer((count: number) => count + 1, 0);
+  React.useEffect(() => {
+    if (!expiring) return;
+    const timer = setInterval(tick, 1000);
+    return () => clearInterval(timer);
+  }, [expiring]);
+  if (!expiring) return null;
+  const secondsLeft = Math.max(0, Math.round((expiring.endsAt - Date.now()) / 1000));
+  return { ...expiring, secondsLeft };
+}

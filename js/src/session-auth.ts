@@ -1,0 +1,334 @@
+/**
+ * Session authentication from the browser: log in and out, know in every tab who is logged in and
+ * for how long, and call fetch() with the CSRF token that Django wants. It is one module without
+ * dependencies; it stores nothing and touches nothing global.
+ *
+ * @module session-auth
+ */
+import { publishLogout, renew } from "./account.js";
+import { createCore, PASSIVE, type Core } from "./core.js";
+import type { SessionAuthError } from "./errors.js";
+import { on } from "./events.js";
+import { look } from "./look.js";
+import { isOld, takeFromPage } from "./page.js";
+import { askForToken, call, csrfHeaders, exchange, send, Trait } from "./requests.js";
+import { publish } from "./store.js";
+import { ready, startWatching, stopWatching } from "./watch.js";
+import { ignore, shared, unlessAborted } from "./waiting.js";
+
+export { SessionAuthError } from "./errors.js";
+
+/**
+ * What SESSION_AUTH_USER_FIELDS names. Give it the fields of your project by augmentation:
+ * `declare module "django-session-auth" { interface User { email: string } }`, or give a type of your
+ * own as a parameter: `createSessionClient<MyUser>()`.
+ */
+export interface User {
+  id: number | string;
+  username: string;
+}
+
+export interface Session {
+  /** The id in lists of sessions; it opens nothing. */
+  id: string;
+  /** A pseudonym for the user, the same in all of their sessions. */
+  user_ref: string;
+  created_at: string;
+  /** The last proof of a password. */
+  authenticated_at: string | null;
+  /** How the user proved who they are, and when. */
+  methods: Record<string, string>;
+  /** The first of the two below. */
+  expires_at: string;
+  /** Moves with each activity; null for a fixed end. */
+  idle_expires_at: string | null;
+  absolute_expires_at: string;
+}
+
+/** One of the user's sessions. */
+export interface ListedSession {
+  id: string;
+  current: boolean;
+  created_at: string;
+  /** How the user proved who they are, and when. */
+  methods: Record<string, string>;
+  last_seen_at: string;
+  expires_at: string;
+  ip: string;
+  user_agent: string;
+  /** A name for the user agent, such as "Firefox on Windows". */
+  device: string;
+}
+
+export interface Expiring {
+  /** How long it was to the end when the warning came. */
+  secondsLeft: number;
+  /** When the end is, by the clock of this computer, in milliseconds: what a countdown needs. */
+  endsAt: number;
+  kind: "idle" | "absolute";
+}
+
+export interface Loading {
+  status: "loading";
+  user: null;
+  session: null;
+  expiring: null;
+  /** Why the status is still "loading"; the client tries again. */
+  error: SessionAuthError | null;
+}
+
+export interface Anonymous {
+  status: "anonymous";
+  user: null;
+  session: null;
+  expiring: null;
+  error: null;
+}
+
+export interface Authenticated<U = User> {
+  status: "authenticated";
+  user: U;
+  /** `null` if the server uses another engine for sessions. */
+  session: Session | null;
+  /** Set by the warning, until the session is extended or ends. */
+  expiring: Expiring | null;
+  error: null;
+}
+
+/** The same object until something changes; each part of it too. */
+export type Snapshot<U = User> = Loading | Anonymous | Authenticated<U>;
+
+/**
+ * The codes of refusals, as keys. Add those of your project by augmentation:
+ * `declare module "django-session-auth" { interface ErrorCodes { out_of_stock: true } }`.
+ */
+export interface ErrorCodes {
+  cookie_not_kept: true;
+  csrf_failed: true;
+  invalid_credentials: true;
+  invalid_request: true;
+  login_expired: true;
+  malformed_json: true;
+  method_not_allowed: true;
+  network_error: true;
+  not_authenticated: true;
+  not_found: true;
+  payload_too_large: true;
+  permission_denied: true;
+  reauthentication_required: true;
+  second_factor_missing: true;
+  second_factor_required: true;
+  session_ended: true;
+  store_unavailable: true;
+  throttled: true;
+  unknown: true;
+  unsupported_media_type: true;
+  user_changed: true;
+}
+
+export type ErrorCode = keyof ErrorCodes;
+
+export interface SessionEvents<U = User> {
+  /** Nobody was logged in, now somebody is. */
+  login: { user: U };
+  /** The user called logout(), in this tab or another. */
+  logout: undefined;
+  /** The session timed out, or somebody ended it from elsewhere. */
+  ended: { reason: "idle" | "absolute" | "ended" };
+  /** Somebody was logged in, now somebody else is. */
+  switched: { user: U };
+  /** With each of the four above: another user than before, or nobody any more. */
+  user: { user: U | null };
+  /** The session ends in so many seconds, unless extend() is called. */
+  expiring: Expiring;
+}
+
+export interface Abortable {
+  signal?: AbortSignal | null | undefined;
+}
+
+/** What fetch() takes, and what is to be sent as JSON. */
+export type JsonOptions = {
+  [Name in keyof Omit<RequestInit, "body">]?: RequestInit[Name] | undefined;
+} & { body?: unknown };
+
+/** What the login form of the project takes; Django's own takes a username. */
+export interface Credentials {
+  password: string;
+  /** Whether the session outlives the browser. */
+  remember?: boolean | undefined;
+  [field: string]: unknown;
+}
+
+/** What `{% session_auth_client %}` writes, or `GET user/` answers. */
+export interface Initial<U = User> {
+  user: U | null;
+  session?: Session | null | undefined;
+  /** The time of the server; absent: just now. */
+  now?: string | undefined;
+}
+
+export interface ClientOptions<U = User> {
+  /** Where the project includes `session_auth.urls`; "/api/auth/" if it is not given. */
+  baseUrl?: string | undefined;
+  /** CSRF_COOKIE_NAME; the default finds "__Host-csrftoken" and "csrftoken". */
+  cookieName?: string | undefined;
+  /** The header that CSRF_HEADER_NAME names. */
+  headerName?: string | undefined;
+  /**
+   * How long before the end of a session the event `expiring` comes: 20 at least, since users need
+   * that long to react (WCAG 2.2.1).
+   */
+  warningSeconds?: number | undefined;
+  /**
+   * Who is logged in, so that nobody has to ask. It is found in a page with the template tag, once,
+   * and not trusted in a page that is old: one that the browser has kept, say.
+   */
+  initial?: Initial<U> | undefined;
+}
+
+export interface SessionClient<U = User> {
+  /** Log in. */
+  login(credentials: Credentials, options?: Abortable): Promise<U>;
+  /** Log out; no error when nobody is logged in. */
+  logout(options?: Abortable): Promise<void>;
+  /** Ask at once who is logged in, where the snapshot has an `error`; resolves to what is known then. */
+  retry(): Promise<Snapshot<U>>;
+  /**
+   * Resolve to the snapshot as soon as it is known who is logged in: at once if it is. For guards of
+   * routes and for loaders; it counts as no activity of the user.
+   */
+  ready(): Promise<Snapshot<U>>;
+  /** Ask the server who is logged in. */
+  user(options?: Abortable): Promise<U | null>;
+  /** Tell the server that the user is active, so that the session lasts longer. */
+  extend(options?: Abortable): Promise<U | null>;
+  /** Prove the password again, for calls that need a recent login. */
+  reauthenticate(proof: Credentials, options?: Abortable): Promise<U>;
+  /** All other sessions of the user end. */
+  changePassword(
+    passwords: { oldPassword: string; newPassword: string },
+    options?: Abortable,
+  ): Promise<U>;
+  /**
+   * Ask for a link by mail. Resolves to a sentence for the user, which is the same whether the
+   * address is known or not.
+   */
+  requestPasswordReset(account: { email: string }, options?: Abortable): Promise<string>;
+  /** Reject if the link is not good any more; nothing is used up. For a page that opens. */
+  checkPasswordReset(link: { uid: string; token: string }, options?: Abortable): Promise<void>;
+  /** All sessions of the user end; nobody is logged in by it. */
+  confirmPasswordReset(
+    link: { uid: string; token: string; newPassword: string },
+    options?: Abortable,
+  ): Promise<void>;
+  /** The user's sessions. */
+  sessions: {
+    /** The current one comes first. */
+    list(options?: Abortable): Promise<ListedSession[]>;
+    end(id: string, options?: Abortable): Promise<void>;
+    /** Resolves to how many have ended. */
+    endOthers(options?: Abortable): Promise<number>;
+  };
+  /** window.fetch() with the CSRF token on unsafe requests to this origin. */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** Send and receive JSON with that fetch(); an answer that is not 2xx is a SessionAuthError. */
+  json<T = unknown>(input: string | URL, options?: JsonOptions): Promise<T>;
+  /** The headers that an unsafe request to this origin needs, for those who do not call fetch(). */
+  csrfHeaders(): Promise<Record<string, string>>;
+  /** Call `listener` when the snapshot has changed; returns what undoes it. */
+  subscribe(listener: () => void): () => void;
+  getSnapshot(): Snapshot<U>;
+  /** Call `listener` at each such event; returns what undoes it. */
+  on<Name extends keyof SessionEvents<U>>(
+    name: Name,
+    listener: (detail: SessionEvents<U>[Name]) => void,
+  ): () => void;
+  /**
+   * Say what to do when a call needs a recent login. `ask()` typically asks for the password and
+   * calls reauthenticate(). Then the call is sent again, unless `ask()` resolves to false. Calls at
+   * the same time share one `ask()`. Of several, the last is asked. Returns what undoes it.
+   */
+  onReauthenticationRequired(ask: () => unknown): () => void;
+  /** Stop watching: no more timers, listeners and messages. */
+  close(): void;
+}
+
+/** Make a client for the endpoints at `baseUrl`. */
+export const createSessionClient = <U = User>(options: ClientOptions<U> = {}): SessionClient<U> =>
+  clientOf(createCore(options), options.initial ?? takeFromPage());
+
+const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<any> => {
+  core._askForToken = shared(() => askForToken(core));
+  core._requestProof = shared(async () => {
+    const asker = [...core._askers].at(-1);
+    return asker && (await asker()) !== false;
+  });
+  core._lookActively = shared(() => look(core));
+  core._look = () => core._lookUnderWay ?? look(core, PASSIVE);
+
+  if (initial && !isOld(initial)) {
+    // What another tab has learned since the page was asked for is newer.
+    const asOf = Math.min(Date.now(), performance.timeOrigin);
+    // Other tabs may not know of a login by a form.
+    publish(core, initial, initial.now, asOf);
+  }
+
+  const user: SessionClient["user"] = async (options) => {
+    await unlessAborted(options?.signal, core._lookActively);
+    return core._snapshot.user; // which may be newer than that answer
+  };
+  const listen = (name: string, listener: (detail: any) => void) => {
+    const off = on(core, name, listener);
+    startWatching(core);
+    return off;
+  };
+
+  return {
+    login: (credentials, options) => renew(core, "login/", credentials, options, "login"),
+    async logout(options) {
+      await call(core, "POST", "logout/", Trait.Ends, options);
+      publishLogout(core);
+    },
+    ready: () => ready(core),
+    async retry() {
+      await core._lookActively().catch(ignore);
+      return core._snapshot;
+    },
+    user,
+    extend: user,
+    reauthenticate: (proof, options) => renew(core, "reauthenticate/", proof, options),
+    changePassword: ({ oldPassword, newPassword }, options) =>
+      renew(core, "password/change/", { old_password: oldPassword, new_password: newPassword }, options),
+    requestPasswordReset: async (account, options) =>
+      (await call(core, "POST", "password/reset/", Trait.Anyone, options, account))[0].message,
+    checkPasswordReset: async (link, options) =>
+      (await call(core, "POST", "password/reset/check/", Trait.Anyone, options, link))[0],
+    async confirmPasswordReset({ newPassword, ...link }, options) {
+      const body = { ...link, new_password: newPassword };
+      await call(core, "POST", "password/reset/confirm/", Trait.Anyone, options, body);
+      if (core._snapshot.user) await core._look().catch(ignore);
+    },
+    sessions: {
+      list: async (options) => (await call(core, "GET", "sessions/", Trait.None, options))[0].sessions,
+      async end(id, options) {
+        const traits = id === core._snapshot.session?.id ? Trait.Ends : Trait.None;
+        const path = `sessions/${encodeURIComponent(id)}/`;
+        await call(core, "DELETE", path, traits, options);
+        if (traits) publishLogout(core);
+      },
+      endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options))[0].ended,
+    },
+    fetch: (input, init) => send(core, input, Trait.None, init),
+    json: async (input, options) => (await exchange(core, input, options))[0],
+    csrfHeaders: () => csrfHeaders(core),
+    subscribe: (listener) => listen("change", listener),
+    getSnapshot: () => core._snapshot,
+    on: listen,
+    onReauthenticationRequired(ask) {
+      core._askers.add(ask);
+      return () => void core._askers.delete(ask);
+    },
+    close: () => stopWatching(core),
+  };
+};

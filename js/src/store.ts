@@ -1,0 +1,104 @@
+// Who is logged in, as far as is known, and for how long.
+import { type Core, type State } from "./core.js";
+import { emit } from "./events.js";
+import type { Expiring, Initial, Snapshot } from "./session-auth.js";
+import { MINUTE, SECOND } from "./times.js";
+import { tell } from "./tabs.js";
+
+export const NOBODY = "none";
+
+/** Whom this tab shows, in the words of the server; undefined as long as it does not know. */
+export const shownUser = ({ _snapshot: { status, session } }: Core) =>
+  status === "anonymous" ? NOBODY : session?.user_ref;
+
+export const timeLeft = (core: Core) => core._endsAt - Date.now();
+
+export const timeToWarningOrEnd = (core: Core) =>
+  timeLeft(core) - (core._snapshot.expiring ? 0 : core._warning);
+
+const kindOfEnd = ({ _snapshot: { session } }: Core) =>
+  session?.expires_at === session?.idle_expires_at ? "idle" : "absolute";
+
+/** Take over what the server has said, and tell the other tabs. */
+export const publish = (
+  core: Core,
+  { user, session = null }: Initial,
+  serverTime: string | null | undefined,
+  asOf: number,
+  cause?: State["cause"],
+) => {
+  // The clock of this computer may be another: an answer is good for a difference of times.
+  const now = Date.now();
+  const endsAt = now + Date.parse(session?.expires_at!) - (Date.parse(serverTime!) || now);
+  const state: State = { user, session, asOf, endsAt: endsAt || Infinity, cause };
+  takeOver(core, state);
+  tell(core, state);
+};
+
+/** Take over what some tab has learned, unless this one knows better. */
+export const takeOver = (core: Core, { user, session, cause, asOf, endsAt }: State) => {
+  // A state that is much older is not old: the clock of the computer was put back.
+  if (asOf <= core._asOf && asOf > core._asOf - MINUTE) return;
+  const before = core._snapshot;
+  // Within 2 seconds, since the header Date has whole seconds.
+  const reason = timeLeft(core) < 2 * SECOND ? kindOfEnd(core) : "ended";
+  core._asOf = asOf;
+  core._endsAt = endsAt;
+  setSnapshot(core, {
+    status: user ? "authenticated" : "anonymous",
+    user,
+    session,
+    expiring: session?.expires_at === before.session?.expires_at ? before.expiring : null,
+    error: null,
+  } as Snapshot);
+  const news = newsOf(before, core._snapshot, cause);
+  // With another session comes another token.
+  if (news || session?.id !== before.session?.id) core._answeredToken = undefined;
+  if (news) {
+    const now = { user: core._snapshot.user };
+    emit(core, news, news === "ended" ? { reason } : user && now);
+    emit(core, "user", now);
+  }
+  if (!core._snapshot.expiring && timeLeft(core) <= core._warning) warn(core);
+  core._reschedule?.();
+};
+
+const newsOf = (before: Snapshot, { user, session }: Snapshot, cause: State["cause"]) => {
+  const wasNobody = before.status === "anonymous";
+  if (!user) return cause && !wasNobody ? "logout" : before.user && "ended";
+  if (wasNobody || (cause && !before.user)) return "login";
+  if (!before.user) return;
+  // Without sessions of ours there are no pseudonyms.
+  const isSame = session
+    ? !before.session || before.session.user_ref === session.user_ref
+    : before.user.id === user.id;
+  return isSame ? undefined : "switched";
+};
+
+const saysTheSame = (before: unknown, next: unknown) =>
+  JSON.stringify(before) === JSON.stringify(next);
+
+const keep = <T>(before: T, next: T) => (saysTheSame(before, next) ? before : next);
+
+/** What says the same as before stays the same object: whoever watches it need not look. */
+export const setSnapshot = (core: Core, next: Snapshot) => {
+  const before = core._snapshot;
+  if (saysTheSame(before, next)) return;
+  core._snapshot = {
+    ...next,
+    user: keep(before.user, next.user),
+    session: keep(before.session, next.session),
+  } as Snapshot;
+  emit(core, "change");
+};
+
+export const warn = (core: Core) => {
+  const left = Math.max(0, timeLeft(core));
+  const expiring: Expiring = {
+    secondsLeft: Math.round(left / SECOND),
+    endsAt: core._endsAt,
+    kind: kindOfEnd(core),
+  };
+  setSnapshot(core, { ...core._snapshot, expiring } as Snapshot);
+  emit(core, "expiring", expiring);
+};

@@ -1,0 +1,29 @@
+// Promises that are shared, that wait, and that somebody may stop waiting for.
+
+export const ignore = () => {};
+
+export const pause = (milliseconds: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+/** Return a function like `call` that, while a call of it is under way, returns the same promise. */
+export const shared = <T>(call: () => Promise<T>): () => Promise<T> => {
+  let promise: Promise<T> | undefined;
+  return () => (promise ??= call().finally(() => (promise = undefined)));
+};
+
+/**
+ * Call `start` and wait for its promise, until `signal` aborts the wait. What was started goes on:
+ * other requests may wait for it, too.
+ */
+export const unlessAborted = async <T>(
+  signal: AbortSignal | null | undefined,
+  start: () => Promise<T>,
+): Promise<T> => {
+  signal?.throwIfAborted();
+  let giveUp!: () => void;
+  const aborted = new Promise<never>((_, reject) => {
+    giveUp = () => reject(signal!.reason);
+    signal?.addEventListener("abort", giveUp);
+  });
+  return Promise.race([start(), aborted]).finally(() => signal?.removeEventListener("abort", giveUp));
+};

@@ -1,0 +1,84 @@
+// Staying current: timers, what happens to the page, news of other tabs.
+import { type Core } from "./core.js";
+import { lookForAllTabs } from "./look.js";
+import { pageOrigin } from "./page.js";
+import { takeOver, timeToWarningOrEnd, warn } from "./store.js";
+import { listen } from "./tabs.js";
+import { MINUTE, SECOND } from "./times.js";
+import { ignore } from "./waiting.js";
+
+const RETRY = MINUTE / 2;
+const TICK = 4 * SECOND; // no timer goes on while the computer sleeps
+const SLEEP = 5 * MINUTE; // longer than browsers put off the timers of a tab in the background
+
+/** Look when it is time for the warning or the end, but not before `soonest` milliseconds. */
+export const schedule = (core: Core, soonest = SECOND) => {
+  core._lookAt = Date.now() + Math.max(timeToWarningOrEnd(core), soonest);
+  wait(core);
+};
+
+const wait = (core: Core) => {
+  clearTimeout(core._timer);
+  if (!core._watcher) return;
+  const since = Date.now();
+  core._timer = setTimeout(
+    () => {
+      const now = Date.now();
+      if (now < core._lookAt && now - since < SLEEP) wait(core);
+      else lookAndGoOn(core);
+    },
+    Math.min(core._lookAt - since, TICK),
+  );
+};
+
+/** Ask the server first: another tab may have prolonged the session, or somebody has ended it. */
+const lookAndGoOn = async (core: Core, looked: Promise<unknown> = lookForAllTabs(core)) => {
+  try {
+    await looked;
+    schedule(core);
+  } catch (error: any) {
+    const { session, expiring } = core._snapshot;
+    if (session && !expiring && timeToWarningOrEnd(core) <= 0) warn(core);
+    // Soon at first, and less and less often.
+    core._retryDelay = core._asOf ? RETRY : Math.min(2 * core._retryDelay, RETRY);
+    schedule(core, Math.max(core._retryDelay, error.retryAfter * SECOND || 0));
+  }
+};
+
+/** Watch from now on, and ask by `look` who is logged in if that is not known. */
+export const startWatching = (core: Core, look = core._lookActively) => {
+  if (core._watcher || !pageOrigin()) return;
+  core._watcher = new AbortController();
+  const { signal } = core._watcher;
+  for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
+    addEventListener(name, (event) => onPageEvent(core, event), { signal });
+  }
+  core._reschedule = () => schedule(core);
+  listen(core, takeOver);
+  if (core._asOf) schedule(core);
+  else lookAndGoOn(core, look());
+};
+
+export const ready = async (core: Core) => {
+  startWatching(core, core._look);
+  if (core._watcher && !core._asOf) await core._look();
+  return core._snapshot;
+};
+
+const onPageEvent = (core: Core, { type, persisted }: Event & { persisted?: boolean }) => {
+  // An open channel may keep a page out of the back/forward cache.
+  if (type === "pagehide") core._channel?.close();
+  else if (persisted) {
+    listen(core, takeOver);
+    core._look().catch(ignore); // at once: the page may show a user who has logged out
+  } else if (!globalThis.document?.hidden && Date.now() - core._asOf > MINUTE) {
+    lookForAllTabs(core).catch(ignore);
+  }
+};
+
+export const stopWatching = (core: Core) => {
+  core._watcher?.abort();
+  core._channel?.close();
+  core._watcher = undefined;
+  clearTimeout(core._timer);
+};
