@@ -100,12 +100,18 @@ ALL = [
         quick=("tests/apps/account", "tests/apps/mfa", "tests/apps/usersessions"),
         least=2400,
         least_quick=350,
-        differences=differences.ALLAUTH,
+        differences=differences.ALLAUTH | differences.ALLAUTH_ACCOUNT,
     ),
     allauth("headless_only", quick=(), least=500, least_quick=0, differences=differences.ALLAUTH),
-    allauth("account_only", quick=(), least=330, least_quick=0, differences={}),
     allauth(
-        "login_required_mw", quick=(), least=2400, least_quick=0, differences=differences.ALLAUTH
+        "account_only", quick=(), least=330, least_quick=0, differences=differences.ALLAUTH_ACCOUNT
+    ),
+    allauth(
+        "login_required_mw",
+        quick=(),
+        least=2400,
+        least_quick=0,
+        differences=differences.ALLAUTH | differences.ALLAUTH_ACCOUNT,
     ),
     # REST framework's own class for sessions beside our middleware, then ours in its place.
     Suite(

@@ -131,6 +131,18 @@ ALLAUTH = {
     ),
 }
 
+ALLAUTH_ACCOUNT = _at(
+    "apps/account/test_change_password.py",
+    *(
+        f"test_change_password[{case}]"
+        for case in (
+            *("False--redirect_chain0", "False-/foo-redirect_chain1"),
+            *("True--redirect_chain2", "True-/foo-redirect_chain3"),
+        )
+    ),
+    because="It counts mails: the owner gets our notice of a new password beside allauth's own.",
+)
+
 NOT_LOGGED_IN = "Whoever is not logged in gets 401, as HTTP has it, and not 403."
 ANONYMOUS = "It posts without a token: a caller who is not logged in is checked, too."
 OWN_REFUSAL = "It wants REST framework's answer to a missing token: ours is 403 csrf_failed."

@@ -62,6 +62,7 @@ LOGIN_REDIRECT_URL = "/api/auth/user/"
 
 # Each works in its own tests alone.
 AXES_ENABLED = False
+TWO_FACTOR_PATCH_ADMIN = False
 SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
