@@ -125,7 +125,7 @@ class VerifiedEmail(Stage):
     was followed; with ``ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED``, it needs the ``code``.
     """
 
-    name = "verified_email"
+    code = "verified_email_required"
     message = _("Verify your e-mail address first: a mail is on its way.")
     covers = ("allauth.account",)
     methods: ClassVar[Mapping[str, Method]] = {
