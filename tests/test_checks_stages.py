@@ -1,6 +1,5 @@
 """Rules for logins in stages."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -40,7 +39,7 @@ def urlconf(*views: Any) -> Any:
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Names of apps that count as installed beside those that are."""
     names: set[str] = set()
     ask = apps.is_installed

@@ -117,8 +117,8 @@ def test_a_proof_of_the_password_is_told(alice: User, told: Any) -> None:
     here.call("POST", AUTH + "reauthenticate/", {"password": "wrong"})
 
     assert told() == [
-        at_door("reauthenticated", "reauthenticate/", user_id=alice.pk),
-        at_door("login_failed", "reauthenticate/", user_id=alice.pk),
+        at_door("reauthenticated", "reauthenticate/", user_id=alice.pk, proof="password"),
+        at_door("login_failed", "reauthenticate/", user_id=alice.pk, proof="password"),
     ]
 
 

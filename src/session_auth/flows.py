@@ -228,7 +228,7 @@ def _verify(
     try:
         stage.verify(user, request, method=method, data=data, attempt=attempt)
     except SessionAuthError as error:
-        fields = {"user_id": user.pk, "stage": key_of(stage), "method": method, "code": error.code}
+        fields = {"user_id": user.pk, "stage": key_of(stage), "proof": method, "code": error.code}
         events.record(Event.STAGE_FAILED, request, **fields)
         raise
 
@@ -298,7 +298,7 @@ def prove(request: HttpRequest, *, method: str) -> None:
     """
     user = require_login(request)
     session_of(request).prove(method)
-    events.record(Event.REAUTHENTICATED, request, user_id=user.pk, method=method)
+    events.record(Event.REAUTHENTICATED, request, user_id=user.pk, proof=method)
     csrf.follow_session(request)
 
 

@@ -1,7 +1,7 @@
 """Stages: what a login may ask for after the password, and what each proof is worth.
 
 ``SESSION_AUTH_STAGES`` lists the classes, in their order. ``session_auth.attempts`` holds a login
-that is not complete; ``session_auth.flows`` runs the stages. docs/factors.md has examples.
+that is not complete; ``session_auth.flows`` runs the stages. docs/stages.md has examples.
 """
 
 from collections.abc import Collection, Mapping, Sequence
