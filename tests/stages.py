@@ -78,7 +78,7 @@ class SecondFactor(Stage):
 
 
 class Terms(Stage):
-    name = "terms"
+    code = "terms_required"
     message = "Accept the terms first."
     methods: ClassVar[Mapping[str, Method]] = {"terms": Method(form_class=TermsForm)}
 

@@ -174,6 +174,7 @@ def test_who_has_not_logged_in_lately_is_asked_to(
         403,
         "Enter your password again: the last time was too long ago.",
         "reauthentication_required",
+        methods=["password"],
     )
     assert Client().get(path).json()["code"] == "not_authenticated"
 

@@ -15,7 +15,7 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,12 +27,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from session_auth import passwords
+from session_auth import attempts, flows, passwords
 from session_auth.engines.database import SessionStore
+from session_auth.exceptions import LoginExpired, StageRequired
 from session_auth.keys import digest
-from session_auth.models import Session
+from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import end_sessions
 from tests.api_client import PASSWORD
+from tests.stages import PIN
 
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.integers() | st.booleans() | st.lists(st.none())
@@ -66,17 +68,28 @@ class Request:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Half:
+    """A login that is not complete: the secret that goes on with it."""
+
+    secret: str
+    ended: bool = False
+
+
 class Browsers(RuleBasedStateMachine):
     keys = Bundle("keys")
+    halves = Bundle("halves")
     requests = Bundle("requests")
 
     def __init__(self) -> None:
         super().__init__()
-        self.user = User.objects.create_user("alice")
+        self.user = User.objects.create_user("alice", first_name="pin")
+        self.halves: list[Half] = []
         self.sessions: list[Modelled] = []
         self.issued: list[str] = []
 
     def teardown(self) -> None:
+        LoginAttempt.objects.all().delete()
         Session.objects.all().delete()
         User.objects.all().delete()
 
@@ -110,6 +123,39 @@ class Browsers(RuleBasedStateMachine):
         return self.issue(store)
 
     # Requests, which overlap with everything else.
+
+    # Or in stages: the first holds the login, the second completes it, in any browser's session.
+
+    @rule(target=halves, key=keys)
+    def log_in_half(self, key: str) -> Half:
+        request, response = HttpRequest(), HttpResponse()
+        request.session = SessionStore(key)
+        with pytest.raises(StageRequired):
+            flows.log_in(request, self.user)
+        attempts.answer(request, response)
+        half = Half(response.cookies[attempts.cookie_name()].value)
+        self.halves.append(half)
+        return half
+
+    @rule(target=keys, key=keys, half=halves)
+    def log_in_wholly(self, key: str, half: Half) -> Any:
+        request = HttpRequest()
+        request.COOKIES[attempts.cookie_name()] = half.secret
+        store = request.session = SessionStore(key)
+        data = {"code": PIN, "trust": False}
+        if half.ended:
+            with pytest.raises(LoginExpired):
+                flows.pass_stage(request, method="pin", data=data)
+            assert request.session is store
+            return multiple()
+        flows.pass_stage(request, method="pin", data=data)
+        half.ended = True
+        after: Any = request.session
+        after.save()
+        if before := self.opened_by(key):
+            before.ended = True
+        self.sessions.append(Modelled(str(after.session_key), dict(after.items()), has_user=True))
+        return self.issue(after)
 
     @rule(target=requests, key=keys)
     def begin(self, key: str) -> Request:
@@ -207,6 +253,7 @@ class Browsers(RuleBasedStateMachine):
         passwords.change_password(request, self.new_password())
         store.save()
         self.end_all(but=session)
+        self.end_halves()
         session.key = str(store.session_key)
         session.data[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
         return self.issue(store)
@@ -215,11 +262,16 @@ class Browsers(RuleBasedStateMachine):
     def reset_password(self) -> None:
         passwords.reset_password(self.new_password())
         self.end_all()
+        self.end_halves()
 
     def new_password(self) -> "SetPasswordForm[Any]":
         form = SetPasswordForm(self.user, {"new_password1": PASSWORD, "new_password2": PASSWORD})
         assert form.is_valid()
         return form
+
+    def end_halves(self) -> None:
+        for half in self.halves:
+            half.ended = True
 
     def end_all(self, but: Modelled | None = None) -> None:
         for session in self.sessions:
@@ -231,6 +283,7 @@ class Browsers(RuleBasedStateMachine):
             self.user.is_active = is_active
             self.user.save(update_fields=["is_active"])
         self.end_all()
+        self.end_halves()
 
     @rule(key=keys)
     def expire(self, key: str) -> None:
@@ -254,7 +307,7 @@ class Browsers(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_nothing_is_lost_and_nothing_comes_back() -> None:
+def test_nothing_is_lost_and_nothing_comes_back(stages: None) -> None:
     run_state_machine_as_test(
         Browsers,
         settings=hypothesis.settings(max_examples=60, stateful_step_count=30),

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import time_machine
@@ -19,11 +19,13 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils.http import urlsafe_base64_encode
 
+from session_auth import attempts
 from session_auth.engines.database import SessionStore
-from session_auth.models import Session
+from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import end_sessions
 from session_auth.signals import session_ended
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
+from tests.stages import KEY, NEXT, pin
 from tests.storing import another_request_for, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,3 +228,83 @@ def test_of_two_changes_at_once_one_wins_and_its_session_alone_lives() -> None:
     assert answers[1 - winner] in (400, 401)
     assert User.objects.get().check_password(passwords[winner])
     assert [browser.user() is not None for browser in browsers] == [winner == 0, winner == 1]
+
+
+# Logins in stages
+
+
+def begun(holder: User) -> ApiClient:
+    browser = ApiClient()
+    browser.log_in()
+    return browser
+
+
+def same_browser(browser: ApiClient) -> ApiClient:
+    other = ApiClient()
+    other.cookies.load({name: morsel.value for name, morsel in browser.cookies.items()})
+    return other
+
+
+def test_of_sixteen_that_complete_a_login_one_does(
+    holder: User, stages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder.last_name = "key"  # which is no guess, so nothing else holds anybody back
+    holder.save()
+    claim, all_have_proven = attempts.claim, Barrier(16)
+
+    def claim_at_once(*args: Any) -> None:
+        all_have_proven.wait()
+        claim(*args)
+
+    monkeypatch.setattr(attempts, "claim", claim_at_once)
+    browser = begun(holder)
+    body = {"method": "key", "credential": KEY}
+
+    responses = at_once(
+        *[partial(same_browser(browser).call, "POST", NEXT, body) for _ in range(16)]
+    )
+
+    assert sorted(each.status_code for each in responses) == [200] + [401] * 15
+    assert Session.objects.filter(user=holder).count() == 1
+    assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_login_that_is_completed_while_all_sessions_end_opens_none(
+    holder: User, stages: None, attempt: int
+) -> None:
+    browser = begun(holder)
+
+    def end() -> None:
+        end_sessions(holder)
+
+    at_once(partial(pin, browser), end)
+
+    assert browser.user() is None
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_login_that_is_completed_while_the_password_changes_opens_none(
+    holder: User, stages: None, attempt: int
+) -> None:
+    browser = begun(holder)
+
+    def change() -> None:
+        user = User.objects.get(pk=holder.pk)
+        user.set_password("another one")
+        user.save()
+
+    at_once(partial(pin, browser), change)
+
+    assert browser.user() is None
+
+
+def test_two_that_pass_the_same_stage_go_on_with_the_next(holder: User, stages: None) -> None:
+    holder.email = "unread@example.org"
+    holder.save()
+    browser = begun(holder)
+
+    responses = at_once(*[partial(pin, same_browser(browser)) for _ in range(4)])
+
+    assert {each.json()["code"] for each in responses} <= {"terms_required", "invalid_request"}
+    assert LoginAttempt.objects.get().version == 1

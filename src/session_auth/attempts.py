@@ -48,9 +48,9 @@ class Attempt:
     """A login that is not complete: ``user`` has proven something, and has not passed all stages.
 
     ``id`` is the digest of the secret in the cookie: bind challenges to it. ``proven`` maps each
-    method to the time of its proof; ``None`` means that nobody knows when. ``passed`` names the
-    stages that were passed. ``notes`` is what stages keep from one request to the next; it is
-    stored after a stage was passed.
+    method to the time of its proof; ``None`` means that nobody knows when. ``passed`` has the
+    keys of the stages that were passed. ``notes`` is what stages keep from one request to the next;
+    it is stored after a stage was passed.
     """
 
     id: str

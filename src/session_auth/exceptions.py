@@ -120,9 +120,9 @@ class InvalidCredentials(Unauthorized):
 class StageRequired(Unauthorized):
     """The credentials are right, and the login has another stage: nobody is logged in yet.
 
-    ``code`` is ``<stage>_required``, such as ``second_factor_required``. The body also has
-    ``methods``, the ways to pass the stage; ``expires_at``, until when; and the ``details`` of the
-    stage. A client goes on at ``login/second-factor/``: the cookie for that comes with the answer.
+    ``code`` is that of the stage, such as ``terms_required``. The body also has ``methods``, the
+    ways to pass the stage; ``expires_at``, until when; and the ``details`` of the stage. A client
+    goes on at ``login/second-factor/``: the cookie for that comes with the answer.
     """
 
     code = "second_factor_required"
@@ -132,13 +132,13 @@ class StageRequired(Unauthorized):
         self,
         message: str | None = None,
         *,
-        stage: str,
+        code: str,
         methods: Iterable[str],
         expires_at: datetime,
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.code = f"{stage}_required"
+        self.code = code
         self.methods = list(methods)
         self.details = {**(details or {}), "methods": self.methods, "expires_at": expires_at}
 

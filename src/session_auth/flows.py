@@ -29,7 +29,7 @@ from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import require_login, require_recent_login, take_back_login
-from session_auth.stages import Stage, get_stages, stage_of
+from session_auth.stages import Stage, get_stages, key_of, stage_of
 
 __all__ = [
     "alog_in",
@@ -128,7 +128,7 @@ def pass_stage(request: HttpRequest, *, method: str, data: Mapping[str, Any]) ->
         _verify(request, user, stage=stage, method=method, data=data, attempt=attempt)
         if stage.methods[method].proves:
             attempt.proven[method] = timezone.now()
-        attempt.passed.append(stage.name)
+        attempt.passed.append(key_of(stage))
         following = _first_due(request, user, passed=attempt.passed)
         if following is not None:
             if not attempts.go_on(attempt):
@@ -228,7 +228,7 @@ def _verify(
     try:
         stage.verify(user, request, method=method, data=data, attempt=attempt)
     except SessionAuthError as error:
-        fields = {"user_id": user.pk, "stage": stage.name, "proof": method, "code": error.code}
+        fields = {"user_id": user.pk, "stage": key_of(stage), "proof": method, "code": error.code}
         events.record(Event.STAGE_FAILED, request, **fields)
         raise
 
@@ -237,17 +237,17 @@ def _first_due(
     request: HttpRequest, user: AbstractBaseUser, *, passed: Collection[str]
 ) -> Stage | None:
     for stage in get_stages():
-        if stage.name not in passed and stage.is_due(user, request):
+        if key_of(stage) not in passed and stage.is_due(user, request):
             return stage
     return None
 
 
 def _required(request: HttpRequest, stage: Stage, attempt: Attempt) -> StageRequired:
     """Return the refusal that tells the client what is due."""
-    events.record(Event.STAGE_REQUIRED, request, user_id=attempt.user.pk, stage=stage.name)
+    events.record(Event.STAGE_REQUIRED, request, user_id=attempt.user.pk, stage=key_of(stage))
     return StageRequired(
         str(stage.message),
-        stage=stage.name,
+        code=stage.code,
         methods=stage.offered(attempt.user, request),
         expires_at=attempt.expires_at,
         details=stage.details(attempt.user, request),

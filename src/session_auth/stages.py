@@ -1,7 +1,7 @@
 """Stages: what a login may ask for after the password, and what each proof is worth.
 
 ``SESSION_AUTH_STAGES`` lists the classes, in their order. ``session_auth.attempts`` holds a login
-that is not complete; ``session_auth.flows`` runs the stages. docs/factors.md has examples.
+that is not complete; ``session_auth.flows`` runs the stages. docs/stages.md has examples.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -77,22 +77,22 @@ class Unfinished(Protocol):
 
     @property
     def notes(self) -> dict[str, Any]:
-        """What stages keep from one request to the next, as JSON; a stage writes under its name."""
+        """What stages keep from one request to the next, as JSON, each under a key of its own."""
 
 
 class Stage:
     """A step of a login, after the credentials: nobody is logged in before all are passed.
 
     Its methods are called in this order. ``is_due()`` at each login, then ``offered()`` and
-    ``details()`` for the answer 401, in which ``code`` is ``<name>_required``. Then, for what the
-    client sends to ``login/second-factor/``, ``verify()``, and once more ``is_due()`` of this and
+    ``details()`` for the answer 401, which has ``code`` and ``message``. Then, for what the client
+    sends to ``login/second-factor/``, ``verify()``, and once more ``is_due()`` of this and
     the stages after it. When none is due, the session begins, and ``completed()`` is called.
 
     An instance is made for each call, so it keeps nothing.
     """
 
-    name: ClassVar[str] = "second_factor"
-    """Names the stage, in a slug: the code of the refusal is ``<name>_required``."""
+    code: ClassVar[str] = "second_factor_required"
+    """The code of the refusal: another one for what is no second factor, ``terms_required`` say."""
 
     message: ClassVar[str | Promise] = _("Confirm that it is you.")
     """The sentence for people in that refusal."""
@@ -166,6 +166,11 @@ KNOWN_METHODS: Mapping[str, Proves] = MappingProxyType(
 """What methods prove that belong to no stage; any other counts as something known."""
 
 
+def key_of(stage: Stage) -> str:
+    """Return what stands for a stage in a login that is not complete."""
+    return f"{type(stage).__module__}.{type(stage).__qualname__}"
+
+
 def get_stages() -> tuple[Stage, ...]:
     """Return the stages of the settings, in their order."""
     paths = get_conf().STAGES
@@ -202,12 +207,12 @@ def _classes(paths: tuple[str, ...]) -> tuple[type[Stage], ...]:
                 f"SESSION_AUTH_STAGES names '{path}', which is no class derived from "
                 f"session_auth.stages.Stage."
             )
-    for names in ([cls.name for cls in found], [name for cls in found for name in cls.methods]):
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ImproperlyConfigured(
-                f"Two of SESSION_AUTH_STAGES are called, or have a method, '{twice[0]}'. Take one "
-                f"of them out, or give it another name in a class derived from it."
-            )
+    methods = [name for cls in found for name in cls.methods]
+    if twice := [name for name in [*paths, *methods] if [*paths, *methods].count(name) > 1]:
+        raise ImproperlyConfigured(
+            f"SESSION_AUTH_STAGES has '{twice[0]}' twice: list each class once, and give each "
+            f"method a name that no method of another class has."
+        )
     return found
 
 

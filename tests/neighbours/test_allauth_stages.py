@@ -49,7 +49,7 @@ def no_code_was_used() -> None:
 
 @pytest.fixture
 def secret(alice: User) -> str:
-    secret = generate_totp_secret()
+    secret: str = generate_totp_secret()
     TOTP.activate(alice, secret)
     return secret
 
@@ -64,7 +64,7 @@ def secure() -> ApiClient:
 
 def code_of(secret: str) -> str:
     now = list(yield_hotp_counters_from_time())
-    return format_hotp_value(hotp_value(secret, now[len(now) // 2]))
+    return str(format_hotp_value(hotp_value(secret, now[len(now) // 2])))
 
 
 def finish(browser: ApiClient, method: str, **fields: object) -> Any:

@@ -14,6 +14,7 @@ from session_auth.checks import (
     origins,
     password_rules,
     setup,
+    stages,
     values,
 )
 
@@ -45,6 +46,10 @@ ALWAYS = (
     logins.rest_framework_checks_csrf_in_full,
     logins.ninja_checks_csrf_in_full,
     exempt_logins.logins_are_checked,
+    stages.neighbours_stages_are_asked,
+    stages.stages_can_be_made,
+    stages.no_road_is_past_the_stages,
+    stages.no_neighbour_keeps_session_keys,
     deployment.not_everybody_is_a_proxy,
 )
 DATABASE = (

@@ -1,6 +1,6 @@
 """django-allauth: its second factors and its verified e-mail, as stages of our login.
 
-For ``SESSION_AUTH_STAGES``: see docs/factors.md. allauth's own views go on with its own stages.
+For ``SESSION_AUTH_STAGES``: see docs/stages.md. allauth's own views go on with its own stages.
 This uses private modules of allauth, which has no public ones for it; the tests run against it.
 """
 
@@ -24,8 +24,6 @@ from django.utils.translation import gettext_lazy as _
 from session_auth import attempts, throttling
 from session_auth.exceptions import InvalidCredentials, Throttled
 from session_auth.stages import Method, Proves, Stage, Unfinished, level_of
-
-__all__ = ["SecondFactor", "VerifiedEmail"]
 
 MAIL_AGAIN_SECONDS = 180
 """After how long allauth sends another code, as its rate limit has it unless it is changed."""
@@ -125,7 +123,7 @@ class VerifiedEmail(Stage):
     was followed; with ``ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED``, it needs the ``code``.
     """
 
-    name = "verified_email"
+    code = "verified_email_required"
     message = _("Verify your e-mail address first: a mail is on its way.")
     covers = ("allauth.account",)
     methods: ClassVar[Mapping[str, Method]] = {

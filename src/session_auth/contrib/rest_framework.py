@@ -20,6 +20,7 @@ from session_auth.exceptions import (
     MethodNotAllowed,
     NotAuthenticated,
     ReauthenticationRequired,
+    SecondFactorMissing,
     SessionAuthError,
     Unauthorized,
     UnsupportedMediaType,
@@ -38,6 +39,9 @@ FOR_DEVELOPERS: dict[str, type[SessionAuthError]] = {
     exceptions.UnsupportedMediaType.default_code: UnsupportedMediaType,
 }
 """Refusals of REST framework whose sentence is a hint, by their codes, and ours for them."""
+
+REFUSAL = "_session_auth_refusal"
+"""The attribute of a request with what ``HasRecentLogin`` has refused it for."""
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
@@ -68,18 +72,25 @@ class SessionAuthentication(authentication.SessionAuthentication):
 class HasRecentLogin(permissions.BasePermission):
     """Let in users who have proven who they are recently (ASVS 7.5.1).
 
-    Others get 403 ``reauthentication_required``. "Recently" is within ``max_age``, which a subclass
-    may set; ``None`` is ``SESSION_AUTH_RECENT_LOGIN``.
+    Others get 403 ``reauthentication_required``, with the methods that would do. "Recently" is
+    within ``max_age``, which a subclass may set; ``None`` is ``SESSION_AUTH_RECENT_LOGIN``. With
+    ``level = 2``, two factors must have been proven within it; with ``None``, as many as the user
+    has: see ``flows.require_recent_login()``.
     """
 
     message = ReauthenticationRequired.message
     code = ReauthenticationRequired.code
     max_age: timedelta | None = None
+    level: int | None = 1
 
     def has_permission(self, request: Request, view: Any) -> bool:
         try:
-            require_recent_login(request._request, max_age=self.max_age)
-        except (Unauthorized, ReauthenticationRequired):
+            require_recent_login(request._request, max_age=self.max_age, level=self.level)
+        except Unauthorized:
+            return False
+        except (ReauthenticationRequired, SecondFactorMissing) as refusal:
+            self.message, self.code = refusal.message, refusal.code
+            vars(request._request)[REFUSAL] = refusal
             return False
         return True
 
@@ -92,6 +103,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """
     if isinstance(exc, exceptions.NotAuthenticated):
         exc = _reason(exc, context["request"])
+    elif isinstance(exc, exceptions.PermissionDenied):
+        exc = _told(exc, context["request"])
     # Imported late: REST framework's views ask for the classes of this module while they are made.
     default_handler = import_string(api_settings.defaults["EXCEPTION_HANDLER"])
     refusal = _refusal(exc) if isinstance(exc, SessionAuthError) else exc
@@ -131,6 +144,12 @@ def _reason(exc: Exception, request: Request) -> Exception:
         except Unauthorized as reason:
             return reason
     return exc
+
+
+def _told(exc: exceptions.PermissionDenied, request: Request) -> Exception:
+    """Return the refusal of ``HasRecentLogin`` that REST framework has made ``exc`` of."""
+    refusal: SessionAuthError | None = vars(request._request).get(REFUSAL)
+    return refusal if refusal is not None and exc.get_codes() == refusal.code else exc
 
 
 def _body(exc: Exception, data: Any) -> Any:

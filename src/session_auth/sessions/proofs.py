@@ -24,6 +24,8 @@ def assurance(session: SessionInfo | BaseSessionStore) -> int:
     known, but for ``"mfa"``, which says that another site has seen both. ``session`` may be
     ``request.session``. An anonymous session has 1.
     """
+    if not isinstance(session, SessionInfo):
+        session.keys()  # loads it
     info = session if isinstance(session, SessionInfo) else session.info
     return 1 if info is None else level_of(info.methods)
 

@@ -30,7 +30,9 @@ class DoorsTest(TestCase):
         with frozen_clock(datetime(2030, 1, 1, tzinfo=UTC)) as frozen:
             await alog_in(self.async_client, self.customer, methods=["passkey"])
             [session] = await alist_sessions(self.customer)
-            later: timedelta = session.expires_at - session.methods["passkey"]
+            proven_at = session.methods["passkey"]
+            assert proven_at is not None
+            later: timedelta = session.expires_at - proven_at
             stopped: Clock = frozen
         assert later == timedelta(hours=1)
         assert stopped.time() == session.created_at.timestamp()

@@ -55,7 +55,8 @@ def this_session(request: HttpRequest) -> tuple[SessionInfo | None, Deadlines | 
         return None, None
     session.passive = True
     session.prove("totp")
-    if session.info and session.info.methods["totp"] < session.info.created_at:
+    proven_at = session.info and session.info.methods["totp"]
+    if session.info and proven_at and proven_at < session.info.created_at:
         session.end(EndReason.ENDED_BY_ADMIN)
     return session.info, session.deadlines()
 

@@ -1,12 +1,14 @@
 from django.urls import include, path, reverse_lazy
 
 from session_auth import urls, views
-from shop import accounts, api
+from shop import accounts, api, stages
 from shop import views as shop_views
 
 auth_patterns = [
     path("csrf/", views.CsrfView.as_view()),
     path("login/", accounts.LoginView.as_view()),
+    path("login/second-factor/", views.SecondFactorView.as_view()),
+    path("login/second-factor/page/", views.SecondFactorPage.as_view()),
     path("logout/", views.LogoutView.as_view()),
     path("password/change/", accounts.QueuedPasswordChangeView.as_view()),
     path("password/reset/", accounts.QueuedPasswordResetView.as_view()),
@@ -33,6 +35,12 @@ urlpatterns = [
     path("api/card/", accounts.change_card),
     path("api/close/", accounts.ClosingView.as_view()),
     path("api/passkey/", accounts.sign_in_by_passkey),
+    path("api/letter/", stages.how_long),
+    path("api/letter/<str:code>/", stages.go_on),
+    path("api/letter-async/<str:code>/", stages.go_on_async),
+    path("api/confirm-by-letter/<str:code>/", stages.confirm),
+    path("api/confirm-by-letter-async/<str:code>/", stages.confirm_async),
+    path("api/become/", stages.become),
     path("basket/", shop_views.Basket.as_view()),
 ]
 LOGIN = reverse_lazy("session_auth:login")

@@ -1,0 +1,149 @@
+"""Rules for logins in stages: nobody gets past a second factor, ours or a neighbour's."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.middleware import RemoteUserMiddleware
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+
+from session_auth.checks.logins import DRF, TOKEN_LOGIN, authentication_classes
+from session_auth.checks.lookups import (
+    RoutedView,
+    dotted_names,
+    listed,
+    middleware_classes,
+    setting,
+    views,
+)
+from session_auth.stages import Stage, get_stages
+
+LOGIN = "session_auth.views.login.LoginView"
+TOKEN_LOGINS = frozenset(
+    {
+        TOKEN_LOGIN,
+        "rest_framework_simplejwt.views.TokenObtainPairView",
+        "rest_framework_simplejwt.views.TokenObtainSlidingView",
+    }
+)
+
+
+def _is_installed(*names: str) -> Callable[[], bool]:
+    return lambda: any(map(apps.is_installed, names))
+
+
+def _wants_verified_email() -> bool:
+    is_mandatory = str(getattr(settings, "ACCOUNT_EMAIL_VERIFICATION", "")).lower() == "mandatory"
+    return is_mandatory and apps.is_installed("allauth.account")
+
+
+NEIGHBOURS: Mapping[str, tuple[Callable[[], bool], str, str]] = {
+    "allauth.mfa": (
+        _is_installed("allauth.mfa"),
+        "the second factor of allauth.mfa",
+        "'session_auth.contrib.allauth.SecondFactor'",
+    ),
+    "allauth.account": (
+        _wants_verified_email,
+        "the verified e-mail that ACCOUNT_EMAIL_VERIFICATION of allauth makes mandatory",
+        "'session_auth.contrib.allauth.VerifiedEmail'",
+    ),
+    "django_otp": (
+        _is_installed("django_otp", "two_factor"),
+        "the second factor of django-otp",
+        "a stage that asks for it, as in docs/stages.md, which says covers = ('django_otp',),",
+    ),
+}
+"""What may be asked for: whether it is installed, what it is, and what asks for it in our login."""
+
+
+def neighbours_stages_are_asked(**kwargs: Any) -> list[CheckMessage]:
+    covered = {app for stage in _stages() for app in stage.covers}
+    missing = [
+        (what, path)
+        for app, (is_there, what, path) in NEIGHBOURS.items()
+        if app not in covered and is_there()
+    ]
+    routes = [view.route for view in views() if LOGIN in dotted_names(view.view_class)]
+    if not missing or not routes:
+        return []
+    return [
+        Error(
+            f"A right password logs in at {listed(routes)} without {what}.",
+            hint=f"Put {path} into SESSION_AUTH_STAGES; or take the login out of your URLconf. If "
+            "it is as you want it, put 'session_auth.E020' into SILENCED_SYSTEM_CHECKS.",
+            id="session_auth.E020",
+        )
+        for what, path in missing
+    ]
+
+
+def stages_can_be_made(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        get_stages()
+    except (ImproperlyConfigured, ImportError) as error:
+        if not setting("STAGES", ()):
+            return []  # E006 reports it
+        return [
+            Error(
+                f"SESSION_AUTH_STAGES cannot be used: {error}",
+                hint="List dotted paths of classes that are derived from "
+                "session_auth.stages.Stage.",
+                id="session_auth.E025",
+            )
+        ]
+    return []
+
+
+def no_road_is_past_the_stages(**kwargs: Any) -> list[CheckMessage]:
+    if not setting("STAGES", ()):
+        return []
+    roads = [view.route for view in views() if _lets_in_by_password(view)]
+    roads += [
+        f"{cls.__module__}.{cls.__qualname__}"
+        for cls in middleware_classes()
+        if issubclass(cls, RemoteUserMiddleware)
+    ]
+    if apps.is_installed("channels"):
+        roads.append("channels.auth.login() in consumers")
+    if not roads:
+        return []
+    return [
+        Warning(
+            f"SESSION_AUTH_STAGES are not asked where these let users in: {listed(roads)}.",
+            hint="Take them away, or let them in for those alone for whom no stage is due. If what "
+            "stands behind them asks by itself, silence this.",
+            id="session_auth.W020",
+        )
+    ]
+
+
+def no_neighbour_keeps_session_keys(**kwargs: Any) -> list[CheckMessage]:
+    if not apps.is_installed("allauth.usersessions"):
+        return []
+    return [
+        Warning(
+            "allauth.usersessions stores the keys of living sessions as they are: whoever reads "
+            "its table, or a backup of it, can be any user.",
+            hint="Take 'allauth.usersessions' out of INSTALLED_APPS, its middleware out of "
+            "MIDDLEWARE, and delete the rows of its table. This package lists sessions and ends "
+            "them, by digests.",
+            id="session_auth.W021",
+        )
+    ]
+
+
+def _stages() -> tuple[Stage, ...]:
+    try:
+        return get_stages()
+    except (ImproperlyConfigured, ImportError):  # E006 or E025 reports it
+        return ()
+
+
+def _lets_in_by_password(view: RoutedView) -> bool:
+    return not TOKEN_LOGINS.isdisjoint(dotted_names(view.view_class)) or any(
+        f"{DRF}.BasicAuthentication" in dotted_names(found)
+        for found in authentication_classes(view)
+    )
