@@ -17,6 +17,7 @@ from session_auth.exceptions import (
     StoreUnavailable,
     Throttled,
     Unauthorized,
+    UnknownPasskey,
     UnsupportedMediaType,
     UserChanged,
 )
@@ -44,6 +45,7 @@ EXAMPLES: list[SessionAuthError] = [
     SessionEnded(),
     StoreUnavailable(),
     Throttled(retry_after=30),
+    UnknownPasskey(),
     UnsupportedMediaType(),
     UserChanged(),
 ]
