@@ -30,6 +30,9 @@ LEFT_OUT = {
     "custom_user": None
     if settings.AUTH_USER_MODEL == "custom_user.Member"
     else "it has settings of its own; see CONTRIBUTING.md",
+    "factors": None
+    if apps.is_installed("session_auth.factors")
+    else "it has settings of its own; see CONTRIBUTING.md",
     **dict.fromkeys(
         ("test_stores_dead.py", "test_isolation.py", "faults/test_cuts.py"),
         None

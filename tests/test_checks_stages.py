@@ -52,6 +52,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     [
         ("allauth.mfa", "the second factor of allauth.mfa"),
         ("django_otp", "the second factor of django-otp"),
+        ("session_auth.factors", "the second factor of session_auth.factors"),
         ("two_factor", "the second factor of django-otp"),
     ],
 )

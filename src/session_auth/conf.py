@@ -21,6 +21,11 @@ SECRET_NAME = re.compile(
 )
 COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 UNIX_SOCKET = "unix"
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+ORIGIN = re.compile(rf"(https://{HOST.pattern}|http://localhost)(:[0-9]+)?")
+"""Browsers offer passkeys to secure contexts alone."""
+
+FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 RESET_URL = re.compile(r"https?://[^/{}]+/(?=.*{uid})(?=.*{token})")
 
 
@@ -60,6 +65,14 @@ def _one_of(*values: str) -> Rule:
     return Rule(" or ".join(f"'{value}'" for value in values), values.__contains__)
 
 
+def _is_origin(value: object) -> bool:
+    return isinstance(value, str) and bool(ORIGIN.fullmatch(value))
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and bool(FERNET_KEY.fullmatch(value))
+
+
 COOKIE = Rule(
     "the name of a cookie",
     lambda value: isinstance(value, str) and bool(COOKIE_NAME.fullmatch(value)),
@@ -68,11 +81,29 @@ COUNT = Rule("a whole number above 0", lambda value: type(value) is int and valu
 COUNT_OR_NONE = Rule(
     "a whole number above 0, or None", lambda value: value is None or COUNT.accepts(value)
 )
+DAYS = Rule(
+    "a timedelta above 0, of 30 days at most",
+    lambda value: isinstance(value, timedelta) and timedelta(0) < value <= timedelta(days=30),
+)
+DOMAIN = Rule(
+    "a domain such as 'example.org', without a scheme",
+    lambda value: isinstance(value, str) and bool(HOST.fullmatch(value)),
+)
 ENGINE = Rule("the dotted path of an engine", _is_path)
+KEYS = Rule(
+    "a list or tuple of keys, each as Fernet.generate_key() makes them, as a string",
+    partial(_is_sequence, of=_is_key),
+)
+NAME = Rule("a string", _is_string)
 NETWORKS = Rule(
     'a list or tuple of addresses, networks such as "10.0.0.0/8", or "unix"',
     partial(_is_sequence, of=_is_proxy),
 )
+ORIGINS = Rule(
+    "a list or tuple of origins such as 'https://example.org', or 'http://localhost:8000'",
+    partial(_is_sequence, of=_is_origin),
+)
+PATH = Rule("the dotted path of a function", _is_path)
 SHOWN = Rule(
     "a list or tuple of names, without that of a secret such as 'password', or the dotted path of "
     "a function",
@@ -133,14 +164,32 @@ class Conf:
     MAX_SESSIONS: Annotated[int | None, COUNT_OR_NONE] = 1000
     """How many sessions a user may have; a login ends the oldest above that. ``None``: no limit."""
 
+    PASSKEY_DOMAIN: Annotated[str | None, DOMAIN] = None
+    """The domain that passkeys are bound to; ``None`` is the host of the first origin."""
+
+    PASSKEY_ORIGINS: Annotated[Sequence[str], ORIGINS] = ()
+    """The origins of the pages that use passkeys, ``"https://example.org"`` say; ``()``: nobody."""
+
     PASSWORD_RESET_URL: Annotated[str | None, URL_OF_LINKS] = None
     """The front end's page for a new password, with ``{uid}`` and ``{token}`` in its URL."""
 
     RECENT_LOGIN: Annotated[timedelta, TIME] = timedelta(minutes=15)
     """How long a login, or a proof of the password, counts as recent."""
 
+    REQUIRE_FACTOR: Annotated[str | None, PATH] = None
+    """The path of a function of the user: ``None``, or the time from which they need a factor."""
+
+    SITE_NAME: Annotated[str, NAME] = ""
+    """What authenticator apps and passkeys show of the site; ``""``: its domain."""
+
     STAGES: Annotated[Sequence[str], PATHS] = ()
     """What a login may ask for after the password: dotted paths of classes, in their order."""
+
+    TOTP_KEYS: Annotated[Sequence[str], KEYS] = ()
+    """The keys for the secrets of authenticator apps: the first encrypts, each of them decrypts."""
+
+    TRUST_BROWSER: Annotated[timedelta, DAYS] = timedelta(days=30)
+    """How long a browser that its user trusts is asked for no second factor: 30 days at most."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
     """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""

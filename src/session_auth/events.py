@@ -37,12 +37,19 @@ class Event(StrEnum):
     PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 # an event
     SESSION_ENDED = "session_ended"
     ALL_SESSIONS_ENDED = "all_sessions_ended"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_RENAMED = "factor_renamed"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
     REFUSED = "refused"
     # WARNING
     FORBIDDEN = "forbidden"
     LOGIN_FAILED = "login_failed"
     STAGE_FAILED = "stage_failed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
+    FACTORS_REMOVED_BY_ADMIN = "factors_removed_by_admin"
+    PASSKEY_COUNT_BEHIND = "passkey_count_behind"
+    RECOVERY_CODE_USED = "recovery_code_used"
     THROTTLED = "throttled"
     CEILING_REACHED = "ceiling_reached"
     RIGHT_PASSWORD_REFUSED = "right_password_refused"  # noqa: S105 # an event
@@ -60,6 +67,9 @@ LEVELS = {
             Event.LOGIN_FAILED,
             Event.STAGE_FAILED,
             Event.PASSWORD_CHANGE_FAILED,
+            Event.FACTORS_REMOVED_BY_ADMIN,
+            Event.PASSKEY_COUNT_BEHIND,
+            Event.RECOVERY_CODE_USED,
             Event.THROTTLED,
             Event.CEILING_REACHED,
             Event.RIGHT_PASSWORD_REFUSED,

@@ -29,6 +29,7 @@ __all__ = [
     "StoreUnavailable",
     "Throttled",
     "Unauthorized",
+    "UnknownPasskey",
     "UnsupportedMediaType",
     "UserChanged",
 ]
@@ -151,6 +152,17 @@ class LoginExpired(Unauthorized):
 
     code = "login_expired"
     message = "This login cannot go on. Log in again."
+
+
+class UnknownPasskey(Unauthorized):
+    """This site knows no such passkey, or its user may not log in.
+
+    It tells nothing of any account: only the authenticator that made a passkey knows its id. A
+    client should let the browser forget the passkey: ``signalUnknownCredential()``.
+    """
+
+    code = "unknown_passkey"
+    message = "This passkey was removed from the account. Log in another way."
 
 
 class NotAuthenticated(Unauthorized):

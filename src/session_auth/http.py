@@ -57,6 +57,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 MAX_BODY_BYTES = 16 * 1024
+MAX_NESTING = 10
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TYPE_NAMES = {
     bool: "true or false",
@@ -152,8 +153,8 @@ def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any
 
     ``fields`` maps the name of each key to the type it must have: ``str``, ``bool``, ``int``,
     ``float`` (which takes integers too: JavaScript writes 1.0 as 1), ``list``, of strings, or
-    ``dict``, an object with anything in it. A key may be absent. If ``fields`` is empty, the body
-    may be absent too.
+    ``dict``, an object of anything that is not nested too deep. A key may be absent. If ``fields``
+    is empty, the body may be absent too.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``MalformedJSON`` or ``InvalidRequest``.
     """
@@ -248,13 +249,16 @@ def _problems(value: object, wanted: type | None) -> list[str]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield each text in ``value``, and in what it is made of."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from chain.from_iterable(map(_texts, [*value, *value.values()]))
-    elif isinstance(value, list):
-        yield from chain.from_iterable(map(_texts, value))
+    """Yield each text in ``value``, and in what it is made of. Raises ``MalformedJSON``."""
+    level = [value]
+    for _ in range(MAX_NESTING):
+        yield from (each for each in level if isinstance(each, str))
+        objects = [each for each in level if isinstance(each, dict)]
+        parts = [*objects, *(each.values() for each in objects)]
+        parts += [each for each in level if isinstance(each, list)]
+        level = list(chain.from_iterable(parts))
+    if level:
+        raise MalformedJSON("The body is nested too deep.")
 
 
 def _has_type(value: object, wanted: type) -> bool:

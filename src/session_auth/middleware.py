@@ -210,15 +210,15 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
-        if attempts.CALLS in request.META:
-            attempts.answer(request, response)
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
             throttling.remember_device(request, response)
-        elif not vary and csrf.TOKEN_USED not in request.META:
+        elif not (vary or csrf.TOKEN_USED in request.META or attempts.CALLS in request.META):
             return response
+        if attempts.CALLS in request.META:  # after the device is known, which a call may look for
+            attempts.answer(request, response)
         if session.state is State.STORED or csrf.TOKEN_USED in request.META:
             _keep_private(response)
         if session.state is State.STORED:

@@ -34,6 +34,9 @@ class EndReason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # a reason
     """The password of its user was changed or reset."""
 
+    FACTOR_REMOVED = "factor_removed"
+    """A passkey or another factor that was proven in it was removed."""
+
     DEACTIVATED = "deactivated"
     """Its user is no longer active."""
 

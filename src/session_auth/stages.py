@@ -112,6 +112,13 @@ class Stage:
         """
         raise NotImplementedError
 
+    def due_from(self, user: AbstractBaseUser) -> datetime | None:
+        """Return from when on the stage is due for ``user``, for ``GET user/`` to tell them before.
+
+        ``None`` means that there is nothing to tell.
+        """
+        return None
+
     def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
         """Return the names of the methods that ``user`` can use, the best one first.
 

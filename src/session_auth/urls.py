@@ -1,5 +1,8 @@
 """The URLconf to include: ``path("api/auth/", include("session_auth.urls"))``."""
 
+from importlib import import_module
+
+from django.apps import apps
 from django.urls import path
 
 from session_auth import views
@@ -33,3 +36,7 @@ urlpatterns = [
     path("user/", views.UserView.as_view(), name="user"),
 ]
 """The endpoints; the README has a table of what each takes and answers."""
+
+if apps.is_installed("session_auth.factors"):
+    # Not at the top: its models are there only where it is installed.
+    urlpatterns += import_module("session_auth.factors.urls").urlpatterns

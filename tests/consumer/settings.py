@@ -10,6 +10,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "session_auth",
+    "session_auth.factors",
     "shop",
 ]
 MIDDLEWARE = [
@@ -19,5 +20,6 @@ MIDDLEWARE = [
 ]
 AUTHENTICATION_BACKENDS = ["shop.backends.ActiveCustomers", "shop.backends.ByCardNumber"]
 SESSION_ENGINE = "shop.sessions"
+SESSION_AUTH_STAGES = ["shop.factors.SecondFactorAtNight", "shop.factors.SetUpFactorForStaff"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # for the tests
 CSRF_FAILURE_VIEW = "session_auth.views.csrf_failure"

@@ -50,6 +50,11 @@ NEIGHBOURS: Mapping[str, tuple[Callable[[], bool], str, str]] = {
         "the verified e-mail that ACCOUNT_EMAIL_VERIFICATION of allauth makes mandatory",
         "'session_auth.contrib.allauth.VerifiedEmail'",
     ),
+    "session_auth.factors": (
+        _is_installed("session_auth.factors"),
+        "the second factor of session_auth.factors",
+        "'session_auth.factors.stages.SecondFactor'",
+    ),
     "django_otp": (
         _is_installed("django_otp", "two_factor"),
         "the second factor of django-otp",

@@ -7,7 +7,7 @@ Django's own tests of its engines run against ours, on every version of Django.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -320,6 +320,20 @@ class BaseSessionStore(SessionBase):
         Raises ``SessionInterrupted`` as ``cycle_key()`` does.
         """
         self._renew_key(proof=method)
+
+    def retract(self, names: Collection[str]) -> bool:
+        """Take back what the user has proven by these methods; say whether a proof is left."""
+        if self._record is None:
+            return False
+
+        def without(record: Record) -> Record:
+            proven = read_methods(record.methods)
+            left = {name: at for name, at in proven.items() if name not in names}
+            return record._replace(methods=write_methods(left))
+
+        revised = self.rows.revise(self._record.id, without)
+        self._record = revised or self._record
+        return revised is not None and bool(read_methods(revised.methods))
 
     def _renew_key(self, proof: str | None = None) -> None:
         self.keys()  # loads the data

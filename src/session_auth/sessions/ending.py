@@ -60,7 +60,14 @@ class Ends:
 REQUEST: ContextVar[HttpRequest | None] = ContextVar("session_auth.request", default=None)
 """The request that is being answered, if any."""
 
-CONSEQUENCES = frozenset({EndReason.PASSWORD_CHANGED, EndReason.DEACTIVATED, EndReason.DELETED})
+CONSEQUENCES = frozenset(
+    {
+        EndReason.PASSWORD_CHANGED,
+        EndReason.FACTOR_REMOVED,
+        EndReason.DEACTIVATED,
+        EndReason.DELETED,
+    }
+)
 """Reasons that come from a change of the user: if that is rolled back, the sessions go on."""
 
 IN_DOUBT = "_session_auth_ends_in_doubt"

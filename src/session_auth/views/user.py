@@ -4,10 +4,14 @@ from django.http import HttpRequest, JsonResponse
 
 from session_auth.http import JSONView, json_response
 from session_auth.sessions.base import session_of
+from session_auth.stages import get_stages
 
 
 class UserView(JSONView):
-    """``GET user/``: who is logged in, and what the client may know of the session."""
+    """``GET user/``: who is logged in, and what the client may know of the session.
+
+    ``due`` is there if a stage of the next logins needs something by then: see ``due_from()``.
+    """
 
     login_required = False
 
@@ -16,6 +20,8 @@ class UserView(JSONView):
             return json_response({"user": None})
         session = session_of(request)
         session.touch()  # so that the times below are those that hold after this request
-        return json_response(
-            {"user": self.describe_user(request.user), "session": session.describe()}
-        )
+        described = {"user": self.describe_user(request.user), "session": session.describe()}
+        due = {stage.code: stage.due_from(request.user) for stage in get_stages()}
+        if due := {code: at for code, at in due.items() if at is not None}:
+            described["due"] = due
+        return json_response(described)

@@ -18,6 +18,7 @@ from session_auth.exceptions import (
     StoreUnavailable,
     Throttled,
     Unauthorized,
+    UnknownPasskey,
     UnsupportedMediaType,
     UserChanged,
 )
@@ -46,6 +47,7 @@ EXAMPLES: list[SessionAuthError] = [
     SessionEnded(),
     StoreUnavailable(),
     Throttled(retry_after=30),
+    UnknownPasskey(),
     UnsupportedMediaType(),
     UserChanged(),
 ]

@@ -1,0 +1,115 @@
+"""Changes of a user's factors: each is told by a mail and an event, and needs a living session."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+
+from session_auth import events, later
+from session_auth.events import Event
+from session_auth.exceptions import InvalidRequest
+from session_auth.factors import mail, rows
+from session_auth.factors.models import Kind
+from session_auth.sessions.base import session_of
+from session_auth.sessions.listing import end_by_ids
+from session_auth.sessions.listing import rows as session_rows
+from session_auth.sessions.values import read_methods
+from session_auth.signals import EndReason
+
+
+class Change(StrEnum):
+    """What has happened to a factor."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    RECOVERY_MADE = "recovery_made"
+    RECOVERY_USED = "recovery_used"
+    REMOVED_BY_ADMIN = "removed_by_admin"
+
+
+EVENTS = {
+    Change.ADDED: Event.FACTOR_ADDED,
+    Change.REMOVED: Event.FACTOR_REMOVED,
+    Change.RENAMED: Event.FACTOR_RENAMED,
+    Change.RECOVERY_MADE: Event.RECOVERY_CODES_MADE,
+    Change.RECOVERY_USED: Event.RECOVERY_CODE_USED,
+    Change.REMOVED_BY_ADMIN: Event.FACTORS_REMOVED_BY_ADMIN,
+}
+
+
+@contextmanager
+def announced(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    change: Change,
+    *,
+    kind: Kind,
+    at_login: bool = False,
+    deliver: Callable[[int], None] = later.wake,
+) -> Iterator[None]:
+    """Make the change of the block and the mail that tells of it in one transaction.
+
+    Raises ``SessionInterrupted`` if the session of ``request`` has ended since it was looked up:
+    the row stays locked until the commit, so that a change and an end have an order. At a login
+    that is not complete (``at_login``) there is no session yet.
+    """
+    try:
+        with rows.STORE.guards(), transaction.atomic(using=rows.STORE.alias()):
+            if not at_login:
+                _require_living_session(request)
+            yield
+            mail_id = mail.post_notice(request, user, change=change, kind=kind)
+    except IntegrityError as exc:
+        raise InvalidRequest("This is set up already, perhaps from another tab.") from exc
+    if mail_id is not None:
+        later.hand_over(mail_id, deliver, using=rows.STORE.alias())
+    events.record(EVENTS[change], request, user_id=user.pk, factor=kind)
+
+
+def tell(
+    request: HttpRequest | None,
+    user: AbstractBaseUser,
+    change: Change,
+    *,
+    kind: Kind | str,
+    deliver: Callable[[int], None] = later.wake,
+    fields: dict[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """Tell of what has happened already: by a mail with ``more``, by an event with ``fields``."""
+    mail_id = mail.post_notice(request, user, change=change, kind=kind, **more)
+    if mail_id is not None:
+        later.hand_over(mail_id, deliver, using=rows.STORE.alias())
+    events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **(fields or {}))
+
+
+def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:
+    """End the user's sessions in which a factor of this kind was proven, in the transaction.
+
+    The session of ``request`` goes on, without that proof: return ``False`` if it holds no other,
+    so that the caller has to end it.
+    """
+    session = session_of(request)
+    current = session.info.id if session.info else None
+    names = {str(kind), f"{kind}_setup"}
+    opened = [
+        record.id
+        for record in session_rows().of_user(user_id)
+        if names & read_methods(record.methods).keys()
+    ]
+    others = [session_id for session_id in opened if session_id != current]
+    end_by_ids(others, reason=EndReason.FACTOR_REMOVED)
+    return current not in opened or session.retract(names)
+
+
+def _require_living_session(request: HttpRequest) -> None:
+    session = session_of(request)
+    info = session.info
+    if info is None or session.rows.revise(info.id, lambda record: record) is None:
+        raise SessionInterrupted("The session ended before the factors could be changed.")

@@ -1,0 +1,201 @@
+"""Passkeys: registered by users, and used to log in without a name or to prove who one is."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from webauthn.helpers import bytes_to_base64url
+
+from session_auth import events
+from session_auth.conf import get_conf
+from session_auth.events import Event
+from session_auth.exceptions import InvalidCredentials, InvalidRequest, NotFound, UnknownPasskey
+from session_auth.factors import challenges, proofs, relying_party, rows
+from session_auth.factors.challenges import Purpose
+from session_auth.factors.models import NAME_CHARACTERS, Factor, Kind
+from session_auth.factors.relying_party import Unverified
+from session_auth.keys import digest
+from session_auth.sessions.users import USERS
+
+TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
+
+
+def require_origins() -> None:
+    """Raise ``NotFound`` if the settings do not say from where passkeys are used."""
+    if not get_conf().PASSKEY_ORIGINS:
+        raise NotFound("Set SESSION_AUTH_PASSKEY_ORIGINS: passkeys are bound to them.")
+
+
+def registration_options(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]:
+    """Return what the user's browser needs to make a passkey, within five minutes."""
+    challenge = challenges.new_challenge()
+    challenges.issue(request, Purpose.PASSKEY, challenge=challenge, user_id=user.pk)
+    return relying_party.creation_options(
+        challenge=challenge,
+        handle=rows.handle_of(user.pk),
+        user_name=user.get_username(),
+        known_ids=credential_ids(rows.of_user(user.pk)),
+    )
+
+
+def registered(
+    request: HttpRequest, user: AbstractBaseUser, credential: Mapping[str, Any], *, name: str
+) -> Factor:
+    """Return the row to store for a passkey that this browser has just made.
+
+    Raises ``InvalidRequest``.
+    """
+    challenge = relying_party.challenge_in(credential)
+    is_ours = challenges.take(request, Purpose.PASSKEY, challenge=challenge, user_id=user.pk)
+    try:
+        if not is_ours:
+            raise Unverified
+        verified = relying_party.verify_new(credential, challenge=challenge)
+    except Unverified as exc:
+        raise InvalidRequest(
+            fields={"credential": ["This passkey could not be verified."]}
+        ) from exc
+    credential_id = bytes_to_base64url(verified.credential_id)
+    transports = credential["response"].get("transports")
+    details = {
+        "credential_id": credential_id,
+        "aaguid": verified.aaguid,
+        "transports": [each for each in _strings(transports) if each in TRANSPORTS],
+        "synced": verified.credential_device_type == "multi_device",
+        "backed_up": verified.credential_backed_up,
+    }
+    return Factor(
+        id=id_of(credential_id),
+        user_id=user.pk,
+        kind=Kind.PASSKEY,
+        name=name[:NAME_CHARACTERS],
+        material=bytes_to_base64url(verified.credential_public_key),
+        counter=verified.sign_count,
+        details=json.dumps(details),
+        created_at=timezone.now(),
+    )
+
+
+def request_options(request: HttpRequest, user: AbstractBaseUser | None = None) -> dict[str, Any]:
+    """Return what a browser needs to use a passkey: any, or one of ``user``, who is known."""
+    challenge = challenges.new_challenge()
+    if user is None:
+        challenges.issue(request, Purpose.LOGIN, challenge=challenge)
+        return relying_party.request_options(challenge=challenge)
+    challenges.issue(request, Purpose.PROOF, challenge=challenge, user_id=user.pk)
+    known_ids = credential_ids(rows.of_user(user.pk))
+    return relying_party.request_options(challenge=challenge, known_ids=known_ids)
+
+
+@sensitive_variables()
+def user_to_log_in(request: HttpRequest, credential: Mapping[str, Any]) -> AbstractBaseUser:
+    """Return the user whom a passkey has named and proven, with the backend that lets them in.
+
+    Raises ``UnknownPasskey`` if the site knows no such passkey or its user may not log in,
+    ``InvalidCredentials`` if it proves nothing, and ``Throttled``.
+    """
+    factor = rows.find(Kind.PASSKEY, id_of(str(credential.get("id"))))
+    user = None if factor is None else _user_of_backends(factor.user_id)
+    if user is None:
+        raise UnknownPasskey
+    use = partial(_use, purpose=Purpose.LOGIN)
+    try:
+        proofs.count_and_check(request, user, Kind.PASSKEY, credential, use_up=use)
+    except InvalidCredentials:
+        events.record(Event.LOGIN_FAILED, request, user_id=user.pk)
+        raise
+    return user
+
+
+def use_up(
+    request: HttpRequest, user: AbstractBaseUser, credential: Mapping[str, Any]
+) -> Factor | None:
+    """Return the passkey if this use of it is right, by ``user``, who is known already."""
+    return _use(request, user, credential, purpose=Purpose.PROOF)
+
+
+def signals(user_id: Any, factors: list[Factor]) -> dict[str, Any]:
+    """Return what ``PublicKeyCredential.signalAllAcceptedCredentials()`` takes."""
+    return {
+        "rpId": relying_party.rp_id(),
+        "userId": rows.handle_of(user_id),
+        "allAcceptedCredentialIds": credential_ids(factors),
+    }
+
+
+def credential_ids(factors: list[Factor]) -> list[str]:
+    """Return the ids by which browsers know the passkeys among ``factors``."""
+    return [
+        json.loads(factor.details)["credential_id"]
+        for factor in factors
+        if factor.kind == Kind.PASSKEY
+    ]
+
+
+def id_of(credential_id: str) -> str:
+    """Return the id of the row for a passkey."""
+    return digest(f"passkey {credential_id}")
+
+
+def _use(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    credential: Mapping[str, Any],
+    *,
+    purpose: Purpose,
+) -> Factor | None:
+    challenge = relying_party.challenge_in(credential)
+    whose = "" if purpose == Purpose.LOGIN else user.pk
+    if not challenges.take(request, purpose, challenge=challenge, user_id=whose):
+        return None
+    factor = rows.find(Kind.PASSKEY, id_of(str(credential.get("id"))), user_id=user.pk)
+    if factor is None or not _has_handle_of(user, credential, is_required=purpose == Purpose.LOGIN):
+        return None
+    try:
+        verified = relying_party.verify(credential, challenge=challenge, public_key=factor.material)
+    except Unverified:
+        return None
+    count = verified.new_sign_count
+    if count <= factor.counter and factor.counter:
+        # Noted, never a lock-out: synced passkeys count as they like.
+        events.record(
+            Event.PASSKEY_COUNT_BEHIND, request, user_id=user.pk, factor_id=factor.id, count=count
+        )
+    details = json.loads(factor.details) | {"backed_up": verified.credential_backed_up}
+    counter = max(count, factor.counter)
+    return factor if rows.note_use(factor, counter=counter, details=json.dumps(details)) else None
+
+
+def _has_handle_of(
+    user: AbstractBaseUser, credential: Mapping[str, Any], *, is_required: bool
+) -> bool:
+    """Say whether the authenticator names the user; for a user who is known, it need not."""
+    handle = credential["response"].get("userHandle")
+    if handle is None and not is_required:
+        return True
+    return bool(handle == rows.handle_of(user.pk))
+
+
+@USERS.asks
+def _user_of_backends(user_id: Any) -> AbstractBaseUser | None:
+    """Return the user, as the first backend that lets them in finds them."""
+    for path in settings.AUTHENTICATION_BACKENDS:
+        user: Any = auth.load_backend(path).get_user(user_id)
+        if user is not None:
+            user.backend = path
+            return user  # type: ignore[no-any-return]  # of whatever the backend returns
+    return None
+
+
+def _strings(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+proofs.checkers[Kind.PASSKEY] = ("credential", use_up)

@@ -1,0 +1,58 @@
+"""Recovery codes: ten, shown once, stored as digests, each good once and for one user."""
+
+import base64
+import secrets
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+
+from session_auth.factors import changes, proofs, rows
+from session_auth.factors.changes import Change
+from session_auth.factors.models import Factor, Kind
+from session_auth.keys import digest
+
+CODES = 10
+CODE_BYTES = 15
+"""120 bits, so that a fast hash is enough (NIST SP 800-63B-4, 3.1.2.2, asks for 112)."""
+
+GROUP = 4
+
+
+def new_codes() -> list[str]:
+    """Return ten new codes of 24 letters and digits, in groups of four: "k2vt-…"."""
+    return [_grouped(secrets.token_bytes(CODE_BYTES)) for _ in range(CODES)]
+
+
+def rows_for(user_id: Any, codes: list[str]) -> list[Factor]:
+    """Return the rows for the codes of a user, which hold no code."""
+    now = timezone.now()
+    return [
+        Factor(id=id_of(user_id, code), user_id=user_id, kind=Kind.RECOVERY, created_at=now)
+        for code in codes
+    ]
+
+
+def id_of(user_id: Any, code: str) -> str:
+    """Return the id of the row for a code; case, spaces and hyphens do not matter."""
+    plain = "".join(code.split()).replace("-", "").lower()
+    return digest(f"recovery {user_id} {plain}")
+
+
+def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | None:
+    """Delete the code, and tell the user by mail how many are left."""
+    factor_id = id_of(user.pk, code)
+    if not rows.spend_code(user.pk, factor_id):
+        return None
+    left = sum(factor.kind == Kind.RECOVERY for factor in rows.of_user(user.pk))
+    changes.tell(request, user, Change.RECOVERY_USED, kind=Kind.RECOVERY, left=left)
+    return Factor(id=factor_id, user_id=user.pk, kind=Kind.RECOVERY)
+
+
+proofs.checkers[Kind.RECOVERY] = ("code", use_up)
+
+
+def _grouped(random: bytes) -> str:
+    text = base64.b32encode(random).decode().lower()
+    return "-".join(text[at : at + GROUP] for at in range(0, len(text), GROUP))

@@ -1,0 +1,138 @@
+"""What this site asks of passkeys, over py_webauthn, whose defaults are not safe.
+
+Each registration and each proof needs user verification. Who we are comes from the settings, never
+from a request. That a challenge is used once is for ``challenges`` to see to.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import webauthn
+from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
+from webauthn.helpers import base64url_to_bytes, options_to_json
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+from webauthn.registration.verify_registration_response import VerifiedRegistration
+
+from session_auth.conf import get_conf
+from session_auth.factors.challenges import LIFETIME
+
+TIMEOUT_MILLISECONDS = round(LIFETIME.total_seconds() * 1000)
+
+
+class Unverified(Exception):
+    """An authenticator, or somebody who says so, has sent what proves nothing."""
+
+
+def rp_id() -> str:
+    """Return the domain that passkeys are bound to."""
+    return get_conf().PASSKEY_DOMAIN or urlsplit(_origins()[0]).hostname or ""
+
+
+def site_name() -> str:
+    """Return what authenticators and apps show of this site."""
+    return get_conf().SITE_NAME or rp_id()
+
+
+def creation_options(
+    *, challenge: str, handle: str, user_name: str, known_ids: Iterable[str]
+) -> dict[str, Any]:
+    """Return what ``PublicKeyCredential.parseCreationOptionsFromJSON()`` takes."""
+    options = webauthn.generate_registration_options(
+        rp_id=rp_id(),
+        rp_name=site_name(),
+        user_id=base64url_to_bytes(handle),
+        user_name=user_name,
+        user_display_name=user_name,
+        challenge=base64url_to_bytes(challenge),
+        timeout=TIMEOUT_MILLISECONDS,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+        exclude_credentials=_descriptors(known_ids),
+    )
+    return _as_dict(options_to_json(options))
+
+
+def request_options(*, challenge: str, known_ids: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what ``PublicKeyCredential.parseRequestOptionsFromJSON()`` takes.
+
+    Without ``known_ids``, any passkey for this site will do, and nobody's are told.
+    """
+    options = webauthn.generate_authentication_options(
+        rp_id=rp_id(),
+        challenge=base64url_to_bytes(challenge),
+        timeout=TIMEOUT_MILLISECONDS,
+        allow_credentials=_descriptors(known_ids),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return _as_dict(options_to_json(options))
+
+
+def challenge_in(credential: Mapping[str, Any]) -> str:
+    """Return the challenge that a credential says it answers; "" if it says none."""
+    try:
+        text = base64url_to_bytes(credential["response"]["clientDataJSON"])
+        client_data = json.loads(text)
+        if client_data.get("crossOrigin") or "topOrigin" in client_data:
+            return ""  # from a frame in a page of another site
+        return str(client_data["challenge"])
+    # A stranger wrote it: it may be anything.
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return ""
+
+
+def verify_new(credential: Mapping[str, Any], *, challenge: str) -> VerifiedRegistration:
+    """Return what a new passkey says of itself. Raises ``Unverified``."""
+    try:
+        return webauthn.verify_registration_response(
+            credential=dict(credential),
+            expected_challenge=base64url_to_bytes(challenge),
+            expected_rp_id=rp_id(),
+            expected_origin=_origins(),
+            require_user_verification=True,
+        )
+    # Of a stranger's bytes, the library and what it calls raise errors of many kinds.
+    except Exception as exc:
+        raise Unverified from exc
+
+
+def verify(
+    credential: Mapping[str, Any], *, challenge: str, public_key: str
+) -> VerifiedAuthentication:
+    """Return what a passkey says of its use. Raises ``Unverified``.
+
+    The sign count is for the caller to judge: to refuse one that is behind would lock people out.
+    """
+    try:
+        return webauthn.verify_authentication_response(
+            credential=dict(credential),
+            expected_challenge=base64url_to_bytes(challenge),
+            expected_rp_id=rp_id(),
+            expected_origin=_origins(),
+            credential_public_key=base64url_to_bytes(public_key),
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except Exception as exc:  # as above
+        raise Unverified from exc
+
+
+def _origins() -> list[str]:
+    return list(get_conf().PASSKEY_ORIGINS)
+
+
+def _descriptors(known_ids: Iterable[str]) -> list[PublicKeyCredentialDescriptor]:
+    return [PublicKeyCredentialDescriptor(id=base64url_to_bytes(each)) for each in known_ids]
+
+
+def _as_dict(text: str) -> dict[str, Any]:
+    options: dict[str, Any] = json.loads(text)
+    return options

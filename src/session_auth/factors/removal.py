@@ -1,0 +1,47 @@
+"""Help for users who have lost their factors: an administrator removes them."""
+
+from collections.abc import Callable
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.http import HttpRequest
+
+from session_auth import later, throttling
+from session_auth.factors import changes, rows
+from session_auth.factors.changes import Change
+from session_auth.sessions.listing import end_kept_sessions
+from session_auth.signals import EndReason
+
+__all__ = ["remove_all"]
+
+
+def remove_all(
+    user: AbstractBaseUser,
+    *,
+    reason: str,
+    request: HttpRequest | None = None,
+    deliver: Callable[[int], None] = later.wake,
+) -> int:
+    """Remove all factors of ``user``, and end all their sessions; return how many factors.
+
+    First make sure who asks for it: from then on, the password alone is enough. The user is told by
+    mail. ``reason`` is logged, with who has done it if ``request`` is given. All their devices are
+    unknown from then on, and what was counted against them is forgotten.
+    """
+    if not reason:
+        raise ValueError("Give a reason: it is logged.")
+    by = None if request is None else request.user.pk
+    with rows.STORE.guards(), transaction.atomic(using=rows.STORE.alias()):
+        removed = rows.remove(user.pk)
+        end_kept_sessions(user, reason=EndReason.FACTOR_REMOVED)
+        changes.tell(
+            request,
+            user,
+            Change.REMOVED_BY_ADMIN,
+            kind="all",
+            deliver=deliver,
+            fields={"reason": reason, "count": removed, "by": by},
+        )
+    throttling.throw_out_devices(user)
+    throttling.forget(user)
+    return removed

@@ -1,0 +1,136 @@
+"""The rows of the factors: each is used up by one conditional statement, so that it counts once."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.db import router
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from session_auth.factors import challenges
+from session_auth.factors.models import Factor, Kind, UserHandle
+from session_auth.keys import digest
+from session_auth.stores import Boundary
+
+STORE = Boundary("factors", alias=lambda: router.db_for_write(Factor))
+HANDLE_BYTES = 32
+
+STRONG = (Kind.PASSKEY, Kind.TOTP)
+"""The kinds that make a second factor due. Recovery codes only stand in for them."""
+
+
+def of_user(user_id: Any) -> list[Factor]:
+    """Return the factors of a user, the oldest first. One statement.
+
+    They are read from the database that is written to: a replica may not have the latest yet.
+    """
+    return STORE.asks(list[Factor])(_rows().filter(user_id=user_id).order_by("created_at", "id"))
+
+
+def strong(factors: Iterable[Factor]) -> list[Factor]:
+    """Return the passkeys and the authenticator app among ``factors``."""
+    return [factor for factor in factors if factor.kind in STRONG]
+
+
+def methods_of(factors: Iterable[Factor]) -> list[str]:
+    """Return the names of the methods that ``factors`` are for, the best one first.
+
+    Recovery codes alone are no second factor.
+    """
+    kinds = {factor.kind for factor in factors}
+    return [kind.value for kind in Kind if kind in kinds] if kinds & set(STRONG) else []
+
+
+@STORE.asks
+def find(kind: Kind, factor_id: str, *, user_id: Any = None) -> Factor | None:
+    """Return the factor with this id, if it is of the user; of any without ``user_id``."""
+    whose = {} if user_id is None else {"user_id": user_id}
+    return _rows().filter(id=factor_id, kind=kind, **whose).first()
+
+
+def spend_step(factor: Factor, step: int) -> bool:
+    """Accept the code of ``step``, unless one of that step or a later one was accepted already."""
+    unspent = _rows().filter(id=factor.id, created_at=factor.created_at, counter__lt=step)
+    return STORE.changes(unspent.update)(counter=step, last_used_at=timezone.now()) == 1
+
+
+def spend_code(user_id: Any, factor_id: str) -> bool:
+    """Accept a recovery code of the user, which is gone by that."""
+    unspent = _rows().filter(id=factor_id, user_id=user_id, kind=Kind.RECOVERY)
+    return STORE.changes(unspent.delete)()[0] == 1
+
+
+def note_use(factor: Factor, *, counter: int, details: str) -> bool:
+    """Note that a passkey was used; say whether it is there still."""
+    rows = _rows().filter(id=factor.id)
+    return (
+        STORE.changes(rows.update)(counter=counter, details=details, last_used_at=timezone.now())
+        == 1
+    )
+
+
+@STORE.changes
+def add(factors: Iterable[Factor]) -> None:
+    """Store new factors."""
+    _rows().bulk_create(factors)
+
+
+def remove(user_id: Any, kind: Kind | None = None, *, factor_id: str | None = None) -> int:
+    """Delete factors of a user: of one kind or with one id; return how many there were."""
+    rows = _rows().filter(user_id=user_id)
+    rows = rows if kind is None else rows.filter(kind=kind)
+    rows = rows if factor_id is None else rows.filter(id=factor_id)
+    return rows.delete()[0]
+
+
+def rename(user_id: Any, factor_id: str, name: str) -> bool:
+    """Give a passkey of the user another name; say whether there is such a passkey."""
+    rows = _rows().filter(user_id=user_id, id=factor_id, kind=Kind.PASSKEY)
+    return rows.update(name=name) == 1
+
+
+def apps() -> Iterator[Factor]:
+    """Yield the authenticator apps of all users."""
+    yield from _rows().filter(kind=Kind.TOTP).order_by("id").iterator(chunk_size=500)
+
+
+def replace_material(factor: Factor, change: Callable[[str], str]) -> bool:
+    """Store ``change(material)``, unless the factor was replaced meanwhile; say whether it was."""
+    same = _rows().filter(id=factor.id, created_at=factor.created_at)
+    return STORE.asks(same.update)(material=change(factor.material)) == 1
+
+
+def describe(factor: Factor) -> dict[str, Any]:
+    """Return what its user sees of a factor."""
+    return {
+        "id": factor.id,
+        "name": factor.name,
+        "created_at": factor.created_at,
+        "last_used_at": factor.last_used_at,
+    }
+
+
+def totp_id(user_id: Any) -> str:
+    """Return the id of a user's authenticator app: there is one for each user."""
+    return digest(f"totp {user_id}")
+
+
+@STORE.asks
+def handle_of(user_id: Any) -> str:
+    """Return what passkeys know the user by, in base64url; it is made at the first call."""
+    rows = UserHandle.objects.using(STORE.alias())
+    new = secrets.token_urlsafe(HANDLE_BYTES)
+    row, _ = rows.get_or_create(user_id=user_id, defaults={"handle": new})
+    return row.handle
+
+
+def forget_user(*, instance: Any, **kwargs: Any) -> None:
+    """Receive ``pre_delete`` of users: their factors go with them."""
+    remove(instance.pk)
+    UserHandle.objects.using(STORE.alias()).filter(user_id=instance.pk).delete()
+    challenges.forget(instance.pk)
+
+
+def _rows() -> QuerySet[Factor]:
+    return Factor.objects.using(STORE.alias())

@@ -1,0 +1,102 @@
+"""The stage for users who must have a second factor and have set up none."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from session_auth import attempts
+from session_auth.conf import get_conf
+from session_auth.exceptions import InvalidCredentials
+from session_auth.factors import authenticator_app, changes, passkeys, rows
+from session_auth.factors.changes import Change
+from session_auth.factors.models import NAME_CHARACTERS, Kind
+from session_auth.factors.stages import LONGEST_CODE
+from session_auth.stages import Method, Proves, Stage, Unfinished
+
+__all__ = ["SetUpFactor"]
+
+
+class FirstCodeForm(forms.Form):
+    """The first code of an authenticator app."""
+
+    code = forms.CharField(max_length=LONGEST_CODE)
+
+
+class NewPasskeyForm(forms.Form):
+    """A passkey that the browser has just made."""
+
+    credential = forms.JSONField()
+    name = forms.CharField(required=False, max_length=NAME_CHARACTERS)
+
+
+class SetUpFactor(Stage):
+    """Let nobody in who must have a second factor, before they have set one up.
+
+    ``SESSION_AUTH_REQUIRE_FACTOR`` is the path of a function of the user. It returns ``None``, or
+    the time from which on they need one. Until then they may log in without, and ``GET user/`` says
+    when that ends. The password has just been proven, and there is nothing else that could be.
+    """
+
+    code: ClassVar[str] = "factor_setup_required"
+    message: ClassVar[str | Promise] = _("Set up a second way to prove that it is you.")
+    methods: ClassVar[Mapping[str, Method]] = MappingProxyType(
+        {
+            "passkey_setup": Method(form_class=NewPasskeyForm, proves=Proves.BOTH),
+            "totp_setup": Method(form_class=FirstCodeForm, proves=Proves.POSSESSION),
+        }
+    )
+
+    def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
+        at = self.due_from(user)
+        return at is not None and at <= timezone.now()
+
+    def due_from(self, user: AbstractBaseUser) -> datetime | None:
+        path = get_conf().REQUIRE_FACTOR
+        at: datetime | None = import_string(path)(user) if path else None
+        return None if at is None or rows.strong(rows.of_user(user.pk)) else at
+
+    def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
+        if not attempts.proven(request) or rows.strong(rows.of_user(user.pk)):
+            return ()  # who is logged in already sets it up with the others
+        conf = get_conf()
+        has = {"passkey_setup": conf.PASSKEY_ORIGINS, "totp_setup": conf.TOTP_KEYS}
+        return [method for method in self.methods if has[method]]
+
+    def details(self, user: AbstractBaseUser, request: HttpRequest) -> Mapping[str, Any]:
+        """Return what the browser needs to make a passkey, and what an app needs."""
+        offered = self.offered(user, request)
+        found: dict[str, Any] = {}
+        if "passkey_setup" in offered:
+            found["publicKey"] = passkeys.registration_options(request, user)
+        if "totp_setup" in offered:
+            found["totp"] = authenticator_app.begin(request, user)
+        return found
+
+    def verify(
+        self,
+        user: AbstractBaseUser,
+        request: HttpRequest,
+        *,
+        method: str,
+        data: Mapping[str, Any],
+        attempt: Unfinished | None,
+    ) -> None:
+        if method == "totp_setup":
+            factor = authenticator_app.confirmed(request, user, data["code"])
+        else:
+            name = data["name"] or str(Kind.PASSKEY.label)
+            factor = passkeys.registered(request, user, data["credential"], name=name)
+        if factor is None or attempt is None:
+            raise InvalidCredentials
+        kind = Kind(factor.kind)
+        with changes.announced(request, user, Change.ADDED, kind=kind, at_login=True):
+            factor.save(using=rows.STORE.alias(), force_insert=True)

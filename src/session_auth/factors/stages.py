@@ -1,0 +1,94 @@
+"""The stages of a login that the factors make: put their paths into ``SESSION_AUTH_STAGES``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from session_auth import attempts
+from session_auth.factors import proofs, rows, trust
+from session_auth.factors.models import Kind
+from session_auth.stages import Method, Proves, Stage, Unfinished, level_of
+
+__all__ = ["SecondFactor"]
+
+LONGEST_CODE = 64
+NOTES = "session_auth.factors"
+"""The key of what the stage keeps with a login that is not complete."""
+
+
+class CodeForm(forms.Form):
+    """A code of an authenticator app."""
+
+    code = forms.CharField(max_length=LONGEST_CODE)
+    trust = forms.BooleanField(required=False, label=_("Do not ask again in this browser"))
+
+
+class RecoveryForm(forms.Form):
+    """A recovery code. Who has lost their phone is not to trust a browser by it."""
+
+    code = forms.CharField(max_length=LONGEST_CODE)
+
+
+class PasskeyForm(forms.Form):
+    """What a passkey has answered."""
+
+    credential = forms.JSONField()
+    trust = forms.BooleanField(required=False, label=_("Do not ask again in this browser"))
+
+
+class SecondFactor(Stage):
+    """Ask users who have a passkey or an authenticator app for it, after the password.
+
+    Not in a browser that they trust, and not after a login by a passkey, which is two factors.
+    """
+
+    covers: ClassVar[Collection[str]] = ("session_auth.factors",)
+    methods: ClassVar[Mapping[str, Method]] = MappingProxyType(
+        {
+            Kind.PASSKEY.value: Method(
+                form_class=PasskeyForm, proves=Proves.BOTH, label=Kind.PASSKEY.label
+            ),
+            Kind.TOTP.value: Method(
+                form_class=CodeForm, proves=Proves.POSSESSION, label=Kind.TOTP.label
+            ),
+            Kind.RECOVERY.value: Method(
+                form_class=RecoveryForm, proves=Proves.POSSESSION, label=Kind.RECOVERY.label
+            ),
+        }
+    )
+
+    def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
+        if level_of(attempts.proven(request)) == 2:
+            return False
+        strong = rows.strong(rows.of_user(user.pk))
+        return bool(strong) and not trust.is_trusted(request, user, strong)
+
+    def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
+        return rows.methods_of(rows.of_user(user.pk))
+
+    def verify(
+        self,
+        user: AbstractBaseUser,
+        request: HttpRequest,
+        *,
+        method: str,
+        data: Mapping[str, Any],
+        attempt: Unfinished | None,
+    ) -> None:
+        proofs.check(request, user, method=method, answer=data)
+        if attempt is not None:
+            attempt.notes[NOTES] = {"trust": bool(data.get("trust"))}
+
+    def completed(
+        self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
+    ) -> None:
+        if notes.get(NOTES, {}).get("trust"):
+            strong = rows.strong(rows.of_user(user.pk))
+            attempts.on_answer(
+                request, lambda response: trust.trust(request, response, user, strong)
+            )

@@ -1,0 +1,83 @@
+"""The factors of the user who is logged in: listed, and the recovery codes."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+
+from session_auth import csrf, flows
+from session_auth.exceptions import NotFound
+from session_auth.factors import changes, proofs, recovery, rows
+from session_auth.factors.changes import Change
+from session_auth.factors.models import Factor, Kind
+from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.sessions.base import session_of
+
+
+class FactorView(JSONView):
+    """A view that changes the factors of the user who is logged in."""
+
+    login_required = False
+
+    def store(self, user: AbstractBaseUser, factor: Factor) -> None:
+        """Store a new factor, which the user has just proven: so the session has proven it."""
+        kind = Kind(factor.kind)
+        with changes.announced(self.request, user, Change.ADDED, kind=kind):
+            replaced = kind == Kind.TOTP and rows.remove(user.pk, kind)
+            if replaced:
+                changes.end_sessions_opened_by(self.request, user.pk, kind)
+            factor.save(using=rows.STORE.alias(), force_insert=True)
+            session_of(self.request).prove(kind)
+        csrf.follow_session(self.request)
+
+    def remove(self, user: AbstractBaseUser, kind: Kind, factor_id: str | None = None) -> None:
+        """Remove a factor, and end the sessions that it opened. Raises ``NotFound``."""
+        with changes.announced(self.request, user, Change.REMOVED, kind=kind):
+            if not rows.remove(user.pk, kind, factor_id=factor_id):
+                raise NotFound
+            is_left = changes.end_sessions_opened_by(self.request, user.pk, kind)
+        if not is_left:
+            flows.log_out(self.request)
+
+    def changed_response(self, more: dict[str, Any], *, status: int = 200) -> JsonResponse:
+        """Return the answer to a change, with the token for the session's new key."""
+        return json_response(more | {"csrfToken": get_token(self.request)}, status=status)
+
+
+class FactorsView(JSONView):
+    """``GET factors/``: what the user can prove who they are with, beside the password."""
+
+    login_required = False
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_login(request)
+        factors = rows.of_user(user.pk)
+        of_kind = {kind: [each for each in factors if each.kind == kind] for kind in Kind}
+        return json_response(
+            {
+                "passkeys": [rows.describe(each) for each in of_kind[Kind.PASSKEY]],
+                "totp": next(map(rows.describe, of_kind[Kind.TOTP]), None),
+                "recovery_codes_left": len(of_kind[Kind.RECOVERY]),
+                "available": [kind for kind in Kind if kind in proofs.checkers],
+            }
+        )
+
+
+class RecoveryCodesView(FactorView):
+    """``POST factors/recovery-codes/``: ten new codes, shown once. ``DELETE``: none any more."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        codes = recovery.new_codes()
+        with changes.announced(request, user, Change.RECOVERY_MADE, kind=Kind.RECOVERY):
+            rows.remove(user.pk, Kind.RECOVERY)
+            rows.add(recovery.rows_for(user.pk, codes))
+        return json_response({"recovery_codes": codes}, status=201)
+
+    def delete(self, request: HttpRequest) -> HttpResponse:
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        self.remove(user, Kind.RECOVERY)
+        return no_content()

@@ -1,0 +1,120 @@
+"""Passkeys: made, listed, named, removed; and a login by one alone."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from session_auth import attempts, flows
+from session_auth.client_info import client_info
+from session_auth.exceptions import InvalidRequest, NotFound
+from session_auth.factors import changes, passkeys, rows
+from session_auth.factors.challenges import Purpose
+from session_auth.factors.changes import Change
+from session_auth.factors.models import NAME_CHARACTERS, Kind
+from session_auth.factors.views import FactorView
+from session_auth.http import JSONView, json_response, read_json
+from session_auth.user_agents import known_name
+
+
+class PasskeyOptionsView(FactorView):
+    """``POST factors/passkeys/options/``: what ``navigator.credentials.create()`` needs."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        passkeys.require_origins()
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        return json_response({"publicKey": passkeys.registration_options(request, user)})
+
+
+class PasskeysView(FactorView):
+    """``POST factors/passkeys/``: store the passkey that the browser has made."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        passkeys.require_origins()
+        user = flows.require_recent_login(request, level=None)
+        body = read_json(request, {"credential": dict, "name": str})
+        name = body.get("name", "").strip() or known_name(client_info(request.META).user_agent)
+        check_name(name)
+        factor = passkeys.registered(request, user, body.get("credential", {}), name=name)
+        self.store(user, factor)
+        return self.changed_response({"passkey": rows.describe(factor)}, status=201)
+
+
+class PasskeyView(FactorView):
+    """``PATCH factors/passkeys/ID/``: another name. ``DELETE``: remove it."""
+
+    http_method_names = ("patch", "delete", "options")
+
+    def patch(self, request: HttpRequest, factor_id: str) -> JsonResponse:
+        user = flows.require_recent_login(request, level=None)
+        name = read_json(request, {"name": str}).get("name", "").strip()
+        check_name(name)
+        if not name:
+            raise InvalidRequest(fields={"name": ["This field is required."]})
+        with changes.announced(request, user, Change.RENAMED, kind=Kind.PASSKEY):
+            if not rows.rename(user.pk, factor_id, name):
+                raise NotFound("You have no passkey with this id.")
+        return json_response({"name": name})
+
+    def delete(self, request: HttpRequest, factor_id: str) -> JsonResponse:
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        self.remove(user, Kind.PASSKEY, factor_id)
+        return json_response({"signals": passkeys.signals(user.pk, rows.of_user(user.pk))})
+
+
+class PasskeyUseView(JSONView):
+    """``POST passkeys/options/``: what ``navigator.credentials.get()`` needs.
+
+    With ``{"purpose": "proof"}``, it is for a user who is logged in, or whose login lacks a second
+    factor; without it, for a login without a name.
+    """
+
+    login_required = False
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        passkeys.require_origins()
+        purpose = read_json(request, {"purpose": str}).get("purpose", Purpose.LOGIN)
+        if purpose not in (Purpose.LOGIN, Purpose.PROOF):
+            raise InvalidRequest(
+                fields={"purpose": [f"Must be {Purpose.LOGIN} or {Purpose.PROOF}."]}
+            )
+        user = None if purpose == Purpose.LOGIN else known_user(request)
+        options = passkeys.request_options(request, user)
+        return json_response({"publicKey": options})
+
+
+class PasskeyLoginView(JSONView):
+    """``POST login/passkey/``: a session for a passkey alone, which is two factors by itself."""
+
+    login_required = False
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        passkeys.require_origins()
+        body = read_json(request, {"credential": dict, "remember": bool})
+        user = passkeys.user_to_log_in(request, body.get("credential", {}))
+        flows.log_in(request, user, method=Kind.PASSKEY, remember=body.get("remember"))
+        return self.user_response(user)
+
+
+def known_user(request: HttpRequest) -> AbstractBaseUser:
+    """Return who is logged in, or whose login lacks a stage in this browser."""
+    if request.user.is_authenticated:
+        return request.user
+    return attempts.require(request).user
+
+
+def check_name(name: str) -> None:
+    """Raise ``InvalidRequest`` if nobody could read the name in a list."""
+    if len(name) > NAME_CHARACTERS or not name.isprintable():
+        short = f"Must be printable, and no longer than {NAME_CHARACTERS} characters."
+        raise InvalidRequest(fields={"name": [short]})
+
+
+urlpatterns = [
+    path("factors/passkeys/", PasskeysView.as_view(), name="passkeys"),
+    path("factors/passkeys/options/", PasskeyOptionsView.as_view(), name="passkeys_options"),
+    path("factors/passkeys/<str:factor_id>/", PasskeyView.as_view(), name="passkey"),
+    path("login/passkey/", PasskeyLoginView.as_view(), name="passkey_login"),
+    path("passkeys/options/", PasskeyUseView.as_view(), name="passkey_options"),
+]

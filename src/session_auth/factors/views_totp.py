@@ -1,0 +1,50 @@
+"""Setting up an authenticator app, and removing it."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
+
+from session_auth import flows
+from session_auth.exceptions import InvalidRequest
+from session_auth.factors import authenticator_app, rows
+from session_auth.factors.models import Kind
+from session_auth.factors.views import FactorView
+from session_auth.http import json_response, no_content, read_json
+
+
+class TotpView(FactorView):
+    """``POST factors/totp/``: a new secret, for five minutes. ``DELETE``: remove the app."""
+
+    @method_decorator(sensitive_variables())
+    def post(self, request: HttpRequest) -> JsonResponse:
+        authenticator_app.require_keys()
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        return json_response(authenticator_app.begin(request, user))
+
+    def delete(self, request: HttpRequest) -> HttpResponse:
+        user = flows.require_recent_login(request, level=None)
+        read_json(request, {})
+        self.remove(user, Kind.TOTP)
+        return no_content()
+
+
+class TotpConfirmView(FactorView):
+    """``POST factors/totp/confirm/``: a first code of the app, which is set up by that."""
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        authenticator_app.require_keys()
+        user = flows.require_recent_login(request, level=None)
+        code = read_json(request, {"code": str}).get("code", "")
+        factor = authenticator_app.confirmed(request, user, code)
+        if factor is None:
+            raise InvalidRequest(fields={"code": ["This is not the code of the app right now."]})
+        self.store(user, factor)
+        return self.changed_response({"totp": rows.describe(factor)}, status=201)
+
+
+urlpatterns = [
+    path("factors/totp/", TotpView.as_view(), name="totp"),
+    path("factors/totp/confirm/", TotpConfirmView.as_view(), name="totp_confirm"),
+]

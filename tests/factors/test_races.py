@@ -1,0 +1,145 @@
+"""Real threads on real connections: sixteen at once, and one wins."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.test import RequestFactory, override_settings
+
+from session_auth import testing
+from session_auth.factors import changes
+from session_auth.factors.changes import Change
+from session_auth.factors.models import Factor, Kind
+from session_auth.models import Session
+from session_auth.sessions import end_sessions
+from tests.api_client import AUTH, ApiClient, signed_in
+from tests.factors.authenticator import Authenticator
+from tests.factors.calls import (
+    code_of,
+    half_way,
+    make_codes,
+    options_for,
+    register,
+    second_factor,
+    set_up_app,
+)
+from tests.test_races import at_once
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("many_guesses"),
+]
+
+AT_ONCE = 16
+
+
+@pytest.fixture
+def many_guesses() -> Any:
+    """Let the throttle not be what stops them."""
+    with override_settings(SESSION_AUTH_GUESSES_PER_ACCOUNT=1000):
+        yield
+
+
+def statuses(*calls: Callable[[], Any]) -> list[int]:
+    return sorted(response.status_code for response in at_once(*calls))
+
+
+def test_of_many_logins_with_one_code_one_wins(clock: Any, alice: User) -> None:
+    """CVE-2026-82470"""
+    secret = set_up_app(signed_in())
+    browsers = [half_way() for _ in range(AT_ONCE)]
+    written = [f"{code_of(secret)}", f" {code_of(secret)}", f"{code_of(secret)}\t"]
+
+    found = statuses(
+        *[
+            partial(second_factor, browser, "totp", code=written[number % len(written)])
+            for number, browser in enumerate(browsers)
+        ]
+    )
+
+    assert found == [200, *[401] * (AT_ONCE - 1)]
+    assert Session.objects.filter(user=alice).count() == 2
+
+
+def test_of_many_logins_with_one_recovery_code_one_wins(clock: Any, alice: User) -> None:
+    here = signed_in()
+    set_up_app(here)
+    code = make_codes(here)[0]
+    browsers = [half_way() for _ in range(AT_ONCE)]
+
+    found = statuses(*[partial(second_factor, each, "recovery", code=code) for each in browsers])
+
+    assert found == [200, *[401] * (AT_ONCE - 1)]
+    assert Factor.objects.filter(kind=Kind.RECOVERY).count() == 9
+
+
+def test_of_many_answers_to_one_challenge_one_wins(alice: User) -> None:
+    passkey = Authenticator()
+    register(signed_in(), passkey)
+    browser = ApiClient()
+    body = {"credential": passkey.get(options_for(browser))}
+
+    def log_in() -> Any:
+        copy = ApiClient()
+        copy.cookies.update(browser.cookies)
+        return copy.call("POST", AUTH + "login/passkey/", body)
+
+    assert statuses(*[log_in] * AT_ONCE) == [200, *[401] * (AT_ONCE - 1)]
+
+
+def test_of_many_registrations_of_one_passkey_one_wins(alice: User) -> None:
+    browser, passkey = signed_in(), Authenticator()
+    options = browser.call("POST", AUTH + "factors/passkeys/options/").json()["publicKey"]
+    body = {"credential": passkey.create(options)}
+
+    def send() -> Any:
+        copy = ApiClient()
+        copy.cookies.update(browser.cookies)
+        return copy.call("POST", AUTH + "factors/passkeys/", body)
+
+    found = statuses(*[send] * AT_ONCE)
+
+    assert (found.count(201), Factor.objects.count()) == (1, 1)
+    assert {status for status in found if status != 201} <= {400, 401, 403}
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_a_session_that_ends_adds_no_factor(alice: User, attempt: int) -> None:
+    """CVE-2026-134321: either the factor is first, or the end of the session is."""
+    request = testing.log_in(RequestFactory().post("/"), alice)
+    factor = Factor(id="x" * 43, user_id=alice.pk, kind=Kind.PASSKEY, created_at=alice.date_joined)
+    added: list[bool] = []
+
+    def add() -> None:
+        # Either it is first, or it is refused.
+        with (
+            suppress(SessionInterrupted),
+            changes.announced(request, alice, Change.ADDED, kind=Kind.PASSKEY),
+        ):
+            factor.save(force_insert=True)
+            added.append(Session.objects.filter(user=alice).exists())
+
+    def end() -> None:
+        end_sessions(get_user_model().objects.get(), but="nobody's")
+
+    at_once(*[add, end][: 1 + bool(attempt)])  # the first time, nobody ends it
+
+    assert added in ([], [True])
+    assert Factor.objects.exists() == bool(added)
+    assert Session.objects.exists() == (attempt == 0)
+
+
+def test_a_session_that_has_ended_adds_no_factor(clock: Any, alice: User) -> None:
+    """CVE-2026-134321"""
+    request = testing.log_in(RequestFactory().post("/"), alice)
+    assert request.user == alice  # looked up before the end
+    end_sessions(alice)
+
+    change = changes.announced(request, alice, Change.ADDED, kind=Kind.PASSKEY)
+    with pytest.raises(SessionInterrupted):
+        change.__enter__()

@@ -1,0 +1,149 @@
+"""Browsers that their user trusts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from session_auth.factors.models import Factor
+from session_auth.throttling import throw_out_devices
+from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.clock import NOON
+from tests.factors.authenticator import Authenticator
+from tests.factors.calls import (
+    code_of,
+    half_way,
+    options_for,
+    register,
+    second_factor,
+    told,
+    user_with_app,
+)
+from tests.password_calls import NEW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def secret(clock: Any, db: None) -> bytes:
+    return user_with_app()[1]
+
+
+@pytest.fixture
+def trusted(secret: bytes) -> ApiClient:
+    browser = half_way()
+    assert second_factor(browser, "totp", code=code_of(secret), trust=True).status_code == 200
+    browser.log_out()
+    return browser
+
+
+def test_a_browser_is_trusted_by_choice(secret: bytes) -> None:
+    browser = half_way()
+    second_factor(browser, "totp", code=code_of(secret))
+    browser.log_out()
+
+    assert told(browser.log_in()) == (401, "second_factor_required")
+
+
+def test_a_trusted_browser_is_asked_for_the_password_alone(trusted: ApiClient) -> None:
+    assert trusted.log_in(password="wrong").status_code == 401
+    assert trusted.log_in().status_code == 200
+
+
+def test_its_session_has_proven_one_factor(trusted: ApiClient) -> None:
+    trusted.log_in()
+
+    response = trusted.call("POST", AUTH + "factors/recovery-codes/")
+
+    assert told(response) == (403, "reauthentication_required")
+
+
+def test_a_passkey_can_be_the_last_to_be_asked_for(secret: bytes) -> None:
+    browser, passkey = half_way(), Authenticator()
+    second_factor(browser, "totp", code=code_of(secret))
+    register(browser, passkey)
+    browser.log_out()
+    browser.log_in()
+    credential = passkey.get(options_for(browser, "proof"))
+
+    second_factor(browser, "passkey", credential=credential, trust=True)
+
+    browser.log_out()
+    assert browser.log_in().status_code == 200
+
+
+def test_trust_ends_after_30_days(clock: Any, trusted: ApiClient) -> None:
+    clock.move_to(NOON + timedelta(days=30) - timedelta(seconds=1))
+    assert trusted.log_in().status_code == 200
+    trusted.log_out()
+    clock.move_to(NOON + timedelta(days=30))
+
+    assert told(trusted.log_in()) == (401, "second_factor_required")
+
+
+def test_it_may_end_sooner(clock: Any, secret: bytes) -> None:
+    trusted = half_way()
+    with override_settings(SESSION_AUTH_TRUST_BROWSER=timedelta(days=1)):
+        second_factor(trusted, "totp", code=code_of(secret), trust=True)
+    trusted.log_out()
+    assert trusted.cookies["sessionid_trust"]["max-age"] == 86400
+    clock.move_to(NOON + timedelta(days=1))
+
+    assert told(trusted.log_in()) == (401, "second_factor_required")
+
+
+def new_password() -> None:
+    user = User.objects.get()
+    user.set_password(NEW)
+    user.save()
+
+
+def another_factor() -> None:
+    Factor.objects.create(
+        id="x" * 43, user_id=User.objects.get().pk, kind="passkey", created_at=NOON
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [new_password, another_factor, lambda: throw_out_devices(User.objects.get())],
+    ids=["password", "factor", "devices"],
+)
+def test_trust_ends_with(trusted: ApiClient, change: Callable[[], None]) -> None:
+    change()
+    password = NEW if change is new_password else PASSWORD
+
+    assert told(trusted.log_in(password=password)) == (401, "second_factor_required")
+
+
+def test_trust_of_one_device_is_none_on_another(secret: bytes, trusted: ApiClient) -> None:
+    other = half_way()
+    second_factor(other, "totp", code=code_of(secret, steps=1))
+    other.log_out()
+    other.cookies["sessionid_trust"] = trusted.cookies["sessionid_trust"].value
+
+    assert told(other.log_in()) == (401, "second_factor_required")
+
+
+def test_trust_of_one_user_is_none_of_another(clock: Any, trusted: ApiClient) -> None:
+    _, secret = user_with_app("bob")
+    assert told(trusted.log_in("bob")) == (401, "second_factor_required")
+    second_factor(trusted, "totp", code=code_of(secret), trust=True)
+    trusted.log_out()
+
+    assert trusted.log_in("bob").status_code == 200
+    trusted.log_out()
+    assert trusted.log_in("alice").status_code == 200
+
+
+@pytest.mark.parametrize("value", ["", "x", "9999999999.", "9999999999." + "A" * 43, ":" * 50])
+def test_a_cookie_that_nobody_signed_is_no_trust(secret: bytes, value: str) -> None:
+    browser = half_way()
+    second_factor(browser, "totp", code=code_of(secret))
+    browser.log_out()
+    browser.cookies["sessionid_trust"] = value
+
+    assert told(browser.log_in()) == (401, "second_factor_required")
