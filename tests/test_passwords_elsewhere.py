@@ -90,7 +90,11 @@ def test_a_right_old_password_is_taken_back_and_the_change_is_told(
     assert response.status_code == 302
     assert set(GuessCount.objects.values_list("failures", flat=True)) == {0}
     [event] = [vars(each) for each in caplog.records if hasattr(each, "event")]
-    assert (event["event"], event["path"], event["by"]) == ("password_changed", where, 1)
+    assert (event["event"], event["path"], event["by"]) == (
+        "password_changed",
+        where,
+        User.objects.get(username="alice").pk,
+    )
     [notice] = mail.outbox
     assert notice.to == ["alice@example.org"]
     assert "from 9.9.9.9." in notice.body
@@ -144,7 +148,7 @@ def test_a_password_that_staff_set_is_told_to_its_user(
         ("session_ended", bob.pk),
         ("password_changed", bob.pk),
     ]
-    assert events[1]["by"] == 1
+    assert events[1]["by"] == User.objects.get(username="alice").pk
     [notice] = mail.outbox
     assert notice.to == ["bob@example.org"]
     assert "by somebody who runs the site" in notice.body

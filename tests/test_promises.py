@@ -84,7 +84,7 @@ class Browsers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.user = User.objects.create_user("alice", first_name="pin")
-        self.halves: list[Half] = []
+        self.begun: list[Half] = []
         self.sessions: list[Modelled] = []
         self.issued: list[str] = []
 
@@ -134,7 +134,7 @@ class Browsers(RuleBasedStateMachine):
             flows.log_in(request, self.user)
         attempts.answer(request, response)
         half = Half(response.cookies[attempts.cookie_name()].value)
-        self.halves.append(half)
+        self.begun.append(half)
         return half
 
     @rule(target=keys, key=keys, half=halves)
@@ -270,7 +270,7 @@ class Browsers(RuleBasedStateMachine):
         return form
 
     def end_halves(self) -> None:
-        for half in self.halves:
+        for half in self.begun:
             half.ended = True
 
     def end_all(self, but: Modelled | None = None) -> None:
