@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-CLIENT = Path(__file__).resolve().parents[1] / "src" / "session_auth" / "static" / "session_auth"
+ROOT = Path(__file__).resolve().parents[1]
+FILES = [*ROOT.glob("js/src/*.ts"), *ROOT.glob("src/session_auth/static/session_auth/*.js")]
 SOURCES = {
     path.name: re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", path.read_text(), flags=re.DOTALL)
-    for path in sorted(CLIENT.glob("*.js"))
+    for path in sorted(FILES)
 }
 
 
@@ -16,7 +17,7 @@ def found(pattern: str) -> list[str]:
 
 
 def test_the_client_is_read_whole() -> None:
-    assert {"react.js", "session-auth.js", "vue.js"} <= set(SOURCES)
+    assert {"tabs.ts", "react.ts", "session-auth.js", "vue.js"} <= set(SOURCES)
     assert found(r"\bfetch\b")
 
 
@@ -34,10 +35,11 @@ def test_the_client_keeps_nothing_in_the_browsers_storage() -> None:
 
 def test_the_client_copies_no_keys_that_others_choose() -> None:
     """ASVS 15.3.6"""
-    assert found(r"Object\.assign|__proto__|\bfor \(\w+ \w+ in\b|\w\[\w+\] = ") == []
+    own = r"this, ?\{ ?name:"  # of a SessionAuthError, which the client makes with keys of its own
+    assert found(rf"Object\.assign\((?!{own})|__proto__|\bfor \(\w+ \w+ in\b|\w\[\w+\] = ") == []
 
 
 def test_the_client_believes_no_name_that_markup_can_take() -> None:
     """ASVS 3.2.3: in a page with ``<img name="cookie">``, ``document.cookie`` is that element."""
     assert set(found(r"\bdocument\.(\w+)")) <= {"cookie", "hidden"}
-    assert found(r'typeof document\.cookie !== "string"')
+    assert found(r"String\(globalThis\.document\?\.cookie\)")

@@ -115,7 +115,12 @@ async def alog_in(
     )
 
 
-def pass_stage(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> AbstractBaseUser:
+def pass_stage(
+    request: HttpRequest,
+    *,
+    method: str,
+    data: Mapping[str, Any],
+) -> AbstractBaseUser:
     """Go on with the login that this browser has begun; log its user in after the last stage.
 
     ``method`` is one that the ``StageRequired`` named, and ``data`` the ``cleaned_data`` of its

@@ -34,7 +34,7 @@ class DatabaseSessionTests(upstream.DatabaseSessionTests):
         self.session.save()
 
         row = Session.objects.get()
-        assert str(row) == digest(self.session.session_key)
+        assert str(row) == f"{digest(self.session.session_key)[:8]}…"
 
     def test_session_get_decoded(self) -> None:
         self.session["x"] = 1

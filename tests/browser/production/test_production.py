@@ -162,7 +162,8 @@ def test_the_timer_deletes_what_has_expired(site: Demo, production: Production) 
 
     assert production.sql(mine, session_id) == []
     site.write("Too late")
-    site.expect_refusal("Your session has ended.", "401 session_ended")
+    expect(site.page.locator("#notice")).to_contain_text("Your session was ended from elsewhere.")
+    site.expect_signed_out()
 
 
 def test_a_page_from_the_back_forward_cache_shows_nobody_after_a_sign_out(site: Demo) -> None:

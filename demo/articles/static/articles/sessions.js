@@ -29,8 +29,9 @@ function sessionElement(session) {
 
 const pageAt = (cursor) => client.json(`/api/auth/sessions/?cursor=${cursor}`);
 
-async function show(list = find("#sessions"), endOthers = find("#end-others")) {
-  const more = find("#more-sessions");
+const parts = () => ["#sessions", "#end-others", "#more-sessions"].map((each) => find(each));
+
+async function show([list, endOthers, more] = parts()) {
   const nobodys = { sessions: [], next: null };
   const { sessions, next } = client.getSnapshot().user ? await pageAt("") : nobodys;
   list.replaceChildren(...sessions.map(sessionElement));
@@ -50,11 +51,11 @@ function offerMore(list, more, cursor) {
 
 async function change(end) {
   // Found now: another view may have replaced them when the answer comes.
-  const [list, endOthers] = [find("#sessions"), find("#end-others")];
+  const found = parts();
   await attempt(find("#sessions-error"), async () => {
     await end();
-    await show(list, endOthers);
-    list.focus(); // the button that had the focus may be gone
+    await show(found);
+    found[0].focus(); // the button that had the focus may be gone
   });
 }
 
