@@ -327,7 +327,12 @@ def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, A
     prove(request, method=method)
 
 
-async def areauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> None:
+async def areauthenticate_by(
+    request: HttpRequest,
+    *,
+    method: str,
+    data: Mapping[str, Any],
+) -> None:
     """Do what ``reauthenticate_by`` does, for async views."""
     await sync_to_async(reauthenticate_by)(request, method=method, data=data)
 
