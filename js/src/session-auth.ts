@@ -105,6 +105,7 @@ export type Snapshot<U = User> = Loading | Anonymous | Authenticated<U>;
 export interface ErrorCodes {
   cookie_not_kept: true;
   csrf_failed: true;
+  https_required: true;
   invalid_credentials: true;
   invalid_request: true;
   login_expired: true;
@@ -122,6 +123,7 @@ export interface ErrorCodes {
   store_unavailable: true;
   throttled: true;
   unknown: true;
+  unknown_passkey: true;
   unsupported_media_type: true;
   user_changed: true;
 }

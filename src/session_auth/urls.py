@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from django.apps import apps
-from django.urls import path
+from django.urls import URLPattern, path
 
 from session_auth import views
 
@@ -12,7 +12,7 @@ __all__ = ["app_name", "urlpatterns"]
 app_name = "session_auth"
 """The namespace of the names: ``reverse("session_auth:login")``."""
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("csrf/", views.CsrfView.as_view(), name="csrf"),
     path("login/", views.LoginView.as_view(), name="login"),
     path("login/second-factor/", views.SecondFactorView.as_view(), name="second_factor"),
