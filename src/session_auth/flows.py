@@ -115,6 +115,7 @@ async def alog_in(
     )
 
 
+@sensitive_variables("data")
 def pass_stage(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> AbstractBaseUser:
     """Go on with the login that this browser has begun; log its user in after the last stage.
 
@@ -213,6 +214,7 @@ def _hold_if_due(
     raise _required(request, stage, attempt)
 
 
+@sensitive_variables("data")
 def _verify(
     request: HttpRequest,
     user: AbstractBaseUser,
