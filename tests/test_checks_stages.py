@@ -138,3 +138,21 @@ def test_keys_in_clear(installed: set[str]) -> None:
 
     assert found_id == "session_auth.W021"
     assert message.startswith("allauth.usersessions stores the keys of living sessions")
+
+
+NEW_PASSWORD = "session_auth.passwords.stages.NewPassword"
+
+
+@pytest.mark.parametrize(
+    ("stages", "is_found"),
+    [
+        ([NEW_PASSWORD, *STAGES], True),
+        ([*STAGES, NEW_PASSWORD, "tests.stages.Terms"], False),
+        (STAGES, False),
+    ],
+)
+def test_a_new_password_is_not_asked_for_before_a_second_factor(
+    stages: list[str], is_found: bool
+) -> None:
+    with override_settings(SESSION_AUTH_STAGES=stages):
+        assert ("session_auth.E026" in ids()) is is_found

@@ -16,6 +16,7 @@ KEYS = {
     "hashupgrade": "before",
     "loginattempt": "id",
     "pendingmail": "id",
+    "requiredpassword": "user_id",
 }
 
 # For each index, who needs it.

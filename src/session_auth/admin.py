@@ -1,6 +1,7 @@
 """Sessions in the admin: who is logged in from where. Staff can end them, and never see a key.
 
-Staff can also unlock an account by deleting its counts of guesses.
+Staff can also unlock an account by deleting its counts of guesses. ``user_admin`` has what they
+can do in the list of users.
 """
 
 from contextlib import suppress
@@ -14,6 +15,7 @@ from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import display_for_value
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
 from django.contrib.contenttypes.models import ContentType
 from django.core.paginator import Paginator
 from django.db import router
@@ -28,10 +30,11 @@ from django.utils.translation import gettext_lazy as _
 
 from session_auth import throttling
 from session_auth.keys import is_session_id
-from session_auth.models import EndedSession, GuessCount, Session
+from session_auth.models import EndedSession, GuessCount, RequiredPassword, Session
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.values import SessionInfo
 from session_auth.signals import EndReason
+from session_auth.user_admin import UserActions
 from session_auth.user_agents import user_agent_name
 
 AGENT_CHARACTERS = 40
@@ -274,6 +277,30 @@ class GuessCountAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[GuessCount], bool]:
         ids = throttling.row_ids(search_term.strip()) if search_term else []
         return queryset.filter(id__in=ids), False
+
+
+@admin.register(RequiredPassword)
+class RequiredPasswordAdmin(ReadOnlyAdmin):
+    """Who must set a new password. To let somebody log in with the old one, delete their row."""
+
+    list_display = ("user_id", "required_at")
+    ordering = ("user_id",)
+    search_fields = ("=user_id",)
+
+
+class UserAdminWithActions(UserActions, UserAdmin):  # type: ignore[type-arg]  # as above
+    """Django's own, with the actions."""
+
+
+def add_actions(site: admin.AdminSite) -> None:
+    """Add the actions to Django's own ``UserAdmin``, if that is what the site has."""
+    users = get_user_model()
+    if type(site._registry.get(users)) is UserAdmin:
+        site.unregister(users)
+        site.register(users, UserAdminWithActions)
+
+
+add_actions(admin.site)
 
 
 def _users() -> QuerySet[Any]:

@@ -50,7 +50,8 @@ class Attempt:
     ``id`` is the digest of the secret in the cookie: bind challenges to it. ``proven`` maps each
     method to the time of its proof; ``None`` means that nobody knows when. ``passed`` has the
     keys of the stages that were passed. ``notes`` is what stages keep from one request to the next;
-    it is stored after a stage was passed.
+    it is stored after a stage was passed. The end of all sessions of the user after ``began_at``
+    ends the login, too; a stage that ends them itself sets it anew.
     """
 
     id: str
@@ -204,7 +205,10 @@ def _add(attempt: Attempt) -> None:
 @ATTEMPTS.changes
 def _update(attempt: Attempt) -> bool:
     before = _rows().filter(pk=attempt.id, version=attempt.version - 1)
-    return bool(before.update(state=_state(attempt), version=attempt.version))
+    changed = before.update(
+        state=_state(attempt), version=attempt.version, began_at=attempt.began_at
+    )
+    return bool(changed)
 
 
 @ATTEMPTS.changes

@@ -34,6 +34,9 @@ class Event(StrEnum):
     REAUTHENTICATED = "reauthenticated"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 # an event
     PASSWORD_RESET = "password_reset"  # noqa: S105 # an event
+    NEW_PASSWORD_REQUIRED = "new_password_required"  # noqa: S105 # an event
+    RESET_LINK_SENT = "reset_link_sent"
+    UNLOCKED = "unlocked"
     PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 # an event
     SESSION_ENDED = "session_ended"
     ALL_SESSIONS_ENDED = "all_sessions_ended"

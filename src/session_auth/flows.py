@@ -115,6 +115,7 @@ async def alog_in(
     )
 
 
+@sensitive_variables("data")
 def pass_stage(
     request: HttpRequest,
     *,
@@ -218,6 +219,7 @@ def _hold_if_due(
     raise _required(request, stage, attempt)
 
 
+@sensitive_variables("data")
 def _verify(
     request: HttpRequest,
     user: AbstractBaseUser,

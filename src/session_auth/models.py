@@ -199,6 +199,20 @@ class DeviceGeneration(models.Model):
         return self.user_id
 
 
+class RequiredPassword(models.Model):
+    """A user who must set a new password before they log in again: see ``passwords.required``."""
+
+    user_id = KeyField(_("user id"), max_length=255, primary_key=True)
+    required_at = models.DateTimeField(_("required at"))
+
+    class Meta:
+        verbose_name = _("required new password")
+        verbose_name_plural = _("required new passwords")
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
 class HashUpgrade(models.Model):
     """The same password has got a new hash: sessions with the hash ``before`` go on.
 

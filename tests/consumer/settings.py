@@ -20,6 +20,10 @@ MIDDLEWARE = [
 ]
 AUTHENTICATION_BACKENDS = ["shop.backends.ActiveCustomers", "shop.backends.ByCardNumber"]
 SESSION_ENGINE = "shop.sessions"
-SESSION_AUTH_STAGES = ["shop.factors.SecondFactorAtNight", "shop.factors.SetUpFactorForStaff"]
+SESSION_AUTH_STAGES = [
+    "shop.factors.SecondFactorAtNight",
+    "shop.factors.SetUpFactorForStaff",
+    "shop.desk.NewPasswordForStaff",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # for the tests
 CSRF_FAILURE_VIEW = "session_auth.views.csrf_failure"

@@ -48,6 +48,7 @@ ALWAYS = (
     exempt_logins.logins_are_checked,
     stages.neighbours_stages_are_asked,
     stages.stages_can_be_made,
+    stages.a_new_password_comes_last,
     stages.no_road_is_past_the_stages,
     stages.no_neighbour_keeps_session_keys,
     deployment.not_everybody_is_a_proxy,

@@ -18,6 +18,7 @@ from session_auth.checks.lookups import (
     setting,
     views,
 )
+from session_auth.passwords.required import METHOD
 from session_auth.stages import Stage, get_stages
 
 LOGIN = "session_auth.views.login.LoginView"
@@ -102,6 +103,21 @@ def stages_can_be_made(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+def a_new_password_comes_last(**kwargs: Any) -> list[CheckMessage]:
+    stages = _stages()
+    places = [place for place, stage in enumerate(stages) if METHOD in stage.methods]
+    if not places or not any(_proves_something(stage) for stage in stages[places[0] :]):
+        return []
+    return [
+        Error(
+            "SESSION_AUTH_STAGES asks for a new password before a second factor: whoever knows "
+            "the old password could set a new one without it.",
+            hint="Put 'session_auth.passwords.stages.NewPassword' after it.",
+            id="session_auth.E026",
+        )
+    ]
+
+
 def no_road_is_past_the_stages(**kwargs: Any) -> list[CheckMessage]:
     if not setting("STAGES", ()):
         return []
@@ -145,6 +161,10 @@ def _stages() -> tuple[Stage, ...]:
         return get_stages()
     except (ImproperlyConfigured, ImportError):  # E006 or E025 reports it
         return ()
+
+
+def _proves_something(stage: Stage) -> bool:
+    return any(method.proves for method in stage.methods.values())
 
 
 def _lets_in_by_password(view: RoutedView) -> bool:

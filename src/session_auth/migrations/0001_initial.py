@@ -82,6 +82,22 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="RequiredPassword",
+            fields=[
+                (
+                    "user_id",
+                    session_auth.models.KeyField(
+                        max_length=255, primary_key=True, serialize=False, verbose_name="user id"
+                    ),
+                ),
+                ("required_at", models.DateTimeField(verbose_name="required at")),
+            ],
+            options={
+                "verbose_name": "required new password",
+                "verbose_name_plural": "required new passwords",
+            },
+        ),
+        migrations.CreateModel(
             name="GuessCount",
             fields=[
                 (

@@ -5,6 +5,7 @@ from session_auth.passwords.flows import change_password, reset_password, user_o
 from session_auth.passwords.forms import PasswordChangeForm, PasswordResetForm
 from session_auth.passwords.hashes import check_password
 from session_auth.passwords.mail import post_links, send_links, send_notice
+from session_auth.passwords.required import require_new_password
 
 __all__ = [
     "PasswordChangeForm",
@@ -12,6 +13,7 @@ __all__ = [
     "change_password",
     "check_password",
     "post_links",
+    "require_new_password",
     "reset_password",
     "send_links",
     "send_mail",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model, hashers
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -16,7 +16,7 @@ from django.utils.http import urlsafe_base64_decode
 from session_auth import csrf, events, later
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
-from session_auth.passwords import elsewhere
+from session_auth.passwords import elsewhere, required
 from session_auth.passwords.hashes import replace_hash
 from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import session_of
@@ -70,6 +70,19 @@ def reset_password(
         end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
 
 
+@contextmanager
+def set_password_at_login(request: HttpRequest, form: NewPasswordForm) -> Iterator[None]:
+    """Give the user of a login on its way the password of the valid ``form``; tell them by mail.
+
+    All their sessions end, in one transaction with the block. Raises what ``reset_password`` does.
+    """
+    stale = "new_password"
+    with _replaced_password(request, form, stale_field=stale, deliver=later.wake) as user:
+        end_sessions_of(user.pk, reason=EndReason.PASSWORD_CHANGED)
+        yield
+    events.record(Event.PASSWORD_CHANGED, request, user_id=user.pk, by=user.pk)
+
+
 @USERS.asks
 def user_of_link(
     uid: str, token: str, *, token_generator: PasswordResetTokenGenerator
@@ -91,15 +104,23 @@ def _replaced_password(
     stale_field: str,
     deliver: Callable[[int], None],
 ) -> Iterator[AbstractBaseUser]:
-    """Store the new password, and a mail that tells of it, in one transaction with the block."""
+    """Store the new password, and a mail that tells of it, in one transaction with the block.
+
+    Users who must have a new one cannot take the old one again.
+    """
     before = form.user.password
     user = form.save(commit=False)
+    is_required = required.is_required(user.pk)
+    if is_required and hashers.check_password(user._password, before):
+        raise InvalidRequest(fields={"new_password": ["Choose another password than before."]})
     alias = router.db_for_write(get_user_model())
     with USERS.guards(), transaction.atomic(using=alias):
         if not replace_hash(user, before=before):
             raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
         with elsewhere.told_by_us(user):
             user.save(update_fields=["password"])  # for receivers, and validators with a history
+        if is_required:
+            required.lift(user.pk)
         yield user
         mail_id = post_notice(request, user)
     if mail_id is not None:

@@ -31,6 +31,7 @@ from session_auth.passwords import (
     PasswordResetForm,
     change_password,
     post_links,
+    require_new_password,
     reset_password,
     send_links,
     send_mail,
@@ -79,6 +80,10 @@ def invite(email: str) -> None:
 def invite_now(customer: Customer) -> None:
     send_links(PasswordResetForm({"email": customer.email}))
     send_notice(customer.pk, ip="", user_agent="")
+
+
+def found_in_a_leak(customer: Customer) -> None:
+    require_new_password(customer)
 
 
 class ClosingForm(forms.Form):
