@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
+from django.db.models.sql import UpdateQuery
 
 from session_auth.exceptions import Throttled
 from session_auth.models import DeviceGeneration, GuessCount
@@ -67,7 +68,7 @@ ON DUPLICATE KEY UPDATE
 """
 # Each assignment sees what those before it have assigned: ``next_at`` needs the old ``excess``.
 COUNT_LOCKED = """
-UPDATE {table} AS known SET
+UPDATE {table} AS known FORCE INDEX (PRIMARY) SET
     next_at = {next_at},
     excess = known.excess + 1,
     failures = known.failures + 1
@@ -149,7 +150,8 @@ class Count:
             if connections[_alias()].features.supports_update_conflicts_with_target:
                 in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
                 rows = GuessCount.objects.using(_alias()).filter(id__in=in_order)
-            rows.update(
+            _update(
+                rows,
                 failures=0,
                 next_at=Case(When(id=reset, then=never), *mine, default=F("next_at")),
                 excess=Case(When(id=pardon, then=F("excess")), default=F("excess") - 1),
@@ -311,6 +313,19 @@ def _next_at(limits: Collection[Limit]) -> int:
 
 def _rows(ids: Collection[str] | Iterator[str]) -> QuerySet[GuessCount]:
     return GuessCount.objects.using(_alias()).filter(id__in=list(ids))
+
+
+def _update(rows: QuerySet[GuessCount], **values: Any) -> None:
+    """Do what ``rows.update()`` does; let MariaDB and MySQL read, and so lock, no other rows."""
+    connection = connections[rows.db]
+    if connection.vendor != "mysql":
+        rows.update(**values)
+        return
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)
+    sql, parameters = query.get_compiler(rows.db).as_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(sql.replace(" SET ", " FORCE INDEX (PRIMARY) SET ", 1), parameters)
 
 
 def _now() -> int:
