@@ -75,7 +75,7 @@ def test_the_client_signs_in_and_writes(visited: Demo) -> None:
 
 def test_a_page_of_django_with_a_form_says_what_is_wrong_and_then_writes(visited: Demo) -> None:
     [snippet] = snippets("Pages that Django renders", "html")
-    tag = "{% load session_auth %}{% session_auth_client %}"
+    tag = "{% load session_auth static %}{% session_auth_client %}"
     html = Template(f"<!doctype html><title>Page</title>{tag}{snippet}").render(Context({}))
     visited.page.route("**/page/", lambda route: route.fulfill(body=html, content_type="text/html"))
     visited.open("/page/")
