@@ -40,11 +40,8 @@ def render(tag: str = "session_auth_client", **context: Any) -> str:
     return Template("{% load session_auth %}{% " + tag + " %}").render(Context(context))
 
 
-def test_scripts_can_import_the_client_by_name_and_it_loads_early() -> None:
-    assert render() == (
-        '<script type="importmap">{"imports": {"django-session-auth": "' + URL + '"}}</script>\n'
-        f'<script src="{URL}" type="module"></script>'
-    )
+def test_the_client_loads_early_and_the_one_import_map_is_left_to_the_page() -> None:
+    assert render() == (f'<link as="script" crossorigin="anonymous" href="{URL}" rel="preload">')
 
 
 def test_the_nonce_of_djangos_policy_is_used() -> None:
@@ -53,7 +50,7 @@ def test_the_nonce_of_djangos_policy_is_used() -> None:
 
     html = render(csp_nonce=nonce)
 
-    assert html.count(' nonce="n&quot;&lt;"') == 2
+    assert html.count(' nonce="n&quot;&lt;"') == 1
 
 
 def test_the_nonce_of_django_csp_is_used() -> None:
@@ -62,7 +59,7 @@ def test_the_nonce_of_django_csp_is_used() -> None:
 
     html = render(request=request)
 
-    assert html.count(' nonce="n&quot;&lt;"') == 2
+    assert html.count(' nonce="n&quot;&lt;"') == 1
 
 
 def test_a_page_without_a_policy_has_no_nonce() -> None:
@@ -71,7 +68,8 @@ def test_a_page_without_a_policy_has_no_nonce() -> None:
 
 def test_the_integrity_is_that_of_the_file() -> None:
     [integrity] = re.findall(
-        'integrity="sha384-([^"]+)"', render("session_auth_client integrity=True")
+        '^<script integrity="sha384-([^"]+)" src="' + URL + '" type="module"></script>$',
+        render("session_auth_client integrity=True"),
     )
 
     assert integrity == b64encode(sha384(FILE.read_bytes()).digest()).decode()
@@ -83,13 +81,13 @@ def test_a_file_that_is_not_found_is_a_mistake_in_the_settings() -> None:
         render("session_auth_client integrity=True")
 
 
-@override_settings(STATIC_URL="/a&b</script><b>/")
+@override_settings(STATIC_URL='/a&b"></script><b>/')
 def test_no_url_becomes_markup() -> None:
-    html = render()
+    html = render() + render("session_auth_client integrity=True")
 
-    assert html.count("</script>") == 2
+    assert html.count("</script>") == 1
     assert "<b>" not in html
-    assert r"/a\u0026b" in html
+    assert "/a&amp;b&quot;" in html
 
 
 # Who is logged in

@@ -113,11 +113,11 @@ export const testApp = (page, id) => describe(`the app of ${page}`, () => {
 
   it("warns before the session ends, and lets the user stay", async () => {
     await passTime({ minutes: 29, seconds: 10 });
-    assert.match(shown(), /You will be signed out in 50 seconds/);
+    assert.match(shown(), /You will soon be signed out: in 50 seconds/);
 
     await click("Stay signed in");
 
-    assert.doesNotMatch(shown(), /You will be signed out/);
+    assert.doesNotMatch(shown(), /You will soon be signed out/);
   });
 
   it("tells of a refusal that the user does not cure", async () => {
@@ -150,12 +150,12 @@ export const testApp = (page, id) => describe(`the app of ${page}`, () => {
     await passTime({ minutes: 2 });
     fire("focus"); // the client looks
     await passTime({ hours: 23, minutes: 57, seconds: 10 });
-    assert.match(shown(), /You will be signed out in 50 seconds/);
+    assert.match(shown(), /You will soon be signed out: in 50 seconds/);
     await fill('[type="password"]', "right");
 
     await click("Stay signed in");
 
-    assert.doesNotMatch(shown(), /You will be signed out/);
+    assert.doesNotMatch(shown(), /You will soon be signed out/);
   });
 
   it("shows nothing of the user after the sign-out", async () => {

@@ -17,6 +17,10 @@ declare global {
   function createApp(component: unknown): import("vue").App;
   function post(url: string, data: unknown, token?: string): Promise<any>;
 
+  interface Credential {
+    toJSON(): unknown; // of a passkey; TypeScript does not know that navigator.credentials has one
+  }
+
   interface HTMLElementEventMap {
     "htmx:config:request": CustomEvent;
     "htmx:configRequest": CustomEvent;

@@ -5,6 +5,7 @@ const ROOT = new URL("../../", import.meta.url);
 const FENCE = /^```(js|jsx|vue|html)\n(.*?)^```/gms;
 const NAME = /^(?:\/\/|<!--) ([\w./]+)/;
 const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
+const ADDRESS = "{% static 'session_auth/session-auth.js' %}";
 
 export const pages = () => [
   "README.md",
@@ -21,7 +22,7 @@ export function snippets(page) {
   const files = {};
   let number = 0;
   for (const [, language, code] of read(page).matchAll(FENCE)) {
-    const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text) : [code];
+    const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text.replace(ADDRESS, "django-session-auth")) : [code];
     for (const script of scripts) {
       const name = script.match(NAME)?.[1];
       files[name ?? `snippet-${++number}.${language === "html" ? "js" : language}`] = script;

@@ -1,5 +1,6 @@
 """The client in several tabs of one real browser: what one learns, all know."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from django.template import Context, Template
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.demo_server import ROOT
 from tests.browser.pages import PASSWORD, Demo
 from tests.browser.profiles import new_profile
 
@@ -162,13 +164,15 @@ def test_a_page_that_comes_back_shows_nobody_who_has_logged_out(
     here.page.wait_for_function('!window.client || client.getSnapshot().status === "anonymous"')
 
 
-def test_the_template_tag_works_under_a_strict_policy(demo: Demo) -> None:
-    tag = Template("{% load session_auth %}{% session_auth_client integrity=True %}")
+@pytest.mark.parametrize("tag", ["session_auth_client", "session_auth_client integrity=True"])
+def test_the_template_tag_works_under_a_strict_policy(demo: Demo, tag: str) -> None:
+    files: list[str] = []
+    demo.page.on("request", lambda request: files.append(request.url.rpartition("/")[2]))
     html = (
         "<!doctype html><title>Tag</title>"
-        + tag.render(Context({"csp_nonce": "abc"}))
+        + Template("{% load session_auth %}{% " + tag + " %}").render(Context({"csp_nonce": "abc"}))
         + """<script type="module" nonce="abc">
-            import { createSessionClient } from "django-session-auth";
+            import { createSessionClient } from "/static/session_auth/session-auth.js";
             document.title = String(await createSessionClient().user());
         </script>"""
     )
@@ -186,6 +190,30 @@ def test_the_template_tag_works_under_a_strict_policy(demo: Demo) -> None:
     demo.open("/tag/")
 
     expect(demo.page).to_have_title("null")
+    assert files.count("session-auth.js") == 1
+
+
+def test_a_page_without_a_bundler_imports_the_client_and_a_binding_by_their_names(
+    demo: Demo,
+) -> None:
+    page = (ROOT / "docs" / "client.md").read_text().partition("## By name, without a bundler")[2]
+    [html] = re.findall("^```html\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[:1]
+    html = html.replace(
+        '"django-session-auth/react";',
+        '"django-session-auth/react"; document.title = typeof SessionProvider;',
+    )
+    body = "<!doctype html>" + Template(html).render(Context({"csp_nonce": "abc"}))
+    demo.page.route("**/tag/", lambda route: route.fulfill(body=body, content_type="text/html"))
+    demo.page.route(
+        "**/static/react.js",
+        lambda route: route.fulfill(
+            body="export const createContext = () => ({});", content_type="text/javascript"
+        ),
+    )
+
+    demo.open("/tag/")
+
+    expect(demo.page).to_have_title("function")
 
 
 def test_a_page_that_says_who_is_logged_in_asks_nothing_at_load(tabs: list[Tab]) -> None:

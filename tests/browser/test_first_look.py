@@ -102,6 +102,25 @@ def test_the_first_page_follows_the_admin(demo: Demo) -> None:
     expect(head(demo).get_by_role("link", name="Sign in")).to_be_visible()
 
 
+def test_only_the_app_asks_who_is_signed_in_when_it_loads(demo: Demo) -> None:
+    """The other pages say it; the app's is the same for everybody."""
+    demo.open("/articles/")
+    demo.sign_in()
+    demo.expect_signed_in()
+    calls: list[str] = []
+    demo.page.on("request", lambda request: calls.append(request.url))
+
+    def asked(path: str) -> list[str]:
+        calls.clear()
+        demo.open(path)
+        expect(head(demo)).to_contain_text("Signed in as alice")
+        demo.page.wait_for_load_state("networkidle")
+        return [url.removeprefix(demo.origin) for url in calls if "/api/auth/" in url]
+
+    assert [asked(path) for path in ["/", "/articles/", "/mixed/"]] == [[], [], []]
+    assert asked("/app/") == ["/api/auth/user/"]
+
+
 def test_the_head_of_a_phone_has_two_rows(phone: Demo) -> None:
     phone.open("/app/")
     assert edges(head(phone))["bottom"] < 100

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from django.template import Context, Template
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
-from tests.browser.pages import PASSWORD, Demo
+from tests.browser.pages import PASSWORD, Demo, wait_until
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "javascript.md").read_text()
 TITLES = """async () => {
@@ -73,9 +73,75 @@ def test_the_client_signs_in_and_writes(visited: Demo) -> None:
     assert "With the client" in visited.page.evaluate(TITLES)
 
 
+def snippet_with(text: str, heading: str) -> str:
+    [code] = [code for code in snippets(heading) if text in code]
+    return code.replace("export ", "")
+
+
+def start_client(demo: Demo) -> None:
+    demo.run("({ createSessionClient }) => { window.client = createSessionClient(); }")
+
+
+def log_in(demo: Demo, username: str) -> None:
+    demo.page.evaluate(
+        "(credentials) => client.login(credentials)", {"username": username, "password": PASSWORD}
+    )
+
+
+def test_an_upload_by_xhr_sends_what_the_client_sends_and_tells_its_progress(
+    visited: Demo,
+) -> None:
+    start_client(visited)
+    log_in(visited, "alice")
+    # The demo takes no files: by its answer it has let the call in, and read what was sent.
+    code = snippet_with("XMLHttpRequest", "axios").replace("/api/files/", "/api/articles/")
+    upload = f"""async () => {{
+        {code}
+        const progress = [];
+        const file = new Blob(["x".repeat(300_000)]);
+        const answer = await uploadAlone(file, (part) => progress.push(part)).catch(String);
+        return [answer, progress.at(-1), client.getSnapshot().status];
+    }}"""
+
+    refused, progress, status = visited.page.evaluate(upload)
+    assert (progress, status) == (1, "authenticated")
+    assert refused == "Error: The request could not be read."
+
+    visited.page.context.clear_cookies(name="sessionid")
+    refused, _, status = visited.page.evaluate(upload)
+    assert (refused, status) == ("Error: Log in first.", "anonymous")
+
+    visited.page.route("**/api/articles/", lambda route: route.fulfill(status=201, json={"id": 7}))
+    answer, *_ = visited.page.evaluate(upload)
+    assert answer == {"id": 7}
+
+
+def test_a_socket_is_closed_when_the_user_changes_and_one_for_the_next_is_opened(
+    visited: Demo,
+) -> None:
+    log: list[str] = []
+
+    def connected(socket: WebSocketRoute) -> None:
+        log.append(f"open {socket.url.partition('/ws/')[2]}")
+        socket.on_close(lambda *_: log.append("close"))
+
+    visited.page.route_web_socket("**", connected)
+    visited.open("/")
+    start_client(visited)
+    visited.page.evaluate(f"() => {{ {snippet_with('new WebSocket', 'Another user now')} }}")
+    assert log == []
+
+    log_in(visited, "alice")
+    wait_until(visited.page, lambda: log == ["open chat/"])
+    log_in(visited, "bob")
+    wait_until(visited.page, lambda: log == ["open chat/", "close", "open chat/"])
+    visited.page.evaluate("client.logout()")
+    wait_until(visited.page, lambda: log == ["open chat/", "close", "open chat/", "close"])
+
+
 def test_a_page_of_django_with_a_form_says_what_is_wrong_and_then_writes(visited: Demo) -> None:
     [snippet] = snippets("Pages that Django renders", "html")
-    tag = "{% load session_auth %}{% session_auth_client %}"
+    tag = "{% load session_auth static %}{% session_auth_client %}"
     html = Template(f"<!doctype html><title>Page</title>{tag}{snippet}").render(Context({}))
     visited.page.route("**/page/", lambda route: route.fulfill(body=html, content_type="text/html"))
     visited.open("/page/")

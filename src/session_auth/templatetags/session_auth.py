@@ -27,9 +27,6 @@ __all__ = ["session_auth_client"]
 register = Library()
 
 MODULE = "session_auth/session-auth.js"
-NAME = "django-session-auth"
-"""The name by which scripts import the client: that of its npm package."""
-
 IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04X}" for character in "<>&"}
 """Characters that HTML would interpret, as JSON can write them instead."""
 
@@ -38,36 +35,42 @@ IN_A_SCRIPT = {ord(character): f"\\u{ord(character):04X}" for character in "<>&"
 def session_auth_client(
     context: Context, *, integrity: bool = False, state: bool = True
 ) -> SafeString:
-    """Let the page's scripts import the client by its name, and know at once who is logged in.
+    """Load the client early, and let it know at once who is logged in.
 
-    Put it above all other module scripts: it loads the client early. It has the nonce of the page's
-    Content Security Policy, if there is one: Django's or that of django-csp. With
-    ``integrity=True``, the browser refuses any file but the one that the finders of static files
-    find on the server. ``state=False`` leaves out who is logged in, for a page that is the same for
-    everybody.
+    Put it above all other module scripts, which import the client by the address of its static
+    file. It has the nonce of the page's Content Security Policy, if there is one: Django's or that
+    of django-csp. ``state=False`` leaves out who is logged in, for a page that is the same for
+    everybody. With ``integrity=True``, the browser refuses any file but the one that the finders of
+    static files find on the server; an import map must then stand above the tag.
     """
-    url = static(MODULE)
-    nonce = _nonce(context)
     known = _state(context.get("request")) if state else None
     return format_html(
-        "{}{}<script{}></script>",
-        _data({"type": "importmap", "nonce": nonce}, {"imports": {NAME: url}}),
-        "" if known is None else _data({"type": "application/json", "id": "session-auth"}, known),
-        flatatt(
-            {
-                "type": "module",
-                "src": url,
-                "nonce": nonce,
-                "integrity": _integrity(_path()) if integrity else None,
-            }
-        ),
+        "{}{}",
+        "" if known is None else _data(known),
+        _checked(context) if integrity else _early(context),
     )
 
 
-def _data(attributes: dict[str, str | None], data: dict[str, Any]) -> SafeString:
-    text = json.dumps(data, cls=DjangoJSONEncoder).translate(IN_A_SCRIPT)
-    # What HTML would read in it is escaped.
-    return format_html("<script{}>{}</script>\n", flatatt(attributes), mark_safe(text))  # noqa: S308
+def _early(context: Context) -> SafeString:
+    # No module yet: Firefox takes one import map, and none once a module is being loaded. That of
+    # the page may still come.
+    attributes = {"rel": "preload", "as": "script", "crossorigin": "anonymous"}
+    return format_html(
+        "<link{}>", flatatt({**attributes, "href": static(MODULE), "nonce": _nonce(context)})
+    )
+
+
+def _checked(context: Context) -> SafeString:
+    attributes = {"type": "module", "src": static(MODULE), "integrity": _integrity(_path())}
+    return format_html("<script{}></script>", flatatt({**attributes, "nonce": _nonce(context)}))
+
+
+def _data(known: dict[str, Any]) -> SafeString:
+    text = json.dumps(known, cls=DjangoJSONEncoder).translate(IN_A_SCRIPT)
+    return format_html(
+        '<script id="session-auth" type="application/json">{}</script>\n',
+        mark_safe(text),  # noqa: S308  # what HTML would read in it is escaped
+    )
 
 
 def _state(request: HttpRequest | None) -> dict[str, Any] | None:
