@@ -16,22 +16,22 @@ export class SessionAuthError extends Error {
   declare readonly fields?: Record<string, string[]> | undefined;
   declare readonly hint?: string | undefined;
   declare readonly retryAfter?: number | undefined;
+  /** The whole answer, if it was JSON: what your own API adds to its refusals, say. */
+  declare readonly data?: any;
 
   constructor(
     message: string,
-    {
-      cause,
-      ...details
-    }: {
+    details: {
       status?: number;
       code?: ErrorCode;
       fields?: Record<string, string[]> | undefined;
       hint?: string | undefined;
       retryAfter?: number | undefined;
+      data?: unknown;
       cause?: unknown;
     } = {},
   ) {
-    super(message, { cause });
+    super(message, details);
     Object.assign(this, { name: "SessionAuthError", status: 0, code: "unknown" }, details);
   }
 }
@@ -44,7 +44,7 @@ export const cookieNotKept = (cause?: unknown) =>
 
 /** The refusal in `response`; `data` is the JSON in it, or undefined. */
 export const errorOf = (response: Response, data: any): SessionAuthError => {
-  const { error, code = "unknown", fields, hint } = data?.code ? data : ({} as any);
+  const { error, code, fields, hint } = data?.code ? data : ({ code: "unknown" } as any);
   const seconds = parseInt(response.headers.get("Retry-After")!);
   const kind = data === undefined ? " without JSON" : "";
   return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
@@ -52,6 +52,7 @@ export const errorOf = (response: Response, data: any): SessionAuthError => {
     code,
     fields,
     hint,
+    data,
     retryAfter: seconds >= 0 ? seconds : undefined,
   });
 };

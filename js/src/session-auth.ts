@@ -6,8 +6,8 @@
  * @module session-auth
  */
 import { publishLogout, renew } from "./account.js";
-import { createCore, PASSIVE, type Core } from "./core.js";
-import type { SessionAuthError } from "./errors.js";
+import { createCore, endpoint, PASSIVE, type Core } from "./core.js";
+import { SessionAuthError } from "./errors.js";
 import { on } from "./events.js";
 import { look } from "./look.js";
 import { isOld, takeFromPage } from "./page.js";
@@ -105,6 +105,7 @@ export type Snapshot<U = User> = Loading | Anonymous | Authenticated<U>;
 export interface ErrorCodes {
   cookie_not_kept: true;
   csrf_failed: true;
+  factor_setup_required: true;
   https_required: true;
   invalid_credentials: true;
   invalid_request: true;
@@ -114,6 +115,7 @@ export interface ErrorCodes {
   network_error: true;
   not_authenticated: true;
   not_found: true;
+  passkey_failed: true;
   payload_too_large: true;
   permission_denied: true;
   reauthentication_required: true;
@@ -130,6 +132,37 @@ export interface ErrorCodes {
 
 export type ErrorCode = keyof ErrorCodes;
 
+/** What `navigator.credentials` takes, as JSON. */
+export interface PasskeyOptions {
+  challenge: string;
+  [name: string]: unknown;
+}
+
+/**
+ * The stages of a login, by their codes, with what the server adds to each. Add those of your project
+ * by augmentation: `declare module "django-session-auth" { interface Stages { terms_required: {} } }`.
+ */
+export interface Stages {
+  second_factor_required: {};
+  factor_setup_required: {
+    publicKey?: PasskeyOptions;
+    totp?: { secret: string; uri: string; qr_code: string };
+  };
+}
+
+/** A stage that is due; it narrows by `code`. */
+export type Stage = {
+  [Code in keyof Stages]: {
+    code: Code;
+    /** The sentence for people. */
+    error: string;
+    /** The ways to pass it: "passkey", "totp", "recovery"; "passkey_setup", "totp_setup". */
+    methods: string[];
+    /** Until when the login can be gone on with. */
+    expires_at: string;
+  } & Stages[Code];
+}[keyof Stages];
+
 export interface SessionEvents<U = User> {
   /** Nobody was logged in, now somebody is. */
   login: { user: U };
@@ -143,6 +176,12 @@ export interface SessionEvents<U = User> {
   user: { user: U | null };
   /** The session ends in so many seconds, unless extend() is called. */
   expiring: Expiring;
+}
+
+/** Another proof than the password, as a stage of the server takes it. */
+export interface Proof {
+  method: string;
+  [field: string]: unknown;
 }
 
 export interface Abortable {
@@ -190,7 +229,8 @@ export interface ClientOptions<U = User> {
 }
 
 export interface SessionClient<U = User> {
-  /** Log in. */
+  /** Log in; at `path`, for what logs in otherwise than `login/`. */
+  login(body: object, options: Abortable | undefined, path: string): Promise<U>;
   login(credentials: Credentials, options?: Abortable): Promise<U>;
   /** Log out; no error when nobody is logged in. */
   logout(options?: Abortable): Promise<void>;
@@ -205,8 +245,12 @@ export interface SessionClient<U = User> {
   user(options?: Abortable): Promise<U | null>;
   /** Tell the server that the user is active, so that the session lasts longer. */
   extend(options?: Abortable): Promise<U | null>;
-  /** Prove the password again, for calls that need a recent login. */
-  reauthenticate(proof: Credentials, options?: Abortable): Promise<U>;
+  /**
+   * Prove again who one is, for calls that need a recent login; at `path`, for what else gives the
+   * session a new key and answers as `reauthenticate/` does.
+   */
+  reauthenticate(body: object, options: Abortable | undefined, path: string): Promise<U>;
+  reauthenticate(proof: Credentials | Proof, options?: Abortable): Promise<U>;
   /** All other sessions of the user end. */
   changePassword(
     passwords: { oldPassword: string; newPassword: string },
@@ -238,6 +282,8 @@ export interface SessionClient<U = User> {
   json<T = unknown>(input: string | URL, options?: JsonOptions): Promise<T>;
   /** The headers that an unsafe request to this origin needs, for those who do not call fetch(). */
   csrfHeaders(): Promise<Record<string, string>>;
+  /** The address of an endpoint: `client.json(client.url("factors/"))`. */
+  url(name: string): URL;
   /** Call `listener` when the snapshot has changed; returns what undoes it. */
   subscribe(listener: () => void): () => void;
   getSnapshot(): Snapshot<U>;
@@ -252,6 +298,8 @@ export interface SessionClient<U = User> {
    * the same time share one `ask()`. Of several, the last is asked. Returns what undoes it.
    */
   onReauthenticationRequired(ask: () => unknown): () => void;
+  /** The class of refusals, for modules that are loaded beside this one. */
+  SessionAuthError: typeof SessionAuthError;
   /** Stop watching: no more timers, listeners and messages. */
   close(): void;
 }
@@ -287,7 +335,8 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
   };
 
   return {
-    login: (credentials, options) => renew(core, "login/", credentials, options, "login"),
+    login: (credentials: unknown, options?: Abortable, path: string = "login/") =>
+      renew(core, path, credentials, options, "login"),
     async logout(options) {
       await call(core, "POST", "logout/", Trait.Ends, options);
       publishLogout(core);
@@ -299,7 +348,8 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     },
     user,
     extend: user,
-    reauthenticate: (proof, options) => renew(core, "reauthenticate/", proof, options),
+    reauthenticate: (proof: unknown, options?: Abortable, path: string = "reauthenticate/") =>
+      renew(core, path, proof, options),
     changePassword: ({ oldPassword, newPassword }, options) =>
       renew(core, "password/change/", { old_password: oldPassword, new_password: newPassword }, options),
     requestPasswordReset: async (account, options) =>
@@ -307,16 +357,17 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     checkPasswordReset: async (link, options) =>
       (await call(core, "POST", "password/reset/check/", Trait.Anyone, options, link))[0],
     async confirmPasswordReset({ newPassword, ...link }, options) {
-      const body = { ...link, new_password: newPassword };
-      await call(core, "POST", "password/reset/confirm/", Trait.Anyone, options, body);
+      await call(core, "POST", "password/reset/confirm/", Trait.Anyone, options, {
+        ...link,
+        new_password: newPassword,
+      });
       if (core._snapshot.user) await core._look().catch(ignore);
     },
     sessions: {
       list: async (options) => (await call(core, "GET", "sessions/", Trait.None, options))[0].sessions,
       async end(id, options) {
         const traits = id === core._snapshot.session?.id ? Trait.Ends : Trait.None;
-        const path = `sessions/${encodeURIComponent(id)}/`;
-        await call(core, "DELETE", path, traits, options);
+        await call(core, "DELETE", `sessions/${encodeURIComponent(id)}/`, traits, options);
         if (traits) publishLogout(core);
       },
       endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options))[0].ended,
@@ -324,6 +375,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     fetch: (input, init) => send(core, input, Trait.None, init),
     json: async (input, options) => (await exchange(core, input, options))[0],
     csrfHeaders: () => csrfHeaders(core),
+    url: (name) => endpoint(core, name),
     subscribe: (listener) => listen("change", listener),
     getSnapshot: () => core._snapshot,
     on: listen,
@@ -332,5 +384,6 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
       return () => void core._askers.delete(ask);
     },
     close: () => stopWatching(core),
+    SessionAuthError,
   };
 };

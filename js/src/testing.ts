@@ -6,7 +6,7 @@
  */
 import {
   SessionAuthError,
-  type Credentials,
+  type Abortable,
   type ErrorCode,
   type Expiring,
   type ListedSession,
@@ -36,6 +36,8 @@ export interface Refusal {
   status?: number;
   fields?: Record<string, string[]>;
   retryAfter?: number;
+  /** The whole answer, such as the stage of a login that is due. */
+  data?: unknown;
 }
 
 /** What may be refused or answered: the calls of the client, by their names. */
@@ -148,8 +150,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
   /** Keep the call, and refuse it if that is what the test wants. */
   async function called(name: CallName, ...given: unknown[]) {
     client.calls.push([name, ...given.filter((each) => each !== undefined)]);
-    const options = given.at(-1) as { signal?: AbortSignal } | undefined;
-    options?.signal?.throwIfAborted?.();
+    for (const each of given) (each as Abortable | undefined)?.signal?.throwIfAborted?.();
     const refusal = refusals.get(name)?.shift();
     if (!refusal) return;
     const asker = [...askers].at(-1);
@@ -180,8 +181,8 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
       refusals.set(name, [...(refusals.get(name) ?? []), refusal]);
     },
     answer: (path, data) => void answers.set(path, data),
-    async login(credentials, options) {
-      await called("login", credentials, options);
+    async login(credentials: any, options?: Abortable, path?: string) {
+      await called("login", credentials, options, path);
       const next = (answers.get("login") as U | undefined) ?? userOf(credentials);
       show({ user: next });
       return next;
@@ -198,8 +199,8 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
       if (snapshot.expiring) show({ expiring: null });
       return snapshot.user;
     },
-    async reauthenticate(proof: Credentials, options) {
-      await called("reauthenticate", proof, options);
+    async reauthenticate(proof: unknown, options?: Abortable, path?: string) {
+      await called("reauthenticate", proof, options, path);
       if (snapshot.expiring) show({ expiring: null });
       return snapshot.user as U;
     },
@@ -242,6 +243,8 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
       return (await answerTo(input, options)) as any;
     },
     csrfHeaders: async () => ({ "X-CSRFToken": "test-token" }),
+    url: (name) => new URL(name, "http://localhost/api/auth/"),
+    SessionAuthError,
     subscribe: (listener) => on("change", listener),
     getSnapshot: () => snapshot,
     on,

@@ -4,11 +4,13 @@ import type { SessionClient } from "../dist/session-auth.js";
 declare global {
   const client: SessionClient;
   const dialog: HTMLDialogElement;
+  const code: string;
   const form: FormData;
   const root: import("react-dom/client").Root;
   const old_password: string;
   const new_password: string;
   const password: string;
+  const username: string;
   const stay: HTMLButtonElement;
   function App(): null;
   function askForPassword(): Promise<string | null>;

@@ -88,6 +88,11 @@ export class Site {
       if (body.password !== "right") return refuse(401, "invalid_credentials");
       return this.#renew(body.username);
     }
+    // Whatever proof it is, these take it.
+    if (name === "login/passkey/" || name === "login/second-factor/") return this.#renew("alice");
+    if (name === "passkeys/options/") {
+      return answer(200, { publicKey: { challenge: "AQ", rpId: "site.example" } });
+    }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });
     if (name === "password/reset/check/") {
       if (body.token !== "t") return refuse(400, "invalid_request");
@@ -99,6 +104,9 @@ export class Site {
     }
     if (name === "open/") return answer(200, { by: this.session?.username ?? null });
     if (!this.session || request.credentials === "omit") return refuse(401, "session_ended");
+    if (name === "factors/passkeys/" || name === "factors/totp/confirm/" || body?.method) {
+      return this.#renew(this.session.username);
+    }
     if (name === "reauthenticate/" || name === "password/change/") {
       if ((body.password ?? body.old_password) !== "right") return refuse(401, "invalid_credentials");
       return this.#renew(this.session.username);

@@ -339,14 +339,16 @@ class JSONView(View):
 
     def user_response(self, user: AbstractBaseUser) -> JsonResponse:
         """Return the answer to a login or a proof: what ``GET user/`` tells, and the next token."""
+        return json_response(self.user_data(user))
+
+    def user_data(self, user: AbstractBaseUser) -> dict[str, Any]:
+        """Return what ``user_response()`` tells, for an answer that tells more."""
         describe_session = getattr(self.request.session, "describe", None)  # Django's lack it
-        return json_response(
-            {
-                "user": self.describe_user(user),
-                "session": describe_session and describe_session(),
-                "csrfToken": get_token(self.request),
-            }
-        )
+        return {
+            "user": self.describe_user(user),
+            "session": describe_session and describe_session(),
+            "csrfToken": get_token(self.request),
+        }
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in self._methods():

@@ -54,6 +54,17 @@ def test_a_passkey_must_be_discoverable_and_verify_its_user(alice: User) -> None
     assert options["attestation"] == "none"
 
 
+def test_the_answer_to_a_new_passkey_tells_who_is_logged_in_as_that_to_a_login(alice: User) -> None:
+    browser = signed_in()
+
+    answer = register(browser, Authenticator()).json()
+
+    told = browser.get(AUTH + "user/").json()
+    assert list(answer) == ["user", "session", "csrfToken", "passkey"]
+    assert (answer["user"], answer["session"]) == (told["user"], told["session"])
+    assert list(answer["session"]["methods"]) == ["password", "passkey"]
+
+
 def test_a_user_handle_says_nothing_and_stays_the_same(alice: User, bob: User) -> None:
     def handle(name: str) -> str:
         response = signed_in(name).call("POST", AUTH + "factors/passkeys/options/")

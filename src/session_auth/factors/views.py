@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware.csrf import get_token
 
 from session_auth import csrf, flows
 from session_auth.exceptions import NotFound
@@ -40,9 +39,9 @@ class FactorView(JSONView):
         if not is_left:
             flows.log_out(self.request)
 
-    def changed_response(self, more: dict[str, Any], *, status: int = 200) -> JsonResponse:
-        """Return the answer to a change, with the token for the session's new key."""
-        return json_response(more | {"csrfToken": get_token(self.request)}, status=status)
+    def changed_response(self, user: AbstractBaseUser, more: dict[str, Any]) -> JsonResponse:
+        """Return the answer to a change that has given the session a new key, as a proof does."""
+        return json_response(self.user_data(user) | more, status=201)
 
 
 class FactorsView(JSONView):

@@ -37,7 +37,7 @@ class PasskeysView(FactorView):
         check_name(name)
         factor = passkeys.registered(request, user, body.get("credential", {}), name=name)
         self.store(user, factor)
-        return self.changed_response({"passkey": rows.describe(factor)}, status=201)
+        return self.changed_response(user, {"passkey": rows.describe(factor)})
 
 
 class PasskeyView(FactorView):

@@ -41,7 +41,7 @@ class TotpConfirmView(FactorView):
         if factor is None:
             raise InvalidRequest(fields={"code": ["This is not the code of the app right now."]})
         self.store(user, factor)
-        return self.changed_response({"totp": rows.describe(factor)}, status=201)
+        return self.changed_response(user, {"totp": rows.describe(factor)})
 
 
 urlpatterns = [
