@@ -1,38 +1,36 @@
-import { useSessionClient } from "django-session-auth/react";
+import { useAction, useSessionClient } from "django-session-auth/react";
 import { useEffect, useRef, useState } from "react";
 
 import { Field } from "./Field.jsx";
 import { Refusal } from "./Refusal.jsx";
-import { useAttempt } from "./useAttempt.js";
 
 export function NewArticle({ onPublished }) {
   const client = useSessionClient();
   const form = useRef(null);
   const [news, setNews] = useState("");
-  const { attempt, isBusy, refusal } = useAttempt();
+  const { run, pending, error } = useAction(async (article) => {
+    setNews("");
+    await client.json("/api/articles/", { method: "POST", body: article });
+    form.current?.reset();
+    setNews(`Published: ${article.title}`);
+    await onPublished();
+  });
 
   useEffect(() => {
     form.current.querySelector("[aria-invalid=true]")?.focus();
-  }, [refusal]);
+  }, [error]);
 
   function publish(event) {
     event.preventDefault();
     const { title, body } = form.current.elements;
-    const article = { title: title.value, body: body.value };
-    attempt(async () => {
-      setNews("");
-      await client.json("/api/articles/", { method: "POST", body: article });
-      form.current?.reset();
-      setNews(`Published: ${article.title}`);
-      await onPublished();
-    });
+    run({ title: title.value, body: body.value });
   }
 
   return (
     <section>
       <h2>Write an article</h2>
       <form ref={form} onSubmit={publish}>
-        <Field label="Title" name="title" maxLength={120} required refusal={refusal} />
+        <Field label="Title" name="title" maxLength={120} required refusal={error} />
         <Field
           as="textarea"
           label="Text"
@@ -40,11 +38,11 @@ export function NewArticle({ onPublished }) {
           maxLength={2000}
           rows={4}
           required
-          refusal={refusal}
+          refusal={error}
         />
-        <button aria-disabled={isBusy}>Publish</button>
+        <button aria-disabled={pending}>Publish</button>
         <p role="status">{news}</p>
-        <Refusal of={refusal} />
+        <Refusal of={error} />
       </form>
     </section>
   );

@@ -1,28 +1,22 @@
-import { useSessionClient, useUser } from "django-session-auth/react";
+import { useUser } from "django-session-auth/react";
 
 import { Field } from "./Field.jsx";
 import { Refusal } from "./Refusal.jsx";
-import { useAttempt } from "./useAttempt.js";
 
 /** Ask for the password of whoever is signed in. */
-export function ProofForm({ action, children, onProven }) {
-  const client = useSessionClient();
+export function ProofForm({ action, children, error, pending, prove }) {
   const user = useUser();
-  const { attempt, isBusy, refusal } = useAttempt();
 
-  function prove(event) {
+  function submit(event) {
     event.preventDefault();
     const form = event.currentTarget;
     const password = form.elements.password.value;
-    attempt(async () => {
-      form.reset();
-      await client.reauthenticate({ password });
-      onProven?.();
-    });
+    form.reset();
+    prove({ password });
   }
 
   return (
-    <form onSubmit={prove}>
+    <form onSubmit={submit}>
       {/* Tells password managers whose password it is. */}
       <input autoComplete="username" value={user.username} readOnly hidden />
       <Field
@@ -31,13 +25,13 @@ export function ProofForm({ action, children, onProven }) {
         type="password"
         autoComplete="current-password"
         required
-        refusal={refusal}
+        refusal={error}
       />
       <div className="row">
-        <button aria-disabled={isBusy}>{action}</button>
+        <button aria-disabled={pending}>{action}</button>
         {children}
       </div>
-      <Refusal of={refusal} />
+      <Refusal of={error} />
     </form>
   );
 }

@@ -1,8 +1,7 @@
-import { useSessionClient } from "django-session-auth/react";
+import { useAction, useSessionClient } from "django-session-auth/react";
 import { useRef } from "react";
 
 import { Refusal } from "./Refusal.jsx";
-import { useAttempt } from "./useAttempt.js";
 import { useLoad } from "./useLoad.js";
 
 /** Where the user is signed in. To end a session, the server may ask for the password again. */
@@ -10,15 +9,11 @@ export function Sessions() {
   const client = useSessionClient();
   const heading = useRef(null);
   const { data: sessions, refusal, reload } = useLoad(client.sessions.list);
-  const ending = useAttempt();
-
-  function end(what) {
-    ending.attempt(async () => {
-      await what();
-      await reload();
-      heading.current?.focus(); // the button that had it has gone
-    });
-  }
+  const ending = useAction(async (end) => {
+    await end();
+    await reload();
+    heading.current?.focus(); // the button that had it has gone
+  });
 
   return (
     <section>
@@ -33,8 +28,8 @@ export function Sessions() {
               <button
                 className="quiet"
                 aria-label={`End the session on ${nameOf(session)}`}
-                aria-disabled={ending.isBusy}
-                onClick={() => end(() => client.sessions.end(session.id))}
+                aria-disabled={ending.pending}
+                onClick={() => ending.run(() => client.sessions.end(session.id))}
               >
                 End
               </button>
@@ -45,13 +40,13 @@ export function Sessions() {
       {sessions?.length > 1 && (
         <button
           className="quiet"
-          aria-disabled={ending.isBusy}
-          onClick={() => end(client.sessions.endOthers)}
+          aria-disabled={ending.pending}
+          onClick={() => ending.run(client.sessions.endOthers)}
         >
           End all others
         </button>
       )}
-      <Refusal of={ending.refusal} />
+      <Refusal of={ending.error} />
     </section>
   );
 }

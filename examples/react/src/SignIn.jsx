@@ -1,23 +1,20 @@
-import { useSessionClient } from "django-session-auth/react";
+import { useAction, useSessionClient } from "django-session-auth/react";
 
 import { Field } from "./Field.jsx";
 import { Refusal } from "./Refusal.jsx";
-import { useAttempt } from "./useAttempt.js";
 
 export function SignIn() {
   const client = useSessionClient();
-  const { attempt, isBusy, refusal } = useAttempt();
+  const { run, pending, error } = useAction(client.login);
 
   function signIn(event) {
     event.preventDefault();
     const { username, password, remember } = event.currentTarget.elements;
-    attempt(() =>
-      client.login({
-        username: username.value,
-        password: password.value,
-        remember: remember.checked,
-      }),
-    );
+    run({
+      username: username.value,
+      password: password.value,
+      remember: remember.checked,
+    });
   }
 
   return (
@@ -30,7 +27,7 @@ export function SignIn() {
           autoComplete="username"
           autoCapitalize="none"
           required
-          refusal={refusal}
+          refusal={error}
         />
         <Field
           label="Password"
@@ -38,13 +35,13 @@ export function SignIn() {
           type="password"
           autoComplete="current-password"
           required
-          refusal={refusal}
+          refusal={error}
         />
         <label className="check">
           <input name="remember" type="checkbox" /> Keep me signed in on this browser
         </label>
-        <button aria-disabled={isBusy}>Sign in</button>
-        <Refusal of={refusal} />
+        <button aria-disabled={pending}>Sign in</button>
+        <Refusal of={error} />
       </form>
     </section>
   );

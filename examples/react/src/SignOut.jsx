@@ -1,19 +1,18 @@
-import { useSessionClient } from "django-session-auth/react";
+import { useAction, useSessionClient } from "django-session-auth/react";
 
 import { Refusal } from "./Refusal.jsx";
-import { useAttempt } from "./useAttempt.js";
 
 /** Signs out of all tabs, since they share the session. */
 export function SignOut() {
   const client = useSessionClient();
-  const { attempt, isBusy, refusal } = useAttempt();
+  const { run, pending, error } = useAction(client.logout);
 
   return (
     <>
-      <button className="quiet" aria-disabled={isBusy} onClick={() => attempt(client.logout)}>
+      <button className="quiet" aria-disabled={pending} onClick={() => run()}>
         Sign out
       </button>
-      <Refusal of={refusal} />
+      <Refusal of={error} />
     </>
   );
 }
