@@ -10,7 +10,7 @@ from session_auth.passwords.validators import ContextWordsValidator, LeakedPassw
 from session_auth.user_admin import UserActions
 
 
-class CustomerAdmin(UserActions, admin.ModelAdmin[Any]):
+class CustomerAdmin(UserActions):
     actions = (*UserActions.actions, "greet")
 
     @admin.action(description="Greet")
