@@ -65,6 +65,18 @@ def test_short_and_common_passwords_are_refused(validators: list[str], expected:
     assert deployed(AUTH_PASSWORD_VALIDATORS=[{"NAME": name} for name in validators]) == expected
 
 
+def test_a_list_of_leaked_passwords_has_the_common_ones() -> None:
+    validators: list[dict[str, Any]] = [
+        {"NAME": f"{VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+        {
+            "NAME": "session_auth.passwords.validators.LeakedPasswordValidator",
+            "OPTIONS": {"url": "https://example.org/range/{prefix}"},
+        },
+    ]
+
+    assert deployed(AUTH_PASSWORD_VALIDATORS=validators) == []
+
+
 @pytest.mark.parametrize(
     ("length", "expected"),
     [

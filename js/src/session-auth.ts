@@ -113,6 +113,7 @@ export interface ErrorCodes {
   malformed_json: true;
   method_not_allowed: true;
   network_error: true;
+  new_password_required: true;
   not_authenticated: true;
   not_found: true;
   passkey_failed: true;
@@ -144,6 +145,7 @@ export interface PasskeyOptions {
  */
 export interface Stages {
   second_factor_required: {};
+  new_password_required: {};
   factor_setup_required: {
     publicKey?: PasskeyOptions;
     totp?: { secret: string; uri: string; qr_code: string };
@@ -156,7 +158,7 @@ export type Stage = {
     code: Code;
     /** The sentence for people. */
     error: string;
-    /** The ways to pass it: "passkey", "totp", "recovery"; "passkey_setup", "totp_setup". */
+    /** The ways to pass it: "passkey", "totp", "recovery"; "passkey_setup", "totp_setup"; "new_password". */
     methods: string[];
     /** Until when the login can be gone on with. */
     expires_at: string;

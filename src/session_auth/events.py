@@ -49,6 +49,7 @@ class Event(StrEnum):
     FORBIDDEN = "forbidden"
     LOGIN_FAILED = "login_failed"
     STAGE_FAILED = "stage_failed"
+    LOGIN_REFUSED = "login_refused"
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 # an event
     FACTORS_REMOVED_BY_ADMIN = "factors_removed_by_admin"
     PASSKEY_COUNT_BEHIND = "passkey_count_behind"
@@ -69,6 +70,7 @@ LEVELS = {
             Event.FORBIDDEN,
             Event.LOGIN_FAILED,
             Event.STAGE_FAILED,
+            Event.LOGIN_REFUSED,
             Event.PASSWORD_CHANGE_FAILED,
             Event.FACTORS_REMOVED_BY_ADMIN,
             Event.PASSKEY_COUNT_BEHIND,
@@ -91,6 +93,7 @@ SAYS_WHY = frozenset(
         Event.REFUSED,
         Event.FORBIDDEN,
         Event.LOGIN_FAILED,
+        Event.LOGIN_REFUSED,
         Event.RIGHT_PASSWORD_REFUSED,
         Event.PASSWORD_CHANGE_FAILED,
         Event.THROTTLED,

@@ -10,11 +10,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import attempts, csrf, events, throttling
+from session_auth import attempts, csrf, events, exceptions, throttling
 from session_auth.attempts import Attempt
 from session_auth.conf import get_conf
 from session_auth.events import Event
@@ -243,8 +244,18 @@ def _verify(
 def _first_due(
     request: HttpRequest, user: AbstractBaseUser, *, passed: Collection[str]
 ) -> Stage | None:
+    """Return the first stage that is due, if any. One that refuses the login is logged."""
     for stage in get_stages():
-        if key_of(stage) not in passed and stage.is_due(user, request):
+        if key_of(stage) in passed:
+            continue
+        try:
+            is_due = stage.is_due(user, request)
+        except (SessionAuthError, PermissionDenied) as error:
+            code = getattr(error, "code", exceptions.PermissionDenied.code)
+            fields = {"user_id": user.pk, "stage": key_of(stage), "code": code}
+            events.record(Event.LOGIN_REFUSED, request, **fields)
+            raise
+        if is_due:
             return stage
     return None
 

@@ -47,7 +47,15 @@ from session_auth.guessing.counts import PROVEN_SINCE, Count, Limit
 from session_auth.stages import get_stages
 from session_auth.stores import Boundary
 
-__all__ = ["Guess", "forget", "limit_requests", "reserve", "throw_out_devices", "unlock"]
+__all__ = [
+    "Guess",
+    "forget",
+    "is_known_device",
+    "limit_requests",
+    "reserve",
+    "throw_out_devices",
+    "unlock",
+]
 
 PASSWORD = "password"  # noqa: S105 # a purpose
 
@@ -271,6 +279,15 @@ def pardon(user: AbstractBaseUser) -> None:
     The delays stay, so nobody else notices.
     """
     counts.pardon(_account_limit(user, "").id)
+
+
+def is_known_device(request: HttpRequest, user: AbstractBaseUser) -> bool:
+    """Say whether ``user`` has logged in with this browser before: for stages that see each login.
+
+    False once the user has thrown it out. It stays what it was until the login is complete.
+    """
+    device = devices.find(request.COOKIES, user.pk)
+    return device is not None and device.generation == counts.generation_of(_pk(user))
 
 
 def throw_out_devices(

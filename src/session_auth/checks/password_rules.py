@@ -18,6 +18,7 @@ from django.contrib.auth.password_validation import (
 from django.core.checks import CheckMessage, Error, Info, Warning
 
 from session_auth.checks.lookups import setting
+from session_auth.passwords.validators import LeakedPasswordValidator
 
 PBKDF2_ITERATIONS = 600_000
 """What OWASP's cheat sheet for stored passwords asks for at least, with SHA-256."""
@@ -141,14 +142,16 @@ def a_password_alone_is_long(**kwargs: Any) -> list[CheckMessage]:
 
 def common_passwords_are_refused(**kwargs: Any) -> list[CheckMessage]:
     validators = get_default_password_validators()
-    if any(isinstance(validator, CommonPasswordValidator) for validator in validators):
+    enough = (CommonPasswordValidator, LeakedPasswordValidator)
+    if any(isinstance(validator, enough) for validator in validators):
         return []
     return [
         Warning(
             "AUTH_PASSWORD_VALIDATORS has no CommonPasswordValidator: users can choose the "
             "passwords that attackers try first.",
             hint="Add 'django.contrib.auth.password_validation.CommonPasswordValidator'; if "
-            "another validator knows leaked passwords, silence this check.",
+            "another validator knows leaked passwords, silence this check. Ours is "
+            "'session_auth.passwords.validators.LeakedPasswordValidator'.",
             id="session_auth.W108",
         )
     ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from session_auth import throttling
 from session_auth.factors.removal import remove_all
 from session_auth.factors.setup_stage import SetUpFactor
 from session_auth.factors.stages import SecondFactor
@@ -13,7 +14,9 @@ from shop.models import Customer
 
 class SecondFactorAtNight(SecondFactor):
     def is_due(self, user: Any, request: HttpRequest) -> bool:
-        return request.headers.get("X-Night") == "1" and super().is_due(user, request)
+        is_strange = not throttling.is_known_device(request, user)
+        at_night = request.headers.get("X-Night") == "1"
+        return (at_night or is_strange) and super().is_due(user, request)
 
 
 class SetUpFactorForStaff(SetUpFactor):
