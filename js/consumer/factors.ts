@@ -27,6 +27,9 @@ export async function signIn(username: string, password: string): Promise<string
       if (publicKey) await factors.pass({ method: "passkey_setup", publicKey });
       return totp?.qr_code ?? "";
     }
+    case "new_password_required":
+      await factors.pass({ method: "new_password", new_password: "..." });
+      return stage.error;
     case "terms_required":
       await factors.pass({ method: "terms", accept: true });
       return stage.version;
