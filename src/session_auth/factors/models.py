@@ -8,6 +8,9 @@ from session_auth.models import DigestField
 
 NAME_CHARACTERS = 100
 
+APP = "session_auth_factors"
+"""Said by each model: else it would join ``session_auth`` where this app is not installed."""
+
 
 class Kind(models.TextChoices):
     """The kinds of factors, the best first, by the names that sessions and clients know."""
@@ -48,6 +51,7 @@ class Factor(models.Model):
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
 
     class Meta:
+        app_label = APP
         verbose_name = _("factor")
         verbose_name_plural = _("factors")
 
@@ -66,6 +70,9 @@ class UserHandle(models.Model):
         related_name="+",
     )
     handle = DigestField(max_length=43, unique=True)
+
+    class Meta:
+        app_label = APP
 
     def __str__(self) -> str:
         return self.handle
@@ -86,6 +93,9 @@ class Challenge(models.Model):
     """The encrypted secret of an authenticator app that is being set up."""
 
     expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        app_label = APP
 
     def __str__(self) -> str:
         return self.id
