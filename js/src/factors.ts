@@ -98,7 +98,7 @@ export interface Factors<U = User> {
 
 /** The options are good for five minutes: the browser gets others before that. */
 const RENEW_AFTER = 4 * 60_000;
-const REPLACED = new DOMException("Replaced", "AbortError");
+const REPLACED = new DOMException("Another is asked for.", "AbortError");
 const EXPIRED = {};
 
 /** Make what `client` lacks for second factors and passkeys. */
@@ -106,9 +106,8 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
   // Browsers ask one question at a time.
   let pending: AbortController | undefined;
 
-  /** Have the browser ask the user for a passkey; resolves to what the server takes. */
+  /** Have the browser make a passkey, or ask the user for one; resolves to what the server takes. */
   const ask = async (
-    kind: "create" | "get",
     publicKey: any,
     { signal }: Abortable,
     mediation?: "conditional",
@@ -121,8 +120,8 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     signal?.addEventListener("abort", () => own.abort(signal.reason), { signal: own.signal });
     const timer = mediation && setTimeout(() => own.abort(EXPIRED), RENEW_AFTER);
     try {
-      const options = { publicKey: decoded(kind, publicKey), signal: own.signal, mediation };
-      return encoded(await navigator.credentials[kind](options as any));
+      const options: any = { publicKey: decoded(publicKey), signal: own.signal, mediation };
+      return encoded(await navigator.credentials[publicKey.rp ? "create" : "get"](options));
     } catch (cause: any) {
       if (own.signal.aborted) throw own.signal.reason;
       const isKnown = cause.name === "InvalidStateError";
@@ -137,19 +136,14 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
   };
 
   const call = <T>(method: string, name: string, options?: Abortable, body?: unknown) =>
-    client.json<T>(client.url(name), { signal: options?.signal, method, body });
+    client.json<T>(client.url(name), { ...options, method, body });
 
-  const optionsFor = async (name: string, options: Abortable, body?: unknown) =>
+  const optionsFor = async (name: string, options: Abortable, body: unknown = {}) =>
     (await call<any>("POST", `${name}passkeys/options/`, options, body)).publicKey;
 
-  const complete = async ({ ...proof }: any, options: Abortable = {}) => {
-    if (proof.method === "passkey") {
-      const publicKey = await optionsFor("", options, { purpose: "proof" });
-      proof.credential = await ask("get", publicKey, options);
-    } else if (proof.method === "passkey_setup") {
-      proof.credential = await ask("create", proof.publicKey, options);
-      delete proof.publicKey;
-    }
+  const complete = async ({ publicKey, ...proof }: any, options: Abortable = {}) => {
+    if (proof.method === "passkey") publicKey = await optionsFor("", options, { purpose: "proof" });
+    if (publicKey) proof.credential = await ask(publicKey, options);
     return proof;
   };
 
@@ -162,9 +156,9 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     }
   };
 
-  const logIn = async ({ remember, ...options }: PasskeyLogin, mediation?: "conditional") => {
+  const logIn = async ({ remember, ...options }: PasskeyLogin = {}, mediation?: "conditional") => {
     const publicKey = await optionsFor("", options);
-    const credential = await ask("get", publicKey, options, mediation);
+    const credential = await ask(publicKey, options, mediation);
     try {
       return await progress(client.login({ credential, remember }, options, "login/passkey/"));
     } catch (refusal: any) {
@@ -185,8 +179,8 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     list: (options) => call("GET", "factors/", options),
     passkeys: {
       isSupported: () => !!passkeysOf(),
-      login: (options = {}) => logIn(options),
-      async autofill(options = {}) {
+      login: (options) => logIn(options),
+      async autofill(options) {
         if (!(await passkeysOf()?.isConditionalMediationAvailable?.())) return null;
         for (;;) {
           try {
@@ -197,9 +191,9 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
           }
         }
       },
-      async add({ name } = {}, options = {}) {
-        const credential = await ask("create", await optionsFor("factors/", options), options);
-        await client.reauthenticate({ credential, name }, options, "factors/passkeys/");
+      async add(passkey, options = {}) {
+        const credential = await ask(await optionsFor("factors/", options), options);
+        await client.reauthenticate({ credential, ...passkey }, options, "factors/passkeys/");
       },
       rename: async (id, name, options) => void (await call("PATCH", passkey(id), options, { name })),
       async remove(id, options) {
@@ -230,36 +224,42 @@ const passkeysOf = (): any => (globalThis as any).PublicKeyCredential;
 /** Tell the browser what has become of passkeys, if it wants to know. */
 const tell = (name: string, news: unknown) => passkeysOf()?.[name]?.(news).catch(() => {});
 
-const decoded = (kind: "create" | "get", options: any) => {
-  const name = `parse${kind === "create" ? "Creation" : "Request"}OptionsFromJSON`;
+const decoded = (options: any) => {
+  const name = `parse${options.rp ? "Creation" : "Request"}OptionsFromJSON`;
   // Safari has it from 18.4 on, Chrome from 129, Firefox from 119.
   if (passkeysOf()[name]) return passkeysOf()[name](options);
-  const withBytes = ({ id, ...rest }: any) => ({ ...rest, id: bytes(id) });
-  const { challenge, user, excludeCredentials, allowCredentials } = options;
-  return {
-    ...options,
-    challenge: bytes(challenge),
-    ...(user && { user: withBytes(user) }),
-    excludeCredentials: excludeCredentials?.map(withBytes),
-    allowCredentials: allowCredentials?.map(withBytes),
-  };
+  // The texts that stand for bytes: the challenge, and each id but that of the site.
+  return JSON.parse(JSON.stringify(options), function (key, value) {
+    const isOurs = key === "id" && (this.type || this.displayName);
+    return isOurs || key === "challenge" ? bytes(value) : value;
+  });
 };
 
 /**
  * What the server reads of toJSON(), which older browsers lack, and which fails where an extension of
  * the browser has made the passkey.
  */
-const encoded = ({ id, type, response }: any): any => {
-  const given: any = { transports: response.getTransports?.() };
-  for (const name in response) if (response[name]?.byteLength) given[name] = text(response[name]);
-  return { id, rawId: id, type, response: given }; // whose id is that in base64url
-};
+const encoded = ({ id, type, response }: any): any => ({
+  id,
+  rawId: id, // in base64url
+  type,
+  response: {
+    transports: response.getTransports?.(),
+    clientDataJSON: text(response.clientDataJSON),
+    attestationObject: text(response.attestationObject),
+    authenticatorData: text(response.authenticatorData),
+    signature: text(response.signature),
+    userHandle: text(response.userHandle),
+  },
+});
 
 const bytes = (text: string) =>
   Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (each) => each.charCodeAt(0));
 
-const text = (buffer: ArrayBuffer) =>
-  btoa(String.fromCharCode(...new Uint8Array(buffer)))
-    .replace(/\+/g, "-")
-    .replace(/\//g, "_")
-    .replace(/=/g, "");
+const text = (buffer?: ArrayBuffer | null) =>
+  buffer
+    ? btoa(String.fromCharCode(...new Uint8Array(buffer)))
+        .replace(/\+/g, "-")
+        .replace(/\//g, "_")
+        .replace(/=/g, "")
+    : undefined;

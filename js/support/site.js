@@ -91,6 +91,7 @@ export class Site {
     // Whatever proof it is, these take it.
     if (name === "login/passkey/" || name === "login/second-factor/") return this.#renew("alice");
     if (name === "passkeys/options/") {
+      if (!body) return refuse(400, "malformed_json");
       return answer(200, { publicKey: { challenge: "AQ", rpId: "site.example" } });
     }
     if (name === "password/reset/") return answer(202, { message: "A link is on its way." });

@@ -16,6 +16,8 @@ const STAGE = {
 };
 const CREDENTIALS = { username: "alice", password: "right" };
 const OPTIONS = { challenge: "-_8", rpId: "site.example", allowCredentials: [{ id: "AQ", type: "public-key" }] };
+const RP = { id: "site.example", name: "Example" };
+const NEW = { challenge: "AQ", rp: RP };
 const buffer = (...values) => Uint8Array.from(values).buffer;
 
 const json = (status, data) => Response.json(data, { status });
@@ -125,13 +127,12 @@ describe("second factors", () => {
     });
 
     it("goes on by the first passkey of a user who must have one", async () => {
-      const publicKey = { challenge: "AQ" };
-
-      await factors.pass({ method: "passkey_setup", publicKey, name: "Laptop" });
+      
+      await factors.pass({ method: "passkey_setup", publicKey: NEW, name: "Laptop" });
 
       assert.deepEqual(Object.keys(body()), ["method", "name", "credential"]);
       const [[kind, options]] = browser.asked;
-      assert.deepEqual([kind, options.publicKey], ["create", { parsed: publicKey }]);
+      assert.deepEqual([kind, options.publicKey], ["create", { parsed: NEW }]);
     });
   });
 
@@ -259,7 +260,7 @@ describe("second factors", () => {
     });
 
     it("adds a passkey, and goes on under a new key", async () => {
-      answers(json(200, { publicKey: OPTIONS }));
+      answers(json(200, { publicKey: NEW }));
       browser.taken.response.getTransports = () => ["internal"];
 
       await factors.passkeys.add({ name: "Laptop" });
@@ -272,7 +273,7 @@ describe("second factors", () => {
     });
 
     it("says so where the browser has one already", async () => {
-      answers(json(200, { publicKey: OPTIONS }));
+      answers(json(200, { publicKey: NEW }));
       browser.taken = new DOMException("...", "InvalidStateError");
 
       await assert.rejects(factors.passkeys.add(), { message: /already/, code: "passkey_failed" });
@@ -332,7 +333,7 @@ describe("second factors", () => {
 
     it("is asked for a proof first, where the last is too long ago", async () => {
       client.onReauthenticationRequired(() => factors.prove({ method: "passkey" }));
-      answers(refuse(403, "reauthentication_required"), undefined, undefined, json(200, { publicKey: OPTIONS }));
+      answers(refuse(403, "reauthentication_required"), undefined, undefined, json(200, { publicKey: NEW }));
 
       await factors.passkeys.add();
 
@@ -343,13 +344,13 @@ describe("second factors", () => {
   it("reads the options itself in browsers that cannot", async () => {
     delete PublicKeyCredential.parseRequestOptionsFromJSON;
     delete PublicKeyCredential.parseCreationOptionsFromJSON;
-    const user = { id: "AQ", name: "alice" };
+    const user = { id: "AQ", name: "alice", displayName: "alice" };
     answers(json(200, { publicKey: OPTIONS }));
 
     await factors.passkeys.login();
     await factors.pass({
       method: "passkey_setup",
-      publicKey: { challenge: "AQ", user, excludeCredentials: [{ id: "Ag" }] },
+      publicKey: { ...NEW, user, excludeCredentials: [{ id: "Ag", type: "public-key" }] },
     });
 
     const [[, used], [, made]] = browser.asked;
@@ -357,9 +358,9 @@ describe("second factors", () => {
       ...OPTIONS,
       challenge: Uint8Array.of(251, 255),
       allowCredentials: [{ id: Uint8Array.of(1), type: "public-key" }],
-      excludeCredentials: undefined,
     });
-    assert.deepEqual(made.publicKey.user, { id: Uint8Array.of(1), name: "alice" });
-    assert.deepEqual(made.publicKey.excludeCredentials, [{ id: Uint8Array.of(2) }]);
+    assert.deepEqual(made.publicKey.rp, RP);
+    assert.deepEqual(made.publicKey.user, { ...user, id: Uint8Array.of(1) });
+    assert.deepEqual(made.publicKey.excludeCredentials[0].id, Uint8Array.of(2));
   });
 });
