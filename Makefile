@@ -75,9 +75,11 @@ clean:
 		echo "Making .venv with $$python" && "$$python" -m venv --clear .venv
 	@touch $@
 
-.venv/.demo: .venv/.python
+.venv/.demo: .venv/.python constraints.txt
 	@echo "Installing the package and Django"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[user-agents]'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --only-binary cbor2,cffi,cryptography \
+		--editable '.[user-agents,passkeys,totp]'
 	@touch $@
 
 .venv/.tox: .venv/.python

@@ -9,6 +9,7 @@ urlpatterns = [
     path("articles/", views.ajax, name="ajax"),
     path("app/", views.app, name="app"),
     path("sessions/", views.app, name="sessions"),
+    path("methods/", views.app, name="methods"),
     path("password/", views.app, name="password"),
     path("mixed/", views.mixed, name="mixed"),
 ]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from django import VERSION
 
+from config.keys import keys_beside
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = os.environ.get("DEMO_DEBUG", "1") == "1"
@@ -20,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "session_auth",  # 1. the app
+    "session_auth.factors",  # and, of your choice, passkeys and second factors
 ]
 
 MIDDLEWARE = [
@@ -72,6 +75,11 @@ DATABASES = {
     }
 }
 
+# Passkeys and second factors; see docs/factors.md.
+SESSION_AUTH_STAGES = ["session_auth.factors.stages.SecondFactor"]
+SESSION_AUTH_SITE_NAME = "session auth demo"
+SESSION_AUTH_TOTP_KEYS = keys_beside(DATABASES["default"]["NAME"]) if DEBUG else []
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -85,6 +93,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Links for a new password lead to this page; behind the #, the token reaches no log.
 DEMO_ORIGIN = os.environ.get("DEMO_ORIGIN", "http://localhost:8000")
+# No browser has passkeys at an address.
+SESSION_AUTH_PASSKEY_ORIGINS = [DEMO_ORIGIN.replace("//127.0.0.1", "//localhost")]
 SESSION_AUTH_PASSWORD_RESET_URL = DEMO_ORIGIN + "/password/#{uid}/{token}"
 
 # Mails are printed where the demo runs.

@@ -15,6 +15,8 @@ DEBUG = False
 SECRET_KEY = os.environ["DEMO_SECRET_KEY"]
 ALLOWED_HOSTS = os.environ["DEMO_HOSTS"].split(",")
 SESSION_AUTH_PASSWORD_RESET_URL = f"https://{ALLOWED_HOSTS[0]}/password/#{{uid}}/{{token}}"
+SESSION_AUTH_PASSKEY_ORIGINS = [f"https://{ALLOWED_HOSTS[0]}"]
+SESSION_AUTH_TOTP_KEYS = os.environ.get("DEMO_TOTP_KEYS", "").split()
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # as long as NIST SP 800-63B-4, 4.2.1.2, lets them live
 
 # By the mail server of this machine; give it the OPTIONS of yours.

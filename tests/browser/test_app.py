@@ -76,7 +76,7 @@ def test_the_app_is_used_by_keyboard_alone(page: Page, origin: str) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(4):  # past the three views
+    for _ in range(5):  # past the four views
         page.keyboard.press("Tab")
     expect(page.get_by_label("Username")).to_be_focused()
 

@@ -25,7 +25,7 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("factors")
-    with running_demo(folder, "tests.browser.settings_passkeys") as origin:
+    with running_demo(folder, "tests.browser.settings_quick") as origin:
         yield origin.replace("127.0.0.1", "localhost")
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.pages import Demo
 
 ANY_NAME = re.compile(r"\w")
-PATHS = ["/", "/articles/", "/mixed/", "/app/", "/sessions/", "/password/"]
+PATHS = ["/", "/articles/", "/mixed/", "/app/", "/sessions/", "/methods/", "/password/"]
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 TOO_FAINT = """() => {
     // WCAG 2.2, 1.4.3: 4.5 to 1, and 3 to 1 for large text.

@@ -58,7 +58,7 @@ null  // or Playwright would call what was assigned last
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("passkeys")
-    with running_demo(folder, "tests.browser.settings_passkeys") as origin:
+    with running_demo(folder, "tests.browser.settings_quick") as origin:
         yield origin.replace("127.0.0.1", "localhost")
 
 

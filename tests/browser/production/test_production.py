@@ -62,6 +62,8 @@ def test_the_browser_keeps_the_cookies_for_this_host_and_https_alone(
     } == {
         "__Host-sessionid": ("app.example.org", "/", True, True, "Lax"),
         "__Host-sessionid_device": ("app.example.org", "/", True, True, "Lax"),
+        # For the passkeys that the page has offered.
+        "__Host-sessionid_challenge": ("app.example.org", "/", True, True, "Strict"),
         "__Host-csrftoken": ("app.example.org", "/", True, False, "Lax"),
     }
     token = cookies["__Host-csrftoken"]["value"]

@@ -2,7 +2,8 @@
 
 import { client } from "./client.js";
 import { fill, find } from "./dom.js";
-import { attempt, onSubmit } from "./forms.js";
+import { attempt } from "./forms.js";
+import { startSignIn } from "./sign_in.js";
 
 /** Show below `root` what is for the user, or for a visitor. */
 export function showUser(root = document) {
@@ -61,17 +62,7 @@ addEventListener("offline", () => warn("You are offline. What you see may be old
 addEventListener("online", () => say());
 
 const login = find("#login"); // which the first page has not
-if (login) {
-  onSubmit(login, async (form) => {
-    await client.login({
-      username: form.get("username"),
-      password: form.get("password"),
-      remember: form.has("remember"),
-    });
-    for (const error of document.querySelectorAll(".error")) error.textContent = "";
-    find(".who").focus();
-  });
-}
+if (login) startSignIn();
 
 const toSignIn = find("#to-sign-in");
 toSignIn.addEventListener("click", (event) => {

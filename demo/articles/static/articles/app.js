@@ -7,6 +7,7 @@ import "./dialogs.js";
 import { loadArticles, startWriting } from "./articles.js";
 import { client } from "./client.js";
 import { clone, find } from "./dom.js";
+import { loadMethods, startMethods } from "./methods.js";
 import { startChosen, startPassword } from "./password.js";
 import { loadSessions, startSessions } from "./sessions.js";
 
@@ -14,6 +15,7 @@ import { loadSessions, startSessions } from "./sessions.js";
 const VIEWS = {
   articles: { start: [startWriting, loadArticles], wantsLogin: true },
   sessions: { start: [startSessions, loadSessions], reload: loadSessions, wantsLogin: true },
+  methods: { start: [startMethods, loadMethods], reload: loadMethods, wantsLogin: true },
   password: { start: [startPassword] },
   chosen: { start: [startChosen], title: "A new password" },
 };

@@ -1,15 +1,16 @@
-// Two questions to the user: the password, where a call asks for a recent login, and whether they
+// Two questions to the user: a proof, where a call asks for a recent login, and whether they
 // are still there, before the session ends.
 
 import { showUser } from "./account.js";
-import { client } from "./client.js";
-import { clone, find } from "./dom.js";
+import { client, factors } from "./client.js";
+import { clone, find, hasPasskeys } from "./dom.js";
 import { attempt, onSubmit } from "./forms.js";
+import { proofByCode } from "./sign_in.js";
 
 const SECOND = 1000;
 
 /** Open the dialog in the template at `selector`; when it closes, it is gone. */
-function open(selector) {
+export function open(selector) {
   const dialog = clone(selector);
   document.body.append(dialog);
   showUser(dialog);
@@ -22,13 +23,29 @@ function closeAll() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
-/** Ask for the password until it is right; resolves to false if the user cancels. */
-function askForPassword() {
+/** Ask for what the user has until it is right; resolves to false if the user cancels. */
+async function askForProof() {
+  const { passkeys, totp } = await factors.list();
   const dialog = open("#proof");
-  onSubmit(find("form", dialog), async (form) => {
-    await client.reauthenticate({ password: form.get("password") });
+  const [passkey, code] = [find(".passkey", dialog), find(".code", dialog)];
+  const prove = async (...proofs) => {
+    for (const proof of proofs) await factors.prove(proof);
     dialog.close("proven");
-  });
+  };
+  // A passkey is two factors; else both are asked for, if the user has a second one.
+  passkey.hidden = !passkeys.length || !hasPasskeys();
+  code.hidden = !passkeys.length && !totp;
+  find("input", code).required = !code.hidden;
+  if (!passkey.hidden) passkey.focus();
+  passkey.addEventListener("click", () =>
+    attempt(find(".error", dialog), () => prove({ method: "passkey" })),
+  );
+  onSubmit(find("form", dialog), (form) =>
+    prove(
+      { password: form.get("password") },
+      ...(code.hidden ? [] : [proofByCode(form.get("code"))]),
+    ),
+  );
   find(".cancel", dialog).addEventListener("click", () => dialog.close());
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "proven"));
@@ -76,6 +93,6 @@ function warn({ secondsLeft, kind }) {
   });
 }
 
-client.onReauthenticationRequired(askForPassword);
+client.onReauthenticationRequired(askForProof);
 client.on("expiring", warn);
 for (const name of ["logout", "ended", "switched"]) client.on(name, closeAll);

@@ -39,7 +39,7 @@ function show({ message, status, code, fields, retryAfter }, place) {
  * if there is a place for it; so is a refusal, unless it stands beside its fields.
  */
 export function onSubmit(form, action) {
-  const button = find("button", form);
+  const button = find("button:not([type])", form);
   const [error, done] = [find(".error", form), find(".done", form)];
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
