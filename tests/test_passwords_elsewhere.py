@@ -20,7 +20,7 @@ from rest_framework.generics import GenericAPIView
 from session_auth import throttling
 from session_auth.models import GuessCount, PendingMail, Session
 from session_auth.passwords import PasswordChangeForm as OurForm
-from tests.api_client import PASSWORD, ApiClient, signed_in
+from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.checking import deployed
 from tests.password_calls import NEW, can_log_in
 
@@ -183,30 +183,30 @@ def test_who_has_no_mail_address_is_not_told(staff: Client) -> None:
     assert can_log_in(NEW)
 
 
-def check_in_view(request: HttpRequest) -> HttpResponse:
+def check_in_view(request: HttpRequest) -> HttpResponse:  # pragma: no cover # read, never called
     assert request.user.is_authenticated
     return HttpResponse(str(request.user.check_password("x")))
 
 
-def counted_in_view(request: HttpRequest) -> HttpResponse:
+def counted_in_view(request: HttpRequest) -> HttpResponse:  # pragma: no cover # read, never called
     assert request.user.is_authenticated
     guess = throttling.reserve(request, request.user, "x")
     return HttpResponse(str(guess.accept(request.user.check_password("x"))))
 
 
 class ClassView(View):
-    async def post(self, request: HttpRequest) -> HttpResponse:
+    async def post(self, request: HttpRequest) -> HttpResponse:  # pragma: no cover # never called
         assert isinstance(request.user, User)
         return HttpResponse(str(await request.user.acheck_password("x")))
 
 
 class OldForm(PasswordChangeForm):
-    def clean_old_password(self) -> str:
+    def clean_old_password(self) -> str:  # pragma: no cover # read, never called
         return str(self.user.check_password(self.cleaned_data["old_password"]))
 
 
 class OldSerializer(serializers.Serializer):  # type: ignore[misc]  # without stubs
-    def validate_old_password(self, value: str) -> str:
+    def validate_old_password(self, value: str) -> str:  # pragma: no cover # read, never called
         return str(self.context["request"].user.check_password(value))
 
 
@@ -240,3 +240,17 @@ def test_views_that_check_passwords_by_themselves_are_found(view: Any, expected:
 
 def test_operations_of_ninja_that_check_passwords_are_found() -> None:
     assert "session_auth.E112" in deployed(ROOT_URLCONF=(path("", ninja_urls()),))
+
+
+def test_a_right_old_password_above_the_ceiling_changes_nothing(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = signed_in()
+    monkeypatch.setattr(throttling, "CEILING", 0)
+
+    response = here.call(
+        "POST", AUTH + "password/change/", {"old_password": PASSWORD, "new_password": NEW}
+    )
+
+    assert (response.status_code, list(response.json()["fields"])) == (400, ["old_password"])
+    assert not can_log_in(NEW)

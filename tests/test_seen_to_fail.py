@@ -139,8 +139,7 @@ class Overtaken(MD5PasswordHasher):
     theirs = ""
 
     def encode(self, password: str, salt: str) -> str:
-        if self.theirs:
-            User.objects.update(password=self.theirs)
+        User.objects.update(password=self.theirs)
         return super().encode(password, salt)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
 
 from session_auth import attempts, flows
 from session_auth.engines.database import SessionStore
+from session_auth.exceptions import InvalidCredentials
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import assurance, end_sessions, list_sessions, prune_sessions
@@ -453,3 +455,25 @@ def test_a_class_that_is_no_stage_is_named(settings: Any) -> None:
 
     with pytest.raises(ImproperlyConfigured, match=r"'tests.stages.PinForm', which is no class"):
         get_stages()
+
+
+def test_a_wrong_key_is_refused(holder: User, rf: Any) -> None:
+    request = rf.post("/")
+
+    with pytest.raises(InvalidCredentials):
+        get_stages()[0].verify(
+            holder, request, method="key", data={"credential": "x"}, attempt=None
+        )
+
+
+def test_an_answer_of_500_takes_no_cookie() -> None:
+    request, told = HttpRequest(), list[HttpResponse]()
+    attempts.on_answer(request, told.append)
+
+    attempts.answer(request, HttpResponse(status=500))
+
+    assert told == []
+
+
+def test_an_attempt_is_shown_by_its_id() -> None:
+    assert str(LoginAttempt(id="x" * 43)) == "x" * 43

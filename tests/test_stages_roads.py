@@ -17,7 +17,7 @@ from django.urls import path
 from session_auth import flows
 from session_auth.decorators import past_stages
 from session_auth.engines.database import SessionStore
-from session_auth.exceptions import StageRequired
+from session_auth.exceptions import LoginExpired, StageRequired
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import list_sessions
@@ -40,21 +40,21 @@ def flow(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, username="alice", password=request.GET["password"])
     assert user is not None
     flows.log_in(request, user)
-    return HttpResponse()
+    return HttpResponse()  # pragma: no cover # a stage is due
 
 
 async def log_in_by_alogin(request: HttpRequest) -> HttpResponse:
     user = await aauthenticate(request, username="alice", password=request.GET["password"])
     assert user is not None
     await alogin(request, user)
-    return HttpResponse()
+    return HttpResponse()  # pragma: no cover # a stage is due
 
 
 async def flow_async(request: HttpRequest) -> HttpResponse:
     user = await aauthenticate(request, username="alice", password=request.GET["password"])
     assert user is not None
     await flows.alog_in(request, user)
-    return HttpResponse()
+    return HttpResponse()  # pragma: no cover # a stage is due
 
 
 own = [
@@ -146,6 +146,20 @@ def test_the_page_shows_one_stage_after_the_other(holder: User, browser: ApiClie
     assert submit(browser, code=PIN).url == PAGE
     assert "Accept the terms first." in browser.get(PAGE).text
     assert submit(browser, accept="on").url == "/admin/auth/user/"
+
+
+def test_the_page_asks_for_a_login_if_the_attempt_ends_meanwhile(
+    holder: User, browser: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in_to_admin(holder, browser, **PAGES)
+
+    def end(*args: object, **kwargs: object) -> None:
+        raise LoginExpired
+
+    monkeypatch.setattr(flows, "pass_stage", end)
+
+    assert submit(browser, code=PIN).status_code == 302
+    assert browser.user() is None
 
 
 def test_the_page_goes_on_if_nothing_is_due_any_more(holder: User, browser: ApiClient) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import call_command
 from django.db import connection
+from django.http import HttpRequest
 from django.test import RequestFactory, override_settings
 
 from session_auth import throttling
@@ -368,3 +369,9 @@ def test_the_clock_is_the_one_that_tests_freeze(clock: Any, alice: User) -> None
     guess(ApiClient(), 1)
 
     assert GuessCount.objects.all()[0].window_ends_at == (NOON + timedelta(days=1)).timestamp()
+
+
+def test_a_request_of_nobody_from_nowhere_is_not_counted() -> None:
+    throttling.limit_requests(HttpRequest(), purpose="reset")
+
+    assert not GuessCount.objects.exists()

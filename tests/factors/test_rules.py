@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
+from session_auth.engines.database import SessionStore
 from session_auth.factors.models import Challenge, Factor, UserHandle
 from session_auth.models import Session
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
@@ -304,3 +305,7 @@ def test_options_are_bound_to_the_purpose(clock: Any, db: None) -> None:
 
     assert options["allowCredentials"] == []
     assert confirm_app(browser, code_of(secret)).status_code == 401
+
+
+def test_what_is_not_stored_has_proven_nothing() -> None:
+    assert not SessionStore().retract(["passkey"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.internal.flows import trust
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -198,6 +199,23 @@ def test_an_address_is_verified_by_a_code(alice: User, browser: ApiClient, setti
     [code] = re.findall(r"^([A-Z0-9-]{6,9})$", str(message.body), re.MULTILINE)
     assert finish(browser, "email", code=code).status_code == 200
     assert browser.user() == {"id": alice.pk, "username": "alice"}
+
+
+def test_a_mail_with_a_code_is_sent_once_in_a_while(
+    alice: User, browser: ApiClient, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+
+    for _ in range(2):
+        assert browser.log_in().json()["code"] == "verified_email_required"
+    assert len(mail.outbox) == 1
+
+    def refuse(*args: object) -> None:
+        raise ImmediateHttpResponse(HttpResponse(status=429))
+
+    monkeypatch.setattr("session_auth.contrib.allauth.send_verification_email_for_user", refuse)
+    assert ApiClient().log_in().status_code == 429
 
 
 class SecurityKey:
