@@ -20,6 +20,7 @@ from rest_framework.generics import GenericAPIView
 from session_auth import throttling
 from session_auth.models import GuessCount, PendingMail, Session
 from session_auth.passwords import PasswordChangeForm as OurForm
+from session_auth.views import PasswordChangeView
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.checking import deployed
 from tests.password_calls import NEW, can_log_in
@@ -245,8 +246,15 @@ def test_operations_of_ninja_that_check_passwords_are_found() -> None:
 def test_a_right_old_password_above_the_ceiling_changes_nothing(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor where a form of the project's own checks it."""
+
+    class OwnForm(OurForm):
+        def clean_old_password(self) -> str:
+            return str(self.cleaned_data["old_password"])
+
     here = signed_in()
     monkeypatch.setattr(throttling, "CEILING", 0)
+    monkeypatch.setattr(PasswordChangeView, "form_class", OwnForm)
 
     response = here.call(
         "POST", AUTH + "password/change/", {"old_password": PASSWORD, "new_password": NEW}
