@@ -133,8 +133,8 @@ def _lines(ledger: Ledger) -> Iterator[str]:
             "to do or to write down |"
         ),
         (
-            f"| needs factors | {count['factors']} | it is about a second factor or a passkey, "
-            "which this package has not |"
+            f"| needs factors | {count['factors']} | the app `session_auth.factors` does it, where "
+            "it is installed; its own tests say so, no break proves it yet |"
         ),
         f"| not met | {count['open']} | the row says what is missing |",
         f"| does not apply | {count['none']} | there is nothing here that it could be about |",
