@@ -7,7 +7,7 @@ from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
 with warnings.catch_warnings(action="ignore"):
     # social-auth imports it, and it a module that is deprecated.
-    import openid.yadis.etxrd  # noqa: F401
+    import openid.yadis.etxrd  # noqa: F401 # see above
 
 INSTALLED_APPS = [
     *(app for app in INSTALLED_APPS if app != "sessions_tests"),
