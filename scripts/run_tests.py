@@ -33,6 +33,7 @@ FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
+LAST_LINES = 20
 NEWEST_DJANGO = "django61"
 FIND_HEADER = "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
 
@@ -225,6 +226,12 @@ def run(environments: list[str], *, pythons: list[str], arguments: list[str]) ->
     }
 
 
+def last_lines(environment: str) -> str:
+    """Return the end of what the last command of an environment printed."""
+    logs = sorted((ROOT / ".tox" / environment / "log").glob("*-commands*.log"))
+    return "\n".join(logs[-1].read_text().splitlines()[-LAST_LINES:]) if logs else "(nothing)"
+
+
 def time_of_children() -> float:
     """Return the seconds of CPU that all processes of this run have taken."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -279,6 +286,9 @@ def main() -> int:
         print(f"{name:16} {told:8} {result.seconds:5.0f} s  {counts}")
     for name, reason in skipped.items():
         print(f"{name:16} skipped  {reason}")
+    for name, result in results.items():
+        if not result.success:
+            print(f"\n{name} ended with:\n{last_lines(name)}\n")
     if missing_tools and COVERAGE in environments:
         print("Coverage was measured, but not judged, because not everything ran.")
     wall, cpu = time.monotonic() - started, time_of_children()

@@ -358,6 +358,23 @@ def test_requests_that_overlap_with_an_end_go_by_the_model() -> None:
 
 
 @pytest.mark.django_db
+def test_logins_in_stages_that_overlap_go_by_the_model(stages: None) -> None:
+    browsers = Browsers()
+    key = browsers.visit(value=0)
+    first, second = browsers.log_in_half(key), browsers.log_in_half(key)
+    browsers.log_in_wholly(key, first)
+    browsers.log_in_wholly(key, first)
+    new = browsers.log_in_wholly(key, second)
+    third = browsers.log_in_half(new)
+    browsers.reset_password()
+    browsers.log_in_wholly(new, third)
+
+    browsers.each_key_opens_what_it_should_and_nothing_else()
+    browsers.no_row_is_left_or_missing()
+    browsers.teardown()
+
+
+@pytest.mark.django_db
 def test_no_account_is_there_before_somebody_makes_one() -> None:
     """ASVS 6.3.2"""
     assert User.objects.count() == 0
