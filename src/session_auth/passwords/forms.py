@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib.auth import forms
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils.translation import ngettext
 
+from session_auth import throttling
 from session_auth.conf import get_conf
 
 
@@ -40,3 +42,14 @@ class PasswordResetForm(forms.PasswordResetForm):
             html = render_to_string(html_email_template_name, context)
             message.attach_alternative(html, "text/html")
         message.send()
+
+
+def too_long() -> str:
+    """Return what is wrong with a password that is longer than any that is hashed."""
+    limit = throttling.MAX_PASSWORD_BYTES
+    text = ngettext(
+        "Must not be longer than %(limit)d byte.",
+        "Must not be longer than %(limit)d bytes.",
+        limit,
+    )
+    return text % {"limit": limit}
