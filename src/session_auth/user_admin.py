@@ -75,7 +75,7 @@ class UserActions(_ModelAdmin):
             form = LinkForm({"email": address, "user_id": str(user.pk)})
             if not form.is_valid() or user not in form.get_users(address):
                 return False
-            post_links(form)
+            post_links(form, is_foreign=True)
             events.record(Event.RESET_LINK_SENT, request, user_id=user.pk, by=request.user.pk)
             return True
 

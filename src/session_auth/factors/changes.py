@@ -84,7 +84,14 @@ def tell(
     **more: Any,
 ) -> None:
     """Tell of what has happened already: by a mail with ``more``, by an event with ``fields``."""
-    mail_id = mail.post_notice(request, user, change=change, kind=kind, **more)
+    mail_id = mail.post_notice(
+        request,
+        user,
+        change=change,
+        kind=kind,
+        by_staff=change is Change.REMOVED_BY_ADMIN,
+        **more,
+    )
     if mail_id is not None:
         later.hand_over(mail_id, deliver, using=rows.STORE.alias())
     events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **(fields or {}))
