@@ -248,7 +248,7 @@ def test_staff_find_why_a_session_ended(
     query = {key: value.format(**ids) for key, value in query.items()}
     page = staff.get("/admin/session_auth/endedsession/", query).content.decode()
 
-    assert ('class="field-reason">logout' in page) is is_shown
+    assert ('class="field-why">logged out' in page) is is_shown
 
 
 def test_the_end_of_many_sessions_is_one_entry_of_the_log_and_says_end(

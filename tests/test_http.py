@@ -52,14 +52,14 @@ REFUSED = {
     "text for a list": ({"names": "a"}, {"names": ["Must be a list of strings."]}),
     "a list of numbers": ({"names": ["a", 1]}, {"names": ["Must be a list of strings."]}),
     "a list in a list": ({"names": [["a"]]}, {"names": ["Must be a list of strings."]}),
-    "NUL": ({"text": "a\0b"}, {"text": ["Must not contain NUL or half of a surrogate pair."]}),
+    "NUL": ({"text": "a\0b"}, {"text": ["Must not contain characters that cannot be stored."]}),
     "a lone surrogate": (
         {"text": "\ud800"},
-        {"text": ["Must not contain NUL or half of a surrogate pair."]},
+        {"text": ["Must not contain characters that cannot be stored."]},
     ),
     "NUL in a list": (
         {"names": ["a", "\0"]},
-        {"names": ["Must not contain NUL or half of a surrogate pair."]},
+        {"names": ["Must not contain characters that cannot be stored."]},
     ),
     "a lone surrogate as a key": ({"\ud800": 1}, {"\ud800": ["Unknown field."]}),
 }

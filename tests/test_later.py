@@ -496,7 +496,7 @@ def test_a_projects_own_form_finds_the_users(alice: User) -> None:
 
 class TwoPartForm(PasswordResetForm):
     def save(self, **options: Any) -> None:  # type: ignore[override]  # by name, all of them
-        super().save(**options, html_email_template_name="session_auth/password_reset_email.txt")
+        super().save(**options, html_email_template_name="session_auth/email.html")
 
 
 @with_links

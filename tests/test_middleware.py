@@ -218,7 +218,7 @@ def test_when_the_store_is_down_a_page_answers_503_in_plain_text(outage: None) -
     response = client.get("/page/")
 
     assert response.status_code == 503
-    assert response.headers["Content-Type"] == "text/plain"
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert response.headers["Retry-After"] == "5"
     assert not response.cookies
 

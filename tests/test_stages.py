@@ -134,7 +134,7 @@ def test_an_object_holds_no_text_that_no_database_takes(
     response = browser.call("POST", NEXT, json.dumps(body).encode())
 
     assert response.json()["fields"] == {
-        "credential": ["Must not contain NUL or half of a surrogate pair."]
+        "credential": ["Must not contain characters that cannot be stored."]
     }
 
 

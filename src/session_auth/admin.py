@@ -4,10 +4,11 @@ Staff can also unlock an account by deleting its counts of guesses. ``user_admin
 can do in the list of users.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
@@ -27,20 +28,41 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, pgettext_lazy
 
 from session_auth import throttling
 from session_auth.keys import is_session_id
 from session_auth.models import EndedSession, GuessCount, RequiredPassword, Session
 from session_auth.sessions.listing import end_by_ids
-from session_auth.sessions.values import SessionInfo
+from session_auth.sessions.proofs import PASSWORD
+from session_auth.sessions.values import SessionInfo, read_methods
 from session_auth.signals import EndReason
+from session_auth.stages import stage_of
 from session_auth.user_admin import UserActions
 from session_auth.user_agents import user_agent_name
 
 AGENT_CHARACTERS = 40
 FOUND_USERS = 500
+LABELS = {PASSWORD: _("password")}
+LIVE, EXPIRED = pgettext_lazy("session", "live"), pgettext_lazy("session", "expired")
 COUNTED_ROWS = 10_000
 """How many rows a list counts: to count a million takes longer than to show a hundred of them."""
+
+
+REASONS = {
+    EndReason.LOGOUT: _("logged out"),
+    EndReason.ENDED_BY_USER: _("ended by its user"),
+    EndReason.ENDED_BY_ADMIN: _("ended by an administrator"),
+    EndReason.IDLE: _("not used for too long"),
+    EndReason.ABSOLUTE: _("login too long ago"),
+    EndReason.REPLACED: _("new login in the same browser"),
+    EndReason.EVICTED: _("too many sessions"),
+    EndReason.PASSWORD_CHANGED: _("password changed"),
+    EndReason.FACTOR_REMOVED: _("sign-in method removed"),
+    EndReason.DEACTIVATED: _("user deactivated"),
+    EndReason.DELETED: _("user deleted"),
+}
+"""Each reason for an end, and what it is called in the admin."""
 
 
 class AtLeast(int):
@@ -98,11 +120,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 class StateFilter(admin.SimpleListFilter):
     """Shows the sessions that go on, or those that have expired and were not pruned yet."""
 
-    title = _("state")
+    title = pgettext_lazy("session", "state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("live", _("live")), ("expired", _("expired"))]
+        return [("live", LIVE), ("expired", EXPIRED)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         now = timezone.now()
@@ -153,14 +175,13 @@ class SessionAdmin(ReadOnlyAdmin):
     def of_user(self, session: Session) -> Any:
         return session.user  # by a name of its own, since to sort by "user" joins the users
 
-    @admin.display(description=_("state"))
+    @admin.display(description=pgettext_lazy("session", "state"))
     def state(self, session: Session) -> Any:
-        return _("live") if session.expires_at > timezone.now() else _("expired")
+        return LIVE if session.expires_at > timezone.now() else EXPIRED
 
     @admin.display(description=_("proven by"))
     def proofs(self, session: Session) -> str:
-        methods = SessionInfo.of(session).methods
-        return ", ".join(f"{name} ({display_for_value(at, '')})" for name, at in methods.items())
+        return _proofs(SessionInfo.of(session).methods)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Return the sessions with their users: by a query of their own, if they are elsewhere."""
@@ -207,7 +228,11 @@ class SessionAdmin(ReadOnlyAdmin):
             object_repr=f"{ended} {self.opts.verbose_name_plural}",
             action_flag=DELETION,
         )
-        self.message_user(request, _("Ended %(count)d sessions.") % {"count": ended})
+        self.message_user(
+            request,
+            ngettext("Ended %(count)d session.", "Ended %(count)d sessions.", ended)
+            % {"count": ended},
+        )
         return None
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -228,7 +253,7 @@ class ReasonFilter(admin.SimpleListFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(str(reason), str(reason)) for reason in EndReason]
+        return [(str(reason), text) for reason, text in REASONS.items()]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[EndedSession]
@@ -238,12 +263,30 @@ class ReasonFilter(admin.SimpleListFilter):
 
 @admin.register(EndedSession)
 class EndedSessionAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "reason", "ip", "agent", "created_at", "ended_at")
+    fields = (
+        "session_id",
+        "user_id",
+        "why",
+        "ip",
+        "user_agent",
+        "created_at",
+        "proofs",
+        "ended_at",
+    )
+    list_display = ("user_id", "why", "ip", "agent", "created_at", "ended_at")
     list_filter = ("ended_at", ReasonFilter)
     ordering = ("-ended_at",)
     search_fields = ("session_id__exact", "user_id__exact")
     search_help_text = _("The id of a session, or that of a user.")
     sortable_by = ("ended_at", "user_id")
+
+    @admin.display(description=_("reason"))
+    def why(self, ended: EndedSession) -> Any:
+        return REASONS.get(cast("EndReason", ended.reason), ended.reason)
+
+    @admin.display(description=_("proven by"))
+    def proofs(self, ended: EndedSession) -> str:
+        return _proofs(read_methods(ended.methods))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -301,6 +344,16 @@ def add_actions(site: admin.AdminSite) -> None:
 
 
 add_actions(admin.site)
+
+
+def _proofs(methods: Mapping[str, datetime | None]) -> str:
+    """Return how its user has proven who they are, each way by what people call it, and when."""
+    stages = {name: stage_of(name) for name in methods}
+    labels = {name: stage.methods[name].label for name, stage in stages.items() if stage}
+    called = {name: str(labels.get(name) or LABELS.get(name, name)) for name in methods}
+    return ", ".join(
+        f"{called[name]} ({display_for_value(at, '')})" for name, at in methods.items()
+    )
 
 
 def _users() -> QuerySet[Any]:

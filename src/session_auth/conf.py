@@ -200,6 +200,9 @@ class Conf:
     Or the dotted path of a function that takes the user and returns a dict.
     """
 
+    USER_LANGUAGE: Annotated[str | None, PATH] = None
+    """The path of a function of the user: the code of their language, for mails, or ``None``."""
+
 
 RULES: Mapping[str, Rule] = {
     name: hint.__metadata__[0] for name, hint in get_type_hints(Conf, include_extras=True).items()

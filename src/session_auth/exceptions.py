@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 __all__ = [
     "CsrfFailed",
     "HttpsRequired",
@@ -47,17 +50,20 @@ class SessionAuthError(Exception):
 
     status: int
     code: str
-    message: str
+    message: str | Promise
     hint: str = ""
     headers: Mapping[str, str] = {}
     details: Mapping[str, Any] = {}
 
-    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+    def __init__(self, message: str | Promise | None = None, *, hint: str | None = None) -> None:
         if message is not None:
             self.message = message
         if hint is not None:
             self.hint = hint
-        super().__init__(f"{self.message} {self.hint}".rstrip())
+        super().__init__()
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
 
 
 class MalformedJSON(SessionAuthError):
@@ -68,7 +74,7 @@ class MalformedJSON(SessionAuthError):
 
     status = 400
     code = "malformed_json"
-    message = "The request could not be read."
+    message = _("The request could not be read.")
     hint = "The body is not valid JSON."
 
 
@@ -81,11 +87,11 @@ class InvalidRequest(SessionAuthError):
 
     status = 400
     code = "invalid_request"
-    message = "Some fields are missing or not valid."
+    message = _("Some fields are missing or not valid.")
 
     def __init__(
         self,
-        message: str | None = None,
+        message: str | Promise | None = None,
         *,
         code: str | None = None,
         fields: Mapping[str, Iterable[object]] | None = None,
@@ -115,7 +121,7 @@ class InvalidCredentials(Unauthorized):
     """The password is wrong, or nobody may log in by this name: the answer does not tell which."""
 
     code = "invalid_credentials"
-    message = "Invalid credentials"
+    message = _("Invalid credentials")
 
 
 class StageRequired(Unauthorized):
@@ -127,11 +133,11 @@ class StageRequired(Unauthorized):
     """
 
     code = "second_factor_required"
-    message = "Confirm that it is you."
+    message = _("Confirm that it is you.")
 
     def __init__(
         self,
-        message: str | None = None,
+        message: str | Promise | None = None,
         *,
         code: str,
         methods: Iterable[str],
@@ -151,7 +157,7 @@ class LoginExpired(Unauthorized):
     """
 
     code = "login_expired"
-    message = "This login cannot go on. Log in again."
+    message = _("This login cannot go on. Log in again.")
 
 
 class UnknownPasskey(Unauthorized):
@@ -162,21 +168,21 @@ class UnknownPasskey(Unauthorized):
     """
 
     code = "unknown_passkey"
-    message = "This passkey was removed from the account. Log in another way."
+    message = _("This passkey was removed from the account. Log in another way.")
 
 
 class NotAuthenticated(Unauthorized):
     """Nobody is logged in."""
 
     code = "not_authenticated"
-    message = "Log in first."
+    message = _("Log in first.")
 
 
 class SessionEnded(Unauthorized):
     """The cookie opens no session any more: it timed out, or somebody has ended it."""
 
     code = "session_ended"
-    message = "Your session has ended. Log in again."
+    message = _("Your session has ended. Log in again.")
 
 
 class CsrfFailed(SessionAuthError):
@@ -187,7 +193,7 @@ class CsrfFailed(SessionAuthError):
 
     status = 403
     code = "csrf_failed"
-    message = "The request could not be verified. Reload the page, and try again."
+    message = _("The request could not be verified. Reload the page, and try again.")
 
 
 class HttpsRequired(SessionAuthError):
@@ -198,7 +204,7 @@ class HttpsRequired(SessionAuthError):
 
     status = 403
     code = "https_required"
-    message = "Use https."
+    message = _("Use https.")
 
 
 class PermissionDenied(SessionAuthError):
@@ -206,7 +212,7 @@ class PermissionDenied(SessionAuthError):
 
     status = 403
     code = "permission_denied"
-    message = "You are not allowed to do this."
+    message = _("You are not allowed to do this.")
 
 
 class ReauthenticationRequired(SessionAuthError):
@@ -219,15 +225,15 @@ class ReauthenticationRequired(SessionAuthError):
 
     status = 403
     code = "reauthentication_required"
-    message = "Enter your password again: the last time was too long ago."
+    message = _("Enter your password again: the last time was too long ago.")
 
     def __init__(
-        self, message: str | None = None, *, methods: Iterable[str] = ("password",)
+        self, message: str | Promise | None = None, *, methods: Iterable[str] = ("password",)
     ) -> None:
         self.methods = list(methods)
         self.details = {"methods": self.methods}
         if message is None and self.methods != ["password"]:
-            message = "Confirm again that it is you: the last time was too long ago."
+            message = _("Confirm again that it is you: the last time was too long ago.")
         super().__init__(message)
 
 
@@ -236,7 +242,7 @@ class SecondFactorMissing(SessionAuthError):
 
     status = 403
     code = "second_factor_missing"
-    message = "Set up a second factor first."
+    message = _("Set up a second factor first.")
 
 
 class NotFound(SessionAuthError):
@@ -244,7 +250,7 @@ class NotFound(SessionAuthError):
 
     status = 404
     code = "not_found"
-    message = "There is no such thing."
+    message = _("There is no such thing.")
 
 
 class MethodNotAllowed(SessionAuthError):
@@ -252,7 +258,7 @@ class MethodNotAllowed(SessionAuthError):
 
     status = 405
     code = "method_not_allowed"
-    message = "This cannot be done here."
+    message = _("This cannot be done here.")
 
     def __init__(self, *, allowed: Iterable[str]) -> None:
         self.headers = {"Allow": ", ".join(allowed)}
@@ -268,7 +274,7 @@ class UserChanged(SessionAuthError):
 
     status = 409
     code = "user_changed"
-    message = "Somebody else has logged in, perhaps in another tab. Reload before you go on."
+    message = _("Somebody else has logged in, perhaps in another tab. Reload before you go on.")
 
 
 class PayloadTooLarge(SessionAuthError):
@@ -276,7 +282,7 @@ class PayloadTooLarge(SessionAuthError):
 
     status = 413
     code = "payload_too_large"
-    message = "This is too much to send at once."
+    message = _("This is too much to send at once.")
     hint = "The body is too large."
 
 
@@ -285,7 +291,7 @@ class UnsupportedMediaType(SessionAuthError):
 
     status = 415
     code = "unsupported_media_type"
-    message = "The request could not be read."
+    message = _("The request could not be read.")
     hint = "Send JSON, with the header Content-Type: application/json."
 
 
@@ -298,7 +304,7 @@ class Throttled(SessionAuthError):
 
     status = 429
     code = "throttled"
-    message = "Too many attempts. Try again later."
+    message = _("Too many attempts. Try again later.")
 
     def __init__(self, *, retry_after: int) -> None:
         self.headers = {"Retry-After": str(retry_after)}
@@ -313,5 +319,5 @@ class StoreUnavailable(SessionAuthError):
 
     status = 503
     code = "store_unavailable"
-    message = "Sessions are not available at the moment. Try again shortly."
+    message = _("Sessions are not available at the moment. Try again shortly.")
     headers: Mapping[str, str] = {"Retry-After": "5"}

@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts, csrf, events, exceptions, throttling
@@ -52,7 +53,7 @@ __all__ = [
 STAGES_PASSED = "session_auth.stages_passed"
 """The key of ``request.META`` that says that the login which follows has passed the stages."""
 
-NOT_OFFERED = "This method is not offered."
+NOT_OFFERED = _("This method is not offered.")
 
 
 def log_in(
@@ -361,7 +362,7 @@ def reauthenticate(request: HttpRequest, *, password: str) -> None:
     guess = throttling.reserve(request, request.user, password)
     user = auth.authenticate(request, username=request.user.get_username(), password=password)
     if not guess.accept(user is not None and user.pk == request.user.pk) or user is None:
-        raise InvalidCredentials("This is not your password.")
+        raise InvalidCredentials(_("This is not your password."))
     hash_upgrades.follow(guess.user, user, password=password)
     prove(request, method=PASSWORD)
 

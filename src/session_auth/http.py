@@ -17,7 +17,9 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -59,13 +61,13 @@ HEADERS = {
 MAX_BODY_BYTES = 16 * 1024
 MAX_NESTING = 10
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-TYPE_NAMES = {
-    bool: "true or false",
-    dict: "an object",
-    float: "a number",
-    int: "an integer",
-    list: "a list of strings",
-    str: "a string",
+WRONG_TYPE: Mapping[type, str | Promise] = {
+    bool: _("Must be true or false."),
+    dict: _("Must be an object."),
+    float: _("Must be a number."),
+    int: _("Must be an integer."),
+    list: _("Must be a list of strings."),
+    str: _("Must be a string."),
 }
 FIELD_TYPES: Mapping[type[forms.Field], type] = {
     forms.BooleanField: bool,
@@ -115,7 +117,7 @@ def error_response(error: SessionAuthError) -> JsonResponse:
 
 def error_body(error: SessionAuthError) -> dict[str, Any]:
     """Return the body, for JSON, of the answer that tells a client of ``error``."""
-    body = {"error": error.message, "code": error.code, **error.details}
+    body = {"error": str(error.message), "code": error.code, **error.details}
     return {**body, "hint": error.hint} if error.hint else body
 
 
@@ -126,9 +128,14 @@ def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpRespo
     """
     if wants_json(request):
         return error_response(error)
-    text = str(error) if settings.DEBUG else error.message
+    text = str(error) if settings.DEBUG else str(error.message)
     return guarded(
-        HttpResponse(text, content_type="text/plain", status=error.status, headers=error.headers)
+        HttpResponse(
+            text,
+            content_type="text/plain; charset=utf-8",
+            status=error.status,
+            headers=error.headers,
+        )
     )
 
 
@@ -238,27 +245,27 @@ def _refuse_number(digits: str) -> NoReturn:
     raise ValueError("Not a number that JSON parsers agree on.")
 
 
-def _problems(value: object, wanted: type | None) -> list[str]:
+def _problems(value: object, wanted: type | None) -> list[str | Promise]:
     if wanted is None:
-        return ["Unknown field."]
+        return [_("Unknown field.")]
     if not _has_type(value, wanted):
-        return [f"Must be {TYPE_NAMES[wanted]}."]
+        return [WRONG_TYPE[wanted]]
     if any("\0" in text or not _is_unicode(text) for text in _texts(value)):
-        return ["Must not contain NUL or half of a surrogate pair."]
+        return [_("Must not contain characters that cannot be stored.")]
     return []
 
 
 def _texts(value: object) -> Iterator[str]:
     """Yield each text in ``value``, and in what it is made of. Raises ``MalformedJSON``."""
     level = [value]
-    for _ in range(MAX_NESTING):
+    for _level in range(MAX_NESTING):
         yield from (each for each in level if isinstance(each, str))
         objects = [each for each in level if isinstance(each, dict)]
         parts = [*objects, *(each.values() for each in objects)]
         parts += [each for each in level if isinstance(each, list)]
         level = list(chain.from_iterable(parts))
     if level:
-        raise MalformedJSON("The body is nested too deep.")
+        raise MalformedJSON(hint="The body is nested too deep.")
 
 
 def _has_type(value: object, wanted: type) -> bool:

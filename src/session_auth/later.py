@@ -68,14 +68,18 @@ def alias() -> str:
 MAILS = stores.Boundary("mails", alias=alias)
 
 
-def post(kind: str, *, earliest: timedelta = timedelta(0), **details: Any) -> int:
+def post(
+    kind: str, *, earliest: timedelta = timedelta(0), is_foreign: bool = False, **details: Any
+) -> int:
     """Write down a mail of this kind, in the transaction of the caller; return its number.
 
     Call ``hand_over()`` with it, inside the transaction or after it. The mail is not sent before
-    ``earliest`` has passed. Raises ``StoreUnavailable``.
+    ``earliest`` has passed. It is in the language that is active, unless the user has another one
+    (``mails``); in that of the site if the request is not the user's (``is_foreign``). Raises
+    ``StoreUnavailable``.
     """
     now = timezone.now()
-    details["language"] = translation.get_language()
+    details["language"] = settings.LANGUAGE_CODE if is_foreign else translation.get_language()
     row = PendingMail(
         kind=kind,
         details=json.dumps(details, cls=DjangoJSONEncoder),

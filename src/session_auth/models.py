@@ -60,7 +60,7 @@ class Session(models.Model):
     last_seen_at = models.DateTimeField(_("last seen at"))
     expires_at = models.DateTimeField(_("expires at"), db_index=True)
 
-    ip = models.CharField(_("address"), max_length=45, blank=True)
+    ip = models.CharField(_("IP address"), max_length=45, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
     # Not in last_seen_at: the idle timeout runs from there.
     passive_seen_at = models.DateTimeField(_("passively seen at"), null=True, blank=True)
@@ -97,6 +97,10 @@ class LoginAttempt(models.Model):
     began_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 
+    class Meta:
+        verbose_name = _("login on its way")
+        verbose_name_plural = _("logins on their way")
+
     def __str__(self) -> str:
         return self.id
 
@@ -129,6 +133,10 @@ class AdoptedSession(models.Model):
     old_key = models.CharField(max_length=40, blank=True)
     """The key of its row in the table of Django's engine; "" if that is not in a database."""
 
+    class Meta:
+        verbose_name = _("adopted session")
+        verbose_name_plural = _("adopted sessions")
+
     def __str__(self) -> str:
         return self.session_id
 
@@ -144,7 +152,7 @@ class EndedSession(models.Model):
     created_at = models.DateTimeField(_("created at"))
     last_seen_at = models.DateTimeField(_("last seen at"))
     ended_at = models.DateTimeField(_("ended at"), db_index=True)
-    ip = models.CharField(_("address"), max_length=45, blank=True)
+    ip = models.CharField(_("IP address"), max_length=45, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
 
     class Meta:
@@ -163,7 +171,7 @@ class GuessCount(models.Model):
 
     # An HMAC of what it counts: whoever reads the table learns no name and no address.
     id = DigestField(max_length=43, primary_key=True)
-    failures = models.PositiveIntegerField()
+    failures = models.PositiveIntegerField(_("wrong in a row"))
     """How many were wrong in a row, since the last right password."""
 
     excess = models.IntegerField()
@@ -195,6 +203,10 @@ class DeviceGeneration(models.Model):
     user_id = KeyField(max_length=255, primary_key=True)  # of any user model
     generation = models.CharField(max_length=8)
 
+    class Meta:
+        verbose_name = _("generation of devices")
+        verbose_name_plural = _("generations of devices")
+
     def __str__(self) -> str:
         return self.user_id
 
@@ -223,6 +235,10 @@ class HashUpgrade(models.Model):
     after = DigestField(max_length=43)
     expires_at = models.DateTimeField(db_index=True)
 
+    class Meta:
+        verbose_name = _("upgrade of a hash")
+        verbose_name_plural = _("upgrades of hashes")
+
     def __str__(self) -> str:
         return self.before
 
@@ -246,6 +262,10 @@ class PendingMail(models.Model):
     """The process that has it, by a name with which others on the same machine can look for it."""
 
     attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("mail to be sent")
+        verbose_name_plural = _("mails to be sent")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

@@ -5,6 +5,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils.encoding import escape_uri_path
+from django.utils.translation import gettext_lazy as _
 
 from session_auth import events
 from session_auth.cookie_header import expire_strangers, twins, without_near_names
@@ -13,7 +14,7 @@ from session_auth.exceptions import InvalidRequest
 from session_auth.http import refusal_response
 
 AMBIGUOUS = InvalidRequest(
-    "Try again. If that does not help, clear the cookies of this site.",
+    _("Try again. If that does not help, clear the cookies of this site."),
     hint="The session or the CSRF cookie stands twice in the request. The second one is expired "
     "now, as far as this site can. Look for what sets it: a subdomain, or another path.",
 )

@@ -21,6 +21,7 @@ from django.http.response import HttpResponseRedirectBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_lazy as _
 
 from session_auth import events
 from session_auth.exceptions import (
@@ -115,7 +116,7 @@ def _error(request: HttpRequest, response: HttpResponse) -> SessionAuthError | N
     ):
         return NotFound()
     if isinstance(raised, BadRequest | SuspiciousOperation) and response.status_code == 400:
-        return InvalidRequest("The request is not valid.")
+        return InvalidRequest(_("The request is not valid."))
     if isinstance(response, HttpResponseRedirectBase) and _leads_back(request, response.url):
         return _no_login(request, response.url)
     return None

@@ -164,7 +164,7 @@ class Guess:
             return
         self._is_told = True
         events.record(Event.CEILING_REACHED, request, user_id=self.user_id)
-        mail_id = later.post(CEILING_MAIL, user_id=_pk(self.user))
+        mail_id = later.post(CEILING_MAIL, is_foreign=True, user_id=_pk(self.user))
         later.hand_over(mail_id, later.wake, using=later.alias())
 
     @property

@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import events, throttling
@@ -74,11 +75,11 @@ class UserActions(_ModelAdmin):
             form = LinkForm({"email": address, "user_id": str(user.pk)})
             if not form.is_valid() or user not in form.get_users(address):
                 return False
-            post_links(form)
+            post_links(form, is_foreign=True)
             events.record(Event.RESET_LINK_SENT, request, user_id=user.pk, by=request.user.pk)
             return True
 
-        self._do(request, queryset, send, done="Sent a link for a new password.")
+        self._do(request, queryset, send, done=_("Sent a link for a new password."))
 
     @admin.action(
         permissions=["require_new_password"],
@@ -91,7 +92,7 @@ class UserActions(_ModelAdmin):
             require_new_password(user, request=request)
             return True
 
-        self._do(request, queryset, require, done="Required a new password.")
+        self._do(request, queryset, require, done=_("Required a new password."))
 
     @admin.action(permissions=["end_sessions"], description=_("End all sessions"))
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -102,7 +103,7 @@ class UserActions(_ModelAdmin):
             throttling.throw_out_devices(user)
             return True
 
-        self._do(request, queryset, end, done="Ended all sessions.")
+        self._do(request, queryset, end, done=_("Ended all sessions."))
 
     @admin.action(permissions=["unlock"], description=_("Unlock: forget wrong passwords"))
     def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -113,7 +114,7 @@ class UserActions(_ModelAdmin):
             events.record(Event.UNLOCKED, request, user_id=user.pk, by=request.user.pk)
             return True
 
-        self._do(request, queryset, forget, done="Unlocked.")
+        self._do(request, queryset, forget, done=_("Unlocked."))
 
     def _do(
         self,
@@ -121,7 +122,7 @@ class UserActions(_ModelAdmin):
         queryset: QuerySet[Any],
         act: Callable[[Any], bool],
         *,
-        done: str,
+        done: str | Promise,
     ) -> None:
         """Do it for each user who can have it done, and write that into their history."""
         names: dict[bool, list[str]] = {True: [], False: []}
@@ -129,7 +130,7 @@ class UserActions(_ModelAdmin):
             is_done = act(user)
             names[is_done].append(str(user))
             if is_done:
-                self.log_change(request, user, done)
+                self.log_change(request, user, str(done))
         if names[True]:
             self.message_user(request, f"{done} ({', '.join(names[True])})")
         if names[False]:

@@ -526,7 +526,7 @@ def test_without_origins_there_are_no_passkeys(browser: ApiClient, alice: User) 
         assert told(browser.call("POST", AUTH + path)) == (404, "not_found")
     response = browser.call("POST", AUTH + "factors/passkeys/options/")
     assert told(response) == (404, "not_found")
-    assert "SESSION_AUTH_PASSKEY_ORIGINS" in response.json()["error"]
+    assert "SESSION_AUTH_PASSKEY_ORIGINS" in response.json()["hint"]
 
 
 @override_settings(SESSION_AUTH_PASSKEY_DOMAIN="example.com", SESSION_AUTH_SITE_NAME="")

@@ -6,6 +6,7 @@ import segno
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth.conf import get_conf
@@ -18,7 +19,10 @@ from session_auth.factors.models import Factor, Kind
 def require_keys() -> None:
     """Raise ``NotFound`` if secrets cannot be encrypted: then nobody can set up an app."""
     if not get_conf().TOTP_KEYS:
-        raise NotFound("Set SESSION_AUTH_TOTP_KEYS: secrets are stored encrypted.")
+        raise NotFound(
+            _("Authenticator apps cannot be used here."),
+            hint="Set SESSION_AUTH_TOTP_KEYS: secrets are stored encrypted.",
+        )
 
 
 @sensitive_variables()
@@ -44,7 +48,9 @@ def confirmed(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor
     """
     pending = challenges.find(request, Purpose.TOTP, challenge=Purpose.TOTP, user_id=user.pk)
     if pending is None:
-        raise NotFound("Begin anew: this took more than five minutes, or another browser began it.")
+        raise NotFound(
+            _("Begin anew: this took more than five minutes, or another browser began it.")
+        )
     step = totp.step_of(encryption.decrypt(pending.material, user_id=user.pk), code)
     purpose = Purpose.TOTP
     # Another request of the same browser may be faster.

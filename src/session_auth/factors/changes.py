@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from session_auth import events, later
 from session_auth.events import Event
@@ -66,7 +67,7 @@ def announced(
             yield
             mail_id = mail.post_notice(request, user, change=change, kind=kind)
     except IntegrityError as exc:
-        raise InvalidRequest("This is set up already, perhaps from another tab.") from exc
+        raise InvalidRequest(_("This is set up already, perhaps from another tab.")) from exc
     if mail_id is not None:
         later.hand_over(mail_id, deliver, using=rows.STORE.alias())
     events.record(EVENTS[change], request, user_id=user.pk, factor=kind)
@@ -83,7 +84,14 @@ def tell(
     **more: Any,
 ) -> None:
     """Tell of what has happened already: by a mail with ``more``, by an event with ``fields``."""
-    mail_id = mail.post_notice(request, user, change=change, kind=kind, **more)
+    mail_id = mail.post_notice(
+        request,
+        user,
+        change=change,
+        kind=kind,
+        by_staff=change is Change.REMOVED_BY_ADMIN,
+        **more,
+    )
     if mail_id is not None:
         later.hand_over(mail_id, deliver, using=rows.STORE.alias())
     events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **(fields or {}))

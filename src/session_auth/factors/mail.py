@@ -5,11 +5,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.mail import send_mail
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 
-from session_auth import later
+from session_auth import later, mails
 from session_auth.client_info import client_info
 from session_auth.user_agents import known_name
 
@@ -17,7 +15,13 @@ NOTICE = "factor_changed"
 
 
 def post_notice(
-    request: HttpRequest | None, user: AbstractBaseUser, *, change: str, kind: str, **more: Any
+    request: HttpRequest | None,
+    user: AbstractBaseUser,
+    *,
+    change: str,
+    kind: str,
+    by_staff: bool = False,
+    **more: Any,
 ) -> int | None:
     """Write the mail down, in the transaction of the change; ``None`` without an address."""
     address = getattr(user, user.get_email_field_name(), "")
@@ -26,6 +30,7 @@ def post_notice(
     client = client_info({} if request is None else request.META)
     return later.post(
         NOTICE,
+        is_foreign=by_staff,
         user_id=str(user.pk),
         to=address,  # as it is now: a thief may change the address next
         change=change,
@@ -44,14 +49,18 @@ def send_notice(
     if user is None:
         return
     context = {
-        "user": user,
         "changed_at": changed_at,
         "browser": known_name(user_agent),
         **details,
     }
-    subject = render_to_string("session_auth/factor_changed_subject.txt", context)
-    text = render_to_string("session_auth/factor_changed_email.txt", context)
-    send_mail(subject.strip(), text, None, [to])
+    mails.compose(NOTICE, user, context, to=to).send()
 
 
 later.senders[NOTICE] = send_notice
+
+mails.samples[NOTICE] = {
+    "passkey_added": {**mails.SAMPLE, "change": "added", "factor": "passkey"},
+    "totp_removed": {**mails.SAMPLE, "change": "removed", "factor": "totp"},
+    "recovery_used": {**mails.SAMPLE, "change": "recovery_used", "left": 9},
+    "removed_by_admin": {"changed_at": mails.SAMPLE["changed_at"], "change": "removed_by_admin"},
+}

@@ -73,6 +73,8 @@ class UserHandle(models.Model):
 
     class Meta:
         app_label = APP
+        verbose_name = _("handle of a user")
+        verbose_name_plural = _("handles of users")
 
     def __str__(self) -> str:
         return self.handle
@@ -96,6 +98,8 @@ class Challenge(models.Model):
 
     class Meta:
         app_label = APP
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
 
     def __str__(self) -> str:
         return self.id

@@ -10,6 +10,7 @@ from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from webauthn.helpers import bytes_to_base64url
 
@@ -30,7 +31,10 @@ TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card
 def require_origins() -> None:
     """Raise ``NotFound`` if the settings do not say from where passkeys are used."""
     if not get_conf().PASSKEY_ORIGINS:
-        raise NotFound("Set SESSION_AUTH_PASSKEY_ORIGINS: passkeys are bound to them.")
+        raise NotFound(
+            _("Passkeys cannot be used here."),
+            hint="Set SESSION_AUTH_PASSKEY_ORIGINS: passkeys are bound to them.",
+        )
 
 
 def registration_options(request: HttpRequest, user: AbstractBaseUser) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def registered(
         verified = relying_party.verify_new(credential, challenge=challenge)
     except Unverified as exc:
         raise InvalidRequest(
-            fields={"credential": ["This passkey could not be verified."]}
+            fields={"credential": [_("This passkey could not be verified.")]}
         ) from exc
     credential_id = bytes_to_base64url(verified.credential_id)
     transports = credential["response"].get("transports")

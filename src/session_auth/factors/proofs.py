@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
@@ -34,7 +35,7 @@ def check(request: HttpRequest, user: AbstractBaseUser, *, method: str, answer: 
     a wrong answer, and ``Throttled`` after too many of those.
     """
     if method not in checkers:
-        raise InvalidRequest(fields={"method": ["This method is not available."]})
+        raise InvalidRequest(fields={"method": [_("This method is not available.")]})
     key, use_up = checkers[method]
     return count_and_check(request, user, method, answer[key], use_up=use_up)
 

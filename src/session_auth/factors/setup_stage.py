@@ -28,14 +28,18 @@ __all__ = ["SetUpFactor"]
 class FirstCodeForm(forms.Form):
     """The first code of an authenticator app."""
 
-    code = forms.CharField(max_length=LONGEST_CODE)
+    code = forms.CharField(
+        max_length=LONGEST_CODE,
+        label=_("Code"),
+        widget=forms.TextInput({"autocomplete": "one-time-code"}),
+    )
 
 
 class NewPasskeyForm(forms.Form):
     """A passkey that the browser has just made."""
 
-    credential = forms.JSONField()
-    name = forms.CharField(required=False, max_length=NAME_CHARACTERS)
+    credential = forms.JSONField(label=_("passkey"))
+    name = forms.CharField(required=False, max_length=NAME_CHARACTERS, label=_("Name"))
 
 
 class SetUpFactor(Stage):
@@ -50,8 +54,12 @@ class SetUpFactor(Stage):
     message: ClassVar[str | Promise] = _("Set up a second way to prove that it is you.")
     methods: ClassVar[Mapping[str, Method]] = MappingProxyType(
         {
-            "passkey_setup": Method(form_class=NewPasskeyForm, proves=Proves.BOTH),
-            "totp_setup": Method(form_class=FirstCodeForm, proves=Proves.POSSESSION),
+            "passkey_setup": Method(
+                form_class=NewPasskeyForm, proves=Proves.BOTH, label=_("New passkey")
+            ),
+            "totp_setup": Method(
+                form_class=FirstCodeForm, proves=Proves.POSSESSION, label=_("New authenticator app")
+            ),
         }
     )
 

@@ -24,20 +24,28 @@ NOTES = "session_auth.factors"
 class CodeForm(forms.Form):
     """A code of an authenticator app."""
 
-    code = forms.CharField(max_length=LONGEST_CODE)
+    code = forms.CharField(
+        max_length=LONGEST_CODE,
+        label=_("Code"),
+        widget=forms.TextInput({"autocomplete": "one-time-code"}),
+    )
     trust = forms.BooleanField(required=False, label=_("Do not ask again in this browser"))
 
 
 class RecoveryForm(forms.Form):
     """A recovery code. Who has lost their phone is not to trust a browser by it."""
 
-    code = forms.CharField(max_length=LONGEST_CODE)
+    code = forms.CharField(
+        max_length=LONGEST_CODE,
+        label=_("Code"),
+        widget=forms.TextInput({"autocomplete": "one-time-code"}),
+    )
 
 
 class PasskeyForm(forms.Form):
     """What a passkey has answered."""
 
-    credential = forms.JSONField()
+    credential = forms.JSONField(label=_("passkey"))
     trust = forms.BooleanField(required=False, label=_("Do not ask again in this browser"))
 
 

@@ -3,6 +3,8 @@
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from session_auth import attempts, flows
 from session_auth.client_info import client_info
@@ -50,10 +52,10 @@ class PasskeyView(FactorView):
         name = read_json(request, {"name": str}).get("name", "").strip()
         check_name(name)
         if not name:
-            raise InvalidRequest(fields={"name": ["This field is required."]})
+            raise InvalidRequest(fields={"name": [_("This field is required.")]})
         with changes.announced(request, user, Change.RENAMED, kind=Kind.PASSKEY):
             if not rows.rename(user.pk, factor_id, name):
-                raise NotFound("You have no passkey with this id.")
+                raise NotFound(_("You have no passkey with this id."))
         return json_response({"name": name})
 
     def delete(self, request: HttpRequest, factor_id: str) -> JsonResponse:
@@ -77,7 +79,8 @@ class PasskeyUseView(JSONView):
         purpose = read_json(request, {"purpose": str}).get("purpose", Purpose.LOGIN)
         if purpose not in (Purpose.LOGIN, Purpose.PROOF):
             raise InvalidRequest(
-                fields={"purpose": [f"Must be {Purpose.LOGIN} or {Purpose.PROOF}."]}
+                fields={"purpose": [_("This purpose is not known.")]},
+                hint=f"The purpose must be {Purpose.LOGIN} or {Purpose.PROOF}.",
             )
         user = None if purpose == Purpose.LOGIN else known_user(request)
         options = passkeys.request_options(request, user)
@@ -107,8 +110,12 @@ def known_user(request: HttpRequest) -> AbstractBaseUser:
 def check_name(name: str) -> None:
     """Raise ``InvalidRequest`` if nobody could read the name in a list."""
     if len(name) > NAME_CHARACTERS or not name.isprintable():
-        short = f"Must be printable, and no longer than {NAME_CHARACTERS} characters."
-        raise InvalidRequest(fields={"name": [short]})
+        short = ngettext(
+            "Must be printable, and no longer than %(count)d character.",
+            "Must be printable, and no longer than %(count)d characters.",
+            NAME_CHARACTERS,
+        )
+        raise InvalidRequest(fields={"name": [short % {"count": NAME_CHARACTERS}]})
 
 
 urlpatterns = [

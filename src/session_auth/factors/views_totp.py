@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import flows
@@ -39,7 +40,7 @@ class TotpConfirmView(FactorView):
         code = read_json(request, {"code": str}).get("code", "")
         factor = authenticator_app.confirmed(request, user, code)
         if factor is None:
-            raise InvalidRequest(fields={"code": ["This is not the code of the app right now."]})
+            raise InvalidRequest(fields={"code": [_("This is not the code of the app right now.")]})
         self.store(user, factor)
         return self.changed_response(user, {"totp": rows.describe(factor)})
 

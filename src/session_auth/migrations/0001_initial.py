@@ -26,6 +26,10 @@ class Migration(migrations.Migration):
                 ),
                 ("old_key", models.CharField(blank=True, max_length=40)),
             ],
+            options={
+                "verbose_name": "adopted session",
+                "verbose_name_plural": "adopted sessions",
+            },
         ),
         migrations.CreateModel(
             name="EndedSession",
@@ -47,7 +51,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(verbose_name="created at")),
                 ("last_seen_at", models.DateTimeField(verbose_name="last seen at")),
                 ("ended_at", models.DateTimeField(db_index=True, verbose_name="ended at")),
-                ("ip", models.CharField(blank=True, max_length=45, verbose_name="address")),
+                ("ip", models.CharField(blank=True, max_length=45, verbose_name="IP address")),
                 (
                     "user_agent",
                     models.CharField(blank=True, max_length=300, verbose_name="user agent"),
@@ -67,6 +71,10 @@ class Migration(migrations.Migration):
                 ),
                 ("generation", models.CharField(max_length=8)),
             ],
+            options={
+                "verbose_name": "generation of devices",
+                "verbose_name_plural": "generations of devices",
+            },
         ),
         migrations.CreateModel(
             name="HashUpgrade",
@@ -80,6 +88,10 @@ class Migration(migrations.Migration):
                 ("after", session_auth.models.DigestField(max_length=43)),
                 ("expires_at", models.DateTimeField(db_index=True)),
             ],
+            options={
+                "verbose_name": "upgrade of a hash",
+                "verbose_name_plural": "upgrades of hashes",
+            },
         ),
         migrations.CreateModel(
             name="RequiredPassword",
@@ -106,7 +118,7 @@ class Migration(migrations.Migration):
                         max_length=43, primary_key=True, serialize=False
                     ),
                 ),
-                ("failures", models.PositiveIntegerField()),
+                ("failures", models.PositiveIntegerField(verbose_name="wrong in a row")),
                 ("excess", models.IntegerField()),
                 ("next_at", models.BigIntegerField()),
                 ("window_ends_at", models.BigIntegerField()),
@@ -129,6 +141,10 @@ class Migration(migrations.Migration):
                 ("claimed_by", models.CharField(blank=True, max_length=150)),
                 ("attempts", models.PositiveIntegerField(default=0)),
             ],
+            options={
+                "verbose_name": "mail to be sent",
+                "verbose_name_plural": "mails to be sent",
+            },
         ),
         migrations.CreateModel(
             name="Session",
@@ -149,7 +165,7 @@ class Migration(migrations.Migration):
                 ("methods", models.TextField(default="{}", verbose_name="methods")),
                 ("last_seen_at", models.DateTimeField(verbose_name="last seen at")),
                 ("expires_at", models.DateTimeField(db_index=True, verbose_name="expires at")),
-                ("ip", models.CharField(blank=True, max_length=45, verbose_name="address")),
+                ("ip", models.CharField(blank=True, max_length=45, verbose_name="IP address")),
                 (
                     "user_agent",
                     models.CharField(blank=True, max_length=300, verbose_name="user agent"),
@@ -204,6 +220,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "login on its way",
+                "verbose_name_plural": "logins on their way",
+            },
         ),
         migrations.CreateModel(
             name="UserStamp",

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.http import HttpRequest
 from django.utils.http import urlsafe_base64_decode
+from django.utils.translation import gettext as _
 
 from session_auth import csrf, events, later
 from session_auth.events import Event
@@ -112,11 +113,11 @@ def _replaced_password(
     user = form.save(commit=False)
     is_required = required.is_required(user.pk)
     if is_required and hashers.check_password(user._password, before):
-        raise InvalidRequest(fields={"new_password": ["Choose another password than before."]})
+        raise InvalidRequest(fields={"new_password": [_("Choose another password than before.")]})
     alias = router.db_for_write(get_user_model())
     with USERS.guards(), transaction.atomic(using=alias):
         if not replace_hash(user, before=before):
-            raise InvalidRequest(fields={stale_field: ["The password was changed meanwhile."]})
+            raise InvalidRequest(fields={stale_field: [_("The password was changed meanwhile.")]})
         with elsewhere.told_by_us(user):
             user.save(update_fields=["password"])  # for receivers, and validators with a history
         if is_required:

@@ -1,11 +1,14 @@
 """Django's forms for passwords, adapted to an API."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib.auth import forms
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from session_auth import mails, throttling
 from session_auth.conf import get_conf
 
 
@@ -20,6 +23,9 @@ class PasswordResetForm(forms.PasswordResetForm):
     tried again; Django's form only logs that.
     """
 
+    BUTTON: ClassVar[Mapping[str, str | Promise]] = {"action": _("Choose a new password")}
+    """What the HTML of the mail writes on the link."""
+
     def send_mail(
         self,
         subject_template_name: str,
@@ -32,11 +38,24 @@ class PasswordResetForm(forms.PasswordResetForm):
         url = get_conf().PASSWORD_RESET_URL or ""
         for name in ("uid", "token"):
             url = url.replace(f"{{{name}}}", context[name])
-        context = context | {"url": url}
-        subject = "".join(render_to_string(subject_template_name, context).splitlines())
-        text = render_to_string(email_template_name, context)
-        message = EmailMultiAlternatives(subject, text, from_email, [to_email])
-        if html_email_template_name is not None:
-            html = render_to_string(html_email_template_name, context)
-            message.attach_alternative(html, "text/html")
-        message.send()
+        own = html_email_template_name or email_template_name.replace(".txt", ".html")
+        mails.compose_from(
+            context["user"],
+            {**self.BUTTON, **context, "url": url},
+            subject=subject_template_name,
+            text=email_template_name,
+            html=(own, mails.FRAME),
+            to=to_email,
+            from_email=from_email,
+        ).send()
+
+
+def too_long() -> str:
+    """Return what is wrong with a password that is longer than any that is hashed."""
+    limit = throttling.MAX_PASSWORD_BYTES
+    text = ngettext(
+        "Must not be longer than %(limit)d byte.",
+        "Must not be longer than %(limit)d bytes.",
+        limit,
+    )
+    return text % {"limit": limit}

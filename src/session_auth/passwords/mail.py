@@ -10,17 +10,16 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.core.mail import send_mail
 from django.db import router
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from session_auth import later, throttling
+from session_auth import later, mails, throttling
 from session_auth.client_info import client_info
 from session_auth.conf import get_conf
 from session_auth.models import PendingMail
+from session_auth.passwords.forms import PasswordResetForm
 from session_auth.user_agents import known_name
 
 NOTICE = "password_changed"
@@ -56,17 +55,22 @@ def post_notice(
         ip=client.ip,
         user_agent=client.user_agent,
         by_staff=by_staff,
+        is_foreign=by_staff or request is None,
     )
 
 
-def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
+def post_links(
+    form: Any, deliver: Callable[[int], None] = later.wake, *, is_foreign: bool = False
+) -> None:
     """Let a link be sent to each user whom the valid ``form`` finds.
 
     This writes one row, whether there is such a user or not. Another thread does the rest a little
     later, so that neither the time of the answer nor that of the next request to the same worker
     tells. For that, the form is made again by the name of its class; its ``cleaned_data`` has the
     text, numbers and booleans that it has now, and nothing else. ``deliver`` is called with the
-    number of the mail, after the commit.
+    number of the mail, after the commit. The mails are in the language of the user where the
+    project knows it; else in the active one or, with ``is_foreign``, in that of the site, as where
+    staff send the link.
     """
     form_class = type(form)
     path = f"{form_class.__module__}.{form_class.__qualname__}"
@@ -76,7 +80,7 @@ def post_links(form: Any, deliver: Callable[[int], None] = later.wake) -> None:
         )
     plain = {name: v for name, v in form.cleaned_data.items() if _is_plain(v)}
     pause = timedelta(seconds=random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 # no secret
-    mail_id = later.post(LINKS, earliest=pause, form=path, fields=plain)
+    mail_id = later.post(LINKS, earliest=pause, is_foreign=is_foreign, form=path, fields=plain)
     later.hand_over(mail_id, deliver, using=router.db_for_write(PendingMail))
 
 
@@ -110,15 +114,12 @@ def send_notice(
     if user is None or not address:
         return
     context = {
-        "user": user,
         "changed_at": changed_at or timezone.now(),
         "ip": ip,
         "browser": known_name(user_agent),
         "by_staff": by_staff,
     }
-    subject = render_to_string("session_auth/password_changed_subject.txt", context)
-    text = render_to_string("session_auth/password_changed_email.txt", context)
-    send_mail(subject.strip(), text, None, [address])
+    mails.compose(NOTICE, user, context, to=address).send()
 
 
 def _send_notice(posted_at: datetime, *, user_id: str, **details: Any) -> None:
@@ -148,15 +149,24 @@ def _send_ceiling(posted_at: datetime, *, user_id: str) -> None:
     address = getattr(user, get_user_model().get_email_field_name(), "")
     if user is None or not address or not user.is_active:
         return
-    context = {"user": user, "reached_at": posted_at, "failures": throttling.CEILING}
-    subject = render_to_string("session_auth/ceiling_reached_subject.txt", context)
-    text = render_to_string("session_auth/ceiling_reached_email.txt", context)
-    send_mail(subject.strip(), text, None, [address])
+    context = {"changed_at": posted_at, "failures": throttling.CEILING}
+    mails.compose(throttling.CEILING_MAIL, user, context, to=address).send()
 
 
 later.senders[throttling.CEILING_MAIL] = _send_ceiling
 later.senders[NOTICE] = _send_notice
 later.senders[LINKS] = _send_links
+
+WHEN = {"changed_at": mails.SAMPLE["changed_at"]}
+mails.samples[LINKS] = {
+    "": {
+        **PasswordResetForm.BUTTON,
+        "site_name": "example.org",
+        "url": "https://example.org/reset/MQ/c2kxx1-4f9a/",
+    }
+}
+mails.samples[NOTICE] = {"": mails.SAMPLE, "by_staff": {**WHEN, "by_staff": True}}
+mails.samples[throttling.CEILING_MAIL] = {"": {**WHEN, "failures": throttling.CEILING}}
 
 
 def _find_form(path: str) -> type[forms.Form] | None:

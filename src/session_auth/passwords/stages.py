@@ -19,6 +19,7 @@ from session_auth.attempts import Attempt
 from session_auth.exceptions import InvalidRequest
 from session_auth.passwords import required
 from session_auth.passwords.flows import set_password_at_login
+from session_auth.passwords.forms import too_long
 from session_auth.stages import Method, Stage, Unfinished
 
 __all__ = ["NewPassword"]
@@ -39,8 +40,7 @@ class NewPasswordForm(forms.Form):
     def clean_new_password(self) -> str:
         password: str = self.cleaned_data["new_password"]
         if len(password.encode()) > throttling.MAX_PASSWORD_BYTES:
-            longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
-            raise forms.ValidationError(longest)
+            raise forms.ValidationError(too_long())
         return password
 
 

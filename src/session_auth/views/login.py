@@ -10,6 +10,7 @@ from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts, flows, throttling
@@ -115,7 +116,7 @@ class LogoutView(JSONView):
     def post(self, request: HttpRequest) -> JsonResponse:
         read_json(request, {})
         flows.log_out(request)
-        return json_response({"message": "Logged out"})
+        return json_response({"message": _("Logged out")})
 
 
 class MethodView(FormView):
@@ -163,7 +164,7 @@ class ReauthenticateView(MethodView):
             return super().post(request, *args, **kwargs)
         check_fields(body, {"password": str})
         if not body.get("password"):
-            raise InvalidRequest(fields={"password": ["This field is required."]})
+            raise InvalidRequest(fields={"password": [_("This field is required.")]})
         flows.reauthenticate(request, password=body["password"])
         return self.user_response(user)
 

@@ -10,6 +10,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events, flows, later, passwords, throttling
@@ -18,6 +19,7 @@ from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import FormView, check_fields, json_response, no_content, read_json
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
+from session_auth.passwords.forms import too_long
 
 
 class MailingView(FormView):
@@ -49,8 +51,7 @@ class NewPasswordView(MailingView):
     def check_body(self, form: Any) -> None:
         super().check_body(form)
         if len(self.body.get("new_password", "").encode()) > throttling.MAX_PASSWORD_BYTES:
-            longest = f"Must not be longer than {throttling.MAX_PASSWORD_BYTES} bytes."
-            raise InvalidRequest(fields={"new_password": [longest]})
+            raise InvalidRequest(fields={"new_password": [too_long()]})
 
 
 class PasswordChangeView(NewPasswordView):
@@ -95,7 +96,7 @@ class PasswordResetView(MailingView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if get_conf().PASSWORD_RESET_URL is None:
             raise NotFound(
-                "Passwords cannot be reset here.",
+                _("Passwords cannot be reset here."),
                 hint="Set SESSION_AUTH_PASSWORD_RESET_URL: links have to lead there.",
             )
         return super().post(request, *args, **kwargs)
@@ -112,7 +113,7 @@ class PasswordResetView(MailingView):
         # A thread looks the users up later: the time of no answer tells whether there are any.
         passwords.post_links(form, self.deliver)
         return json_response(
-            {"message": "If there is an account with this address, a link is on its way."},
+            {"message": _("If there is an account with this address, a link is on its way.")},
             status=202,
         )
 
@@ -136,14 +137,14 @@ class PasswordResetConfirmView(NewPasswordView):
             link.get("uid", ""), link.get("token", ""), token_generator=self.token_generator
         )
         if user is None:
-            raise InvalidRequest(fields={"token": ["This link is invalid or has expired."]})
+            raise InvalidRequest(fields={"token": [_("This link is invalid or has expired.")]})
         return user
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Set the password, end all sessions, and tell the user."""
         passwords.reset_password(form, request=self.request, deliver=self.deliver)
         events.record(Event.PASSWORD_RESET, self.request, user_id=form.user.pk)
-        response = json_response({"message": "Password changed"})
+        response = json_response({"message": _("Password changed")})
         throttling.welcome(self.request, response, form.user)
         return response
 

@@ -61,7 +61,7 @@ class SessionView(JSONView):
         if session_id == _current_id(request, user):
             flows.log_out(request)
         elif not sessions.end_session(user, session_id):
-            raise NotFound("You have no session with this id.")
+            raise NotFound(_("You have no session with this id."))
         return no_content()
 
 

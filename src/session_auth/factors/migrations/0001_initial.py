@@ -27,6 +27,10 @@ class Migration(migrations.Migration):
                 ("material", models.TextField(blank=True)),
                 ("expires_at", models.DateTimeField(db_index=True)),
             ],
+            options={
+                "verbose_name": "challenge",
+                "verbose_name_plural": "challenges",
+            },
         ),
         migrations.CreateModel(
             name="UserHandle",
@@ -44,6 +48,10 @@ class Migration(migrations.Migration):
                 ),
                 ("handle", session_auth.models.DigestField(max_length=43, unique=True)),
             ],
+            options={
+                "verbose_name": "handle of a user",
+                "verbose_name_plural": "handles of users",
+            },
         ),
         migrations.CreateModel(
             name="Factor",
