@@ -187,21 +187,3 @@ def test_prepared_statements_are_not_lost_in_a_pool_of_transactions(
 
     assert [str(message.id) for message in found] == (["session_auth.W113"] if sign else [])
     assert all(sign and sign in str(message.msg) for message in found)
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"SECURE_SSL_REDIRECT": True}, ["session_auth.W115"]),
-        ({"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": [r"^api/auth/"]}, []),
-        (
-            {"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": [r"^health/"]},
-            ["session_auth.W115"],
-        ),
-        ({"SECURE_SSL_REDIRECT": False}, []),
-    ],
-)
-def test_endpoints_that_are_redirected_are_found(
-    change: dict[str, Any], expected: list[str]
-) -> None:
-    assert [each for each in deployed(**change) if each == "session_auth.W115"] == expected
