@@ -24,7 +24,6 @@ STATUSES = {
     "met": "met",
     "checked": "met if no check finds anything",
     "project": "left to the project",
-    "factors": "needs factors",
     "open": "not met",
     "none": "does not apply",
 }
@@ -61,6 +60,7 @@ class Row:
     done: str = ""
     page: str = ""
     project: str = ""
+    with_factors: bool = False
     checks: Sequence[str] = ()
     facts: Sequence[str] = ()
     proved_with: Sequence[str] = ()
@@ -132,12 +132,14 @@ def _lines(ledger: Ledger) -> Iterator[str]:
             f"| left to the project | {count['project']} | no package can do it: the row says what "
             "to do or to write down |"
         ),
-        (
-            f"| needs factors | {count['factors']} | the app `session_auth.factors` does it, where "
-            "it is installed; its own tests say so, no break proves it yet |"
-        ),
         f"| not met | {count['open']} | the row says what is missing |",
         f"| does not apply | {count['none']} | there is nothing here that it could be about |",
+        "",
+        (
+            f"{sum(row.with_factors for row in ledger.rows)} of them are about second factors and "
+            "passkeys, and say *with factors*: what stands there holds where "
+            "`session_auth.factors` is installed."
+        ),
         "",
         (
             f"What is met is proved by breaking it: {len(ledger.breaks)} small changes of the code "
@@ -177,6 +179,8 @@ def _line(row: Row, ledger: Ledger) -> str:
     if row.page:
         proof.append(f"[{row.page}]({row.page})")
     status = STATUSES[row.status]
+    if row.with_factors:
+        status += ", with factors"
     if row.checks:
         status += ": " + ", ".join(_linked(name) for name in row.checks)
     done = ". ".join(filter(None, [row.done.removesuffix("."), row.project]))
@@ -216,6 +220,7 @@ def _shipped(row: Row, ledger: Ledger) -> dict[str, Any]:
         "status": row.status,
         "done": row.done,
         "project": row.project,
+        "with_factors": row.with_factors,
         "page": row.page and (ROOT / "docs" / row.page).resolve().relative_to(ROOT).as_posix(),
         "checks": list(row.checks),
         "facts": list(row.facts),

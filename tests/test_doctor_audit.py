@@ -94,14 +94,23 @@ def test_what_does_not_apply_says_why() -> None:
     assert (told["status"], told["evidence"]) == ("not applicable", ["No XML is read."])
 
 
-def test_what_needs_factors_is_not_met_without_them_and_asked_with_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    without = row("6.3.3")
-    monkeypatch.setattr(facts, "FACTORS", "session_auth")
+def test_what_needs_factors_is_asked_where_they_are_not_installed() -> None:
+    """tests/factors/test_report.py has the same report with them."""
+    for name in ("6.5.1", "6.5.5"):
+        told = row(name)
+        assert (told["status"], told["to_do"]) == ("to answer", [audit.FOR_FACTORS])
+        assert told["evidence"] == [audit.NO_FACTORS]
+    assert row("6.3.3")["status"] == "not met"
 
-    assert (without["status"], row("6.3.3")["status"]) == ("not met", "to answer")
-    assert row("6.5.1")["to_do"] == [audit.FOR_FACTORS]
+
+def test_the_factors_of_another_package_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "FACTORS", ("session_auth",))
+
+    told = row("6.3.3")
+
+    assert told["status"] == "to answer"
+    assert "Session_auth is installed." not in told["evidence"]
+    assert "session_auth is installed." in told["evidence"]
 
 
 def test_a_log_that_tells_of_no_login_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +159,11 @@ def test_debugging_is_not_met() -> None:
             "Records of ended sessions are kept for 90 days.",
         ),
         ("engine", {}, "SESSION_ENGINE is session_auth.engines.database."),
-        ("factors", {}, "session_auth.factors is not installed."),
+        (
+            "factors",
+            {},
+            "None of session_auth.factors, allauth.mfa, django_otp is installed.",
+        ),
         ("fields", {}, "Of a user, clients see id, username."),
         (
             "fields",

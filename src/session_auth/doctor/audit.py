@@ -14,11 +14,12 @@ from importlib.resources import files
 from typing import Any
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.template import Context, Engine
 from django.utils import timezone
 
-from session_auth.doctor.facts import FACTS, Fact
+from session_auth.doctor.facts import FACTS, OUR_FACTORS, Fact
 from session_auth.doctor.findings import Finding, Level
 
 LEVELS = {"asvs-l1": 1, "asvs-l2": 2}
@@ -27,6 +28,7 @@ PAGE = "templates/session_auth/audit.html"
 RUN_ALWAYS = re.compile(r"(?:session_auth|security|pruning)\.")
 """The ids of what is looked at without a URL: a check that reports nothing leaves no finding."""
 
+NO_FACTORS = f"It is about a second factor, and {OUR_FACTORS} is not installed."
 FOR_FACTORS = "Answer it for the package that brings your second factor, if there is one."
 SILENCED = "Say why SILENCED_SYSTEM_CHECKS has {}: what it would find was not looked at."
 
@@ -52,6 +54,7 @@ class Requirement:
     status: str
     done: str = ""
     project: str = ""
+    with_factors: bool = False
     page: str = ""
     checks: Sequence[str] = ()
     facts: Sequence[str] = ()
@@ -108,6 +111,15 @@ def _read() -> tuple[list[Requirement], Mapping[str, str]]:
 
 
 def _answer(asked: Requirement, found: Mapping[str, Sequence[Finding]]) -> Answer:
+    if asked.with_factors and not apps.is_installed(OUR_FACTORS):
+        return Answer(
+            id=asked.id,
+            level=asked.level,
+            requirement=asked.asked,
+            status=Standing.TO_ANSWER,
+            evidence=[NO_FACTORS],
+            to_do=[FOR_FACTORS],
+        )
     facts = [FACTS[name]() for name in asked.facts]
     bad = [
         finding
@@ -139,7 +151,7 @@ def _standing(asked: Requirement, bad: Sequence[Finding], facts: Sequence[Fact])
         return Standing.NOT_MET
     if asked.status == "none":
         return Standing.NOT_APPLICABLE
-    return Standing.TO_ANSWER if asked.status in ("project", "factors") else Standing.MET
+    return Standing.TO_ANSWER if asked.status == "project" else Standing.MET
 
 
 def _looked_at(names: Sequence[str], bad: Sequence[Finding]) -> Iterator[str]:
@@ -162,8 +174,6 @@ def _to_do(
 ) -> Iterator[str]:
     yield from (finding.hint for finding in bad if finding.hint)
     yield from (fact.hint for fact in facts if fact.holds is False and fact.hint)
-    if asked.status == "factors":
-        yield FOR_FACTORS
     if asked.project and standing is not Standing.NOT_APPLICABLE:
         yield asked.project
 
