@@ -249,7 +249,7 @@ def prove(breaks: Sequence[Break], *, cores: int, out: IO[str]) -> int:
                 survivors += 1
                 why = "did not fail" if code == 0 else f"was not run ({code})"
                 print(f"{', '.join(each.proves)}: {each.file} was broken:", file=out)
-                print(f"  {each.old!r} -> {each.new!r}", file=out)
+                print(f"  {each.wanted!r} -> {each.new!r}", file=out)
                 print(f"  but {each.test} {why}", file=out)
                 if code:
                     print(text, file=out)
