@@ -227,7 +227,7 @@ def _shipped(row: Row, ledger: Ledger) -> dict[str, Any]:
         "level": row.level,
         "asked": row.asked,
         "status": row.status,
-        "done": row.done,
+        "done": _sentence(row.done),
         "project": row.project,
         "with_factors": row.with_factors,
         "page": row.page and (ROOT / "docs" / row.page).resolve().relative_to(ROOT).as_posix(),
@@ -240,6 +240,12 @@ def _shipped(row: Row, ledger: Ledger) -> dict[str, Any]:
         for name, value in values.items()
         if value not in ("", [], 0)
     }
+
+
+def _sentence(text: str) -> str:
+    """Return ``text`` with a capital letter, unless the name of a file or of code comes first."""
+    first, _, _ = text.partition(" ")
+    return text if first.startswith("`") or "." in first else text[:1].upper() + text[1:]
 
 
 def main() -> int:

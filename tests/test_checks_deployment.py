@@ -85,7 +85,8 @@ def test_what_is_said_of_a_proxy_is_said_in_full(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(365 * 86400, []), (3600, ["session_auth.W110"])]
+    ("seconds", "expected"),
+    [(365 * 86400, []), (365 * 86400 - 1, ["session_auth.W110"]), (3600, ["session_auth.W110"])],
 )
 def test_browsers_remember_https_for_a_year(seconds: int, expected: list[str]) -> None:
     assert deployed(SECURE_HSTS_SECONDS=seconds) == expected

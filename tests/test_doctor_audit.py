@@ -15,6 +15,7 @@ from django.test import modify_settings, override_settings
 
 from session_auth.doctor import audit, facts
 from session_auth.doctor.facts import FACTS, Fact
+from session_auth.doctor.findings import Finding, Level
 from tests.checking import PRODUCTION, VALIDATION
 from tests.test_ledger import LEDGER
 
@@ -78,7 +79,43 @@ def test_who_silences_a_check_has_to_say_why() -> None:
 
 
 def test_a_site_that_was_not_visited_is_not_said_to_be_sound() -> None:
-    assert not any("session-cookie" in text for text in row("3.3.1", **DEPLOYED)["evidence"])
+    evidence = row("3.3.1", **DEPLOYED)["evidence"]
+
+    assert "Nothing was found by session_auth.E101, session_auth.W101." in evidence
+    [unseen] = [text for text in evidence if "session-cookie" in text]
+    assert unseen == audit.NOT_VISITED.format("session-cookie.secure, session-cookie.prefix")
+
+
+def test_what_a_visit_could_not_look_at_is_not_said_to_be_sound() -> None:
+    skipped = [
+        Finding(id=name, level=Level.SKIP, subject="", seen="") for name in ("http.login", "http")
+    ]
+
+    [told] = [each for each in audit.audit(skipped, level="asvs-l2") if each.id == "4.1.2"]
+
+    assert "Nothing was found by security.W008." in told.evidence
+    assert audit.NOT_VISITED.format("http.login") in told.evidence
+
+
+def test_what_the_package_does_in_part_is_for_the_project_to_answer() -> None:
+    """As what may be called by whom: no package knows the views of the project."""
+    told = row("8.1.1")
+
+    assert (told["status"], told["to_do"]) == (
+        "to answer",
+        ["Write the same down for your own views."],
+    )
+    assert told["evidence"][0].startswith("inventory.md has each endpoint")
+
+
+def test_a_hint_counts_where_a_requirement_names_it() -> None:
+    digits = [
+        *PRODUCTION["AUTH_PASSWORD_VALIDATORS"],
+        {"NAME": f"{VALIDATION}.NumericPasswordValidator"},
+    ]
+
+    assert row("6.2.5", **DEPLOYED)["status"] == "met"
+    assert row("6.2.5", **DEPLOYED | {"AUTH_PASSWORD_VALIDATORS": digits})["status"] == "not met"
 
 
 def test_what_only_the_project_can_know_is_asked_of_it() -> None:

@@ -124,6 +124,15 @@ def test_the_word_of_the_proxy_counts(alice: User) -> None:
     assert (over_https.status_code, over_http.status_code) == (200, 403)
 
 
+def test_the_word_of_a_client_does_not(client: Client) -> None:
+    """Where no proxy is known, anybody can write the header."""
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on", "Front-End-Https": "on"}
+
+    response = client.post(AUTH + "login/", FORM, headers=headers)
+
+    assert (response.status_code, response.json()) == (403, REFUSED)
+
+
 @override_settings(SECURE_SSL_REDIRECT=False)
 def test_without_the_setting_nothing_is_refused(client: Client) -> None:
     assert client.get(AUTH + "csrf/").status_code == 200

@@ -1,6 +1,8 @@
 """Where codes and challenges come from, and how much chance is in them (ASVS 6.5.3, 6.7.2)."""
 
 import random
+import secrets
+from base64 import b32decode
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +31,32 @@ def test_nothing_secret_comes_from_the_module_random(make: Callable[[], object])
     assert make() != first
 
 
-def test_a_secret_of_an_app_is_new_each_time(alice: User) -> None:
-    secrets = {begin_app(signed_in()) for _ in range(3)}
+def test_all_of_a_secret_is_what_the_operating_system_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[bytes] = []
+    make = secrets.token_bytes
 
-    assert [len(secret) for secret in secrets] == [20] * 3
+    def noted(size: int) -> bytes:
+        given.append(make(size))
+        return given[-1]
+
+    monkeypatch.setattr(secrets, "token_bytes", noted)
+
+    secret, challenge, codes = totp.new_secret(), challenges.new_challenge(), recovery.new_codes()
+
+    assert given == [
+        secret,
+        base64url_to_bytes(challenge),
+        *(b32decode(code.replace("-", "").upper()) for code in codes),
+    ]
+    assert [len(each) for each in given] == [20, 32, *[15] * 10]
+
+
+def test_a_secret_of_an_app_is_new_each_time(alice: User) -> None:
+    made = {begin_app(signed_in()) for _ in range(3)}
+
+    assert [len(secret) for secret in made] == [20] * 3
 
 
 def test_a_recovery_code_has_chance_in_each_letter(alice: User) -> None:
