@@ -105,10 +105,16 @@ class Worker:
             told = [self._run_node(name) for name in of_client]
             others = [name for name in tests if name not in of_client]
             return max([*told, *([self.run(*others)] if others else [])])
+        projects: dict[str, list[str]] = {}
+        for name in tests:
+            projects.setdefault(settings_of(name), []).append(name)
+        return max(self._run_pytest(project, *names) for project, names in projects.items())
+
+    def _run_pytest(self, project: str, *tests: str) -> tuple[int, str]:
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(*tests, sep="\t", file=self._process.stdin, flush=True)
+        print(project, *tests, sep="\t", file=self._process.stdin, flush=True)
         code, _, name = self._process.stdout.readline().strip().partition("\t")
         output = Path(name)
         lines = output.read_text(errors="replace").splitlines()
@@ -144,6 +150,13 @@ class Worker:
             _forget_bytecode(path)
 
 
+def settings_of(test: str) -> str:
+    """Return the settings of the project that a test runs in: those beside it, or of tests/."""
+    folder = Path(test.partition("::")[0]).parent
+    own = folder / "settings.py"
+    return ".".join((folder if (ROOT / own).exists() else Path("tests")).parts) + ".settings"
+
+
 def _forget_bytecode(path: Path) -> None:
     for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
         compiled.unlink()
@@ -161,12 +174,13 @@ def serve() -> None:
             importlib.import_module(name)
     for line in sys.stdin:
         handle, name = tempfile.mkstemp(prefix="ledger-", suffix=".txt")
-        code = _run_in_fork(line.rstrip("\n").split("\t"), handle)
+        project, *tests = line.rstrip("\n").split("\t")
+        code = _run_in_fork(project, tests, handle)
         os.close(handle)
         print(code, name, sep="\t", flush=True)
 
 
-def _run_in_fork(tests: Sequence[str], output: int) -> int:
+def _run_in_fork(project: str, tests: Sequence[str], output: int) -> int:
     child = os.fork()
     if child == 0:
         os.dup2(output, 1)
@@ -177,7 +191,7 @@ def _run_in_fork(tests: Sequence[str], output: int) -> int:
             # The run of what is unbroken comes first and leaves its bytecode; no break does.
             sys.dont_write_bytecode = len(tests) == 1
             stop = ["-x"] if len(tests) == 1 else []
-            code = int(pytest.main([*PYTEST, *stop, *tests]))
+            code = int(pytest.main([*PYTEST, f"--ds={project}", *stop, *tests]))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -235,7 +249,7 @@ def prove(breaks: Sequence[Break], *, cores: int, out: IO[str]) -> int:
                 survivors += 1
                 why = "did not fail" if code == 0 else f"was not run ({code})"
                 print(f"{', '.join(each.proves)}: {each.file} was broken:", file=out)
-                print(f"  {each.old!r} -> {each.new!r}", file=out)
+                print(f"  {each.wanted!r} -> {each.new!r}", file=out)
                 print(f"  but {each.test} {why}", file=out)
                 if code:
                     print(text, file=out)

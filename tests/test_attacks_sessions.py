@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client, modify_settings, override_settings
+from django.test import Client, override_settings
 
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
@@ -220,35 +220,3 @@ def test_each_attack_of_the_catalogue_is_a_test_or_has_a_reason() -> None:
 
     assert told | ELSEWHERE.keys() == set(range(1, LAST_ATTACK + 1))
     assert told.isdisjoint(ELSEWHERE)
-
-
-SECURITY = "django.middleware.security.SecurityMiddleware"
-
-
-@pytest.mark.parametrize("endpoint", ["login/", "password/change/", "user/"])
-def test_a_login_over_plain_http_is_refused_and_not_redirected(alice: User, endpoint: str) -> None:
-    """ASVS 4.1.2: where the site has HTTPS."""
-    here = {"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": [r"^api/auth/"]}
-
-    with override_settings(**here), modify_settings(MIDDLEWARE={"prepend": SECURITY}):
-        response = ApiClient().call(
-            "GET" if endpoint == "user/" else "POST",
-            AUTH + endpoint,
-            None if endpoint == "user/" else {"username": "alice", "password": PASSWORD},
-        )
-        page = ApiClient().get("/page/")
-
-    assert response.json() == {"error": "Use https.", "code": "https_required"}
-    assert (response.status_code, response.cookies.output()) == (403, "")
-    assert page.status_code == 301
-
-
-def test_a_login_over_https_is_let_in(alice: User) -> None:
-    with override_settings(SECURE_SSL_REDIRECT=True):
-        browser = ApiClient()
-        browser.get(AUTH + "csrf/", secure=True)
-        body = {"username": "alice", "password": PASSWORD}
-        origin = {"Origin": "https://testserver"}
-        response = browser.call("POST", AUTH + "login/", body, secure=True, headers=origin)
-
-    assert response.status_code == 200

@@ -15,6 +15,7 @@ from django.test import modify_settings, override_settings
 
 from session_auth.doctor import audit, facts
 from session_auth.doctor.facts import FACTS, Fact
+from session_auth.doctor.findings import Finding, Level
 from tests.checking import PRODUCTION, VALIDATION
 from tests.test_ledger import LEDGER
 
@@ -78,7 +79,43 @@ def test_who_silences_a_check_has_to_say_why() -> None:
 
 
 def test_a_site_that_was_not_visited_is_not_said_to_be_sound() -> None:
-    assert not any("session-cookie" in text for text in row("3.3.1", **DEPLOYED)["evidence"])
+    evidence = row("3.3.1", **DEPLOYED)["evidence"]
+
+    assert "Nothing was found by session_auth.E101, session_auth.W101." in evidence
+    [unseen] = [text for text in evidence if "session-cookie" in text]
+    assert unseen == audit.NOT_VISITED.format("session-cookie.secure, session-cookie.prefix")
+
+
+def test_what_a_visit_could_not_look_at_is_not_said_to_be_sound() -> None:
+    skipped = [
+        Finding(id=name, level=Level.SKIP, subject="", seen="") for name in ("http.login", "http")
+    ]
+
+    [told] = [each for each in audit.audit(skipped, level="asvs-l2") if each.id == "4.1.2"]
+
+    assert "Nothing was found by security.W008." in told.evidence
+    assert audit.NOT_VISITED.format("http.login") in told.evidence
+
+
+def test_what_the_package_does_in_part_is_for_the_project_to_answer() -> None:
+    """As what may be called by whom: no package knows the views of the project."""
+    told = row("8.1.1")
+
+    assert (told["status"], told["to_do"]) == (
+        "to answer",
+        ["Write the same down for your own views."],
+    )
+    assert told["evidence"][0].startswith("inventory.md has each endpoint")
+
+
+def test_a_hint_counts_where_a_requirement_names_it() -> None:
+    digits = [
+        *PRODUCTION["AUTH_PASSWORD_VALIDATORS"],
+        {"NAME": f"{VALIDATION}.NumericPasswordValidator"},
+    ]
+
+    assert row("6.2.5", **DEPLOYED)["status"] == "met"
+    assert row("6.2.5", **DEPLOYED | {"AUTH_PASSWORD_VALIDATORS": digits})["status"] == "not met"
 
 
 def test_what_only_the_project_can_know_is_asked_of_it() -> None:
@@ -94,14 +131,23 @@ def test_what_does_not_apply_says_why() -> None:
     assert (told["status"], told["evidence"]) == ("not applicable", ["No XML is read."])
 
 
-def test_what_needs_factors_is_not_met_without_them_and_asked_with_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    without = row("6.3.3")
-    monkeypatch.setattr(facts, "FACTORS", "session_auth")
+def test_what_needs_factors_is_asked_where_they_are_not_installed() -> None:
+    """tests/factors/test_report.py has the same report with them."""
+    for name in ("6.5.1", "6.5.5"):
+        told = row(name)
+        assert (told["status"], told["to_do"]) == ("to answer", [audit.FOR_FACTORS])
+        assert told["evidence"] == [audit.NO_FACTORS]
+    assert row("6.3.3")["status"] == "not met"
 
-    assert (without["status"], row("6.3.3")["status"]) == ("not met", "to answer")
-    assert row("6.5.1")["to_do"] == [audit.FOR_FACTORS]
+
+def test_the_factors_of_another_package_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "FACTORS", ("session_auth",))
+
+    told = row("6.3.3")
+
+    assert told["status"] == "to answer"
+    assert "Session_auth is installed." not in told["evidence"]
+    assert "session_auth is installed." in told["evidence"]
 
 
 def test_a_log_that_tells_of_no_login_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +196,11 @@ def test_debugging_is_not_met() -> None:
             "Records of ended sessions are kept for 90 days.",
         ),
         ("engine", {}, "SESSION_ENGINE is session_auth.engines.database."),
-        ("factors", {}, "session_auth.factors is not installed."),
+        (
+            "factors",
+            {},
+            "None of session_auth.factors, allauth.mfa, django_otp is installed.",
+        ),
         ("fields", {}, "Of a user, clients see id, username."),
         (
             "fields",

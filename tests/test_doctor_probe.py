@@ -9,6 +9,7 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
 
 from session_auth.models import GuessCount, Session
@@ -17,6 +18,7 @@ from tests.doctor_site import (
     Change,
     HeaderList,
     doctor,
+    front,
     make_certificate,
     not_passed,
     served,
@@ -95,8 +97,11 @@ def test_a_sound_site_passes_and_nothing_is_changed_there(certificate: Path) -> 
         findings = doctor(url, certificate)
 
     assert not_passed(findings) == []
-    assert [finding["id"] for finding in findings if finding["level"] == "skip"] == ["http"]
-    assert [finding["id"] for finding in findings if finding["hint"]] == ["http"]
+    assert [finding["id"] for finding in findings if finding["level"] == "skip"] == [
+        "http",
+        "http.login",
+    ]
+    assert [finding["id"] for finding in findings if finding["hint"]] == ["http", "http.login"]
     assert Session.objects.count() == GuessCount.objects.count() == 0
 
 
@@ -295,6 +300,7 @@ def test_development_over_plain_http_is_told_apart() -> None:
         "csrf-cookie.secure",
         "hsts",
         "http",
+        "http.login",
     ]
 
 
@@ -328,9 +334,29 @@ def test_plain_http_leads_to_https_or_nowhere(
     with served(certificate) as url, served(application=application) as http_url:
         findings = doctor(url, certificate, http_url=http_url)
 
-    assert findings[-1]["id"] == "http"
-    assert findings[-1]["level"] == level
-    assert seen in findings[-1]["seen"]
+    [http] = [finding for finding in findings if finding["id"] == "http"]
+    assert http["level"] == level
+    assert seen in http["seen"]
+
+
+@pytest.mark.parametrize(
+    ("application", "level"),
+    [
+        (page("301 Moved", ("Location", "https://localhost/")), "warn"),
+        (page("308 Moved", ("Location", "https://localhost/")), "warn"),
+        (page("403 Forbidden"), "pass"),
+        (front(WSGIHandler(), is_https=False), "pass"),
+    ],
+)
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_a_login_that_plain_http_redirects_is_found(
+    certificate: Path, application: Any, level: str
+) -> None:
+    with served(certificate) as url, served(application=application) as http_url:
+        findings = doctor(url, certificate, http_url=http_url)
+
+    [login] = [finding for finding in findings if finding["id"] == "http.login"]
+    assert login["level"] == level
 
 
 def test_a_closed_port_for_plain_http_is_fine(certificate: Path) -> None:
@@ -339,7 +365,10 @@ def test_a_closed_port_for_plain_http_is_fine(certificate: Path) -> None:
     with served(certificate) as url:
         findings = doctor(url, certificate, http_url=http_url)
 
-    assert (findings[-1]["id"], findings[-1]["level"]) == ("http", "pass")
+    assert [(each["id"], each["level"]) for each in findings[-2:]] == [
+        ("http", "pass"),
+        ("http.login", "pass"),
+    ]
     assert "no connection" in findings[-1]["seen"]
 
 

@@ -77,6 +77,16 @@ def test_a_text_that_is_not_there_exactly_once_breaks_nothing() -> None:
             script.Break(file="a.py", old="old", new="", test="", proves=["1.1.1"]).applied_to(text)
 
 
+def test_a_pattern_finds_its_text_whatever_a_build_calls_it() -> None:
+    each = script.Break(
+        file="a.js", pattern=r"(\w+)\((\w)\)&&", new=r"\2,", test="", proves=["1.1.1"]
+    )
+
+    assert each.applied_to("x=>{m(s)&&t(s)}") == "x=>{s,t(s)}"
+    with pytest.raises(ValueError, match=r"has 2 times"):
+        each.applied_to("m(s)&&n(s)&&t")
+
+
 def test_each_check_is_one() -> None:
     for name in {name for row in LEDGER.rows for name in row.checks}:
         if name.startswith("session_auth."):

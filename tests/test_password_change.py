@@ -109,6 +109,16 @@ def test_a_change_that_is_refused_changes_nothing(
     assert there.user() is not None
 
 
+@pytest.mark.parametrize(
+    "one_kind",
+    ["qwfpzxcvarstneio", "QWFPZXCVARSTNEIO", "8205719364118274", "~ ~!~ ~?~ ~;~ ~,", "пароль" * 3],
+)
+def test_a_password_of_one_kind_of_characters_is_one(alice: User, one_kind: str) -> None:
+    """ASVS 6.2.5"""
+    assert change(signed_in(), new_password=one_kind).status_code == 200
+    assert can_log_in(one_kind)
+
+
 def test_a_password_is_taken_as_it_is(alice: User) -> None:
     change(signed_in(), new_password="  spaces, and é stay  ")  # of a test
 

@@ -1,5 +1,6 @@
 """What a standard asks for and no other test would see broken: breaks of docs/ledger.toml."""
 
+import secrets
 import string
 from collections import Counter
 from typing import Any
@@ -29,6 +30,16 @@ def test_a_made_up_key_opens_nobodys_session(alice: User) -> None:
     for key in (new_session_key(), "A" * 43, "a" * 32, "' OR 1=1 --".ljust(43, "-")):
         thief.cookies["sessionid"] = key
         assert thief.user() is None
+
+
+@pytest.mark.parametrize("password", ["100%25 of %61", "\\u0061 &amp; +", "\ufeffmarked"])
+def test_a_body_is_decoded_once(alice: User, password: str) -> None:
+    """ASVS 1.1.1: what looks encoded after that is what was meant."""
+    alice.set_password(password)
+    alice.save()
+
+    assert can_log_in(password)
+    assert not can_log_in("100% of a")
 
 
 def test_the_session_of_one_user_is_not_that_of_another(alice: User, bob: User) -> None:
@@ -85,6 +96,22 @@ def test_a_login_leads_nowhere(alice: User, browser: ApiClient, target: str) -> 
     assert target not in response.text
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_no_endpoint_leads_anywhere(alice: User, method: str) -> None:
+    """ASVS 3.7.2"""
+    browser = signed_in()
+    target = "https://evil.example/"
+    body = {"username": "alice", "password": PASSWORD, "next": target}
+
+    for endpoint in (*ENDPOINTS, "reauthenticate/", "password/reset/", "password/reset/confirm/"):
+        for sent in (body, {"password": PASSWORD}, {}):
+            path = f"{AUTH}{endpoint}?next={target}&redirect_to={target}"
+            response = browser.call(method, path, sent, headers={"Accept": "text/html"})
+            assert (response.status_code // 100 == 3, "Location" in response.headers) == (
+                False,
+            ) * 2
+
+
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "CONNECT"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_no_endpoint_takes_another_method(alice: User, method: str, endpoint: str) -> None:
@@ -122,6 +149,23 @@ def test_each_character_of_a_key_is_chance() -> None:
         assert seen.keys() <= alphabet
         assert len(seen) > 50
         assert max(seen.values()) < 40
+
+
+def test_a_key_is_what_the_operating_system_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASVS 11.5.1: all of it, and nothing else is in it."""
+    given: list[str] = []
+    make = secrets.token_urlsafe
+
+    def noted(size: int) -> str:
+        given.append(make(size))
+        return given[-1]
+
+    monkeypatch.setattr(secrets, "token_urlsafe", noted)
+
+    keys = [new_session_key() for _ in range(3)]
+
+    assert keys == given
+    assert [len(key) for key in keys] == [43] * 3
 
 
 def test_a_device_is_known_by_its_signature_alone(alice: User, bob: User) -> None:

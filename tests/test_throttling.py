@@ -368,7 +368,20 @@ def test_when_a_guess_cannot_be_taken_back_nobody_is_let_in(alice: User) -> None
 def test_the_clock_is_the_one_that_tests_freeze(clock: Any, alice: User) -> None:
     guess(ApiClient(), 1)
 
-    assert GuessCount.objects.all()[0].window_ends_at == (NOON + timedelta(days=1)).timestamp()
+    ends = set(GuessCount.objects.values_list("window_ends_at", flat=True))
+    assert ends == {(NOON + each).timestamp() for each in (timedelta(days=1), timedelta(hours=1))}
+
+
+def test_who_has_the_table_alone_can_look_nobody_up(alice: User) -> None:
+    """Without the secret key, nobody can tell whose count a row is: ASVS 1.3.9."""
+    ids = []
+    for secret in ("one", "another"):
+        with override_settings(SECRET_KEY=secret):
+            guess(ApiClient(REMOTE_ADDR="9.9.9.9"), 1)
+        ids.append(set(GuessCount.objects.values_list("id", flat=True)))
+
+    assert len(ids[0]) == 3
+    assert len(ids[1]) == 6
 
 
 def test_a_request_of_nobody_from_nowhere_is_not_counted() -> None:

@@ -61,6 +61,5 @@ SILENCED_SYSTEM_CHECKS = ["security.W003", "security.W021"]
 SESSION_AUTH_TRUSTED_PROXIES = ["unix", "127.0.0.1"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^api/auth/"]  # which refuses plain HTTP: no password is redirected
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -14,7 +14,7 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
-        from session_auth import caching, checks, csrf, events, flows, later, throttling
+        from session_auth import caching, checks, csrf, events, flows, later, plain_http, throttling
         from session_auth.passwords import elsewhere
         from session_auth.sessions import users
 
@@ -36,6 +36,7 @@ class SessionAuthConfig(AppConfig):
         request_started.connect(later.begin, dispatch_uid=later.__name__)
         elsewhere.count_old_passwords()
         caching.keep_pages_of_users_out()
+        plain_http.refuse_secrets()
         if apps.is_installed("drf_spectacular"):
             import_module("session_auth.contrib.spectacular")  # which registers what is in it
         for check in checks.ALWAYS:

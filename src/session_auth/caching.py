@@ -1,6 +1,7 @@
 """Keep pages that name their user out of the caches from which others are served.
 
-Beside ``passwords.elsewhere``, this is the one module that replaces a method of Django's.
+Beside ``passwords.elsewhere`` and ``plain_http``, this is a module that replaces a method of
+Django's.
 """
 
 from django.http import HttpRequest

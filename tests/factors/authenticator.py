@@ -25,6 +25,9 @@ class Authenticator:
     step: int = 1
     """What each use adds to the sign count."""
 
+    algorithm: int = -7
+    """What it says that its key signs by (COSE): ES256."""
+
     count: int = 0
     more: dict[str, Any] = field(default_factory=dict)
     """What it adds to the client data."""
@@ -39,7 +42,7 @@ class Authenticator:
         self.handle = options["user"]["id"]
         numbers = self.key.public_key().public_numbers()
         x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
-        public_key = dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y})
+        public_key = dumps({1: 2, 3: self.algorithm, -1: 1, -2: x, -3: y})
         attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + public_key
         data = self._data(ATTESTED) + attested
         attestation = dumps({"fmt": "none", "attStmt": {}, "authData": data})

@@ -122,6 +122,18 @@ def test_what_does_not_verify_makes_no_passkey(alice: User, wrong: dict[str, Any
     assert Factor.objects.count() == 0
 
 
+@pytest.mark.parametrize("algorithm", [-65535, -47, -36, 0])
+def test_a_passkey_that_signs_by_a_weak_algorithm_is_refused(alice: User, algorithm: int) -> None:
+    """RSA with SHA-1, ES256K, and what was not asked for: ASVS 11.6.1."""
+    options = signed_in().call("POST", AUTH + "factors/passkeys/options/").json()["publicKey"]
+
+    response = register(signed_in(), Authenticator(algorithm=algorithm))
+
+    assert {each["alg"] for each in options["pubKeyCredParams"]} == {-8, -7, -257}
+    assert told(response) == (400, "invalid_request")
+    assert Factor.objects.count() == 0
+
+
 # Used
 
 
@@ -469,6 +481,15 @@ def test_nobody_renames_or_removes_the_passkey_of_somebody_else(
     assert told(browser.call("PATCH", path, {"name": "Mine"})) == (404, "not_found")
     assert told(browser.call("DELETE", path)) == (404, "not_found")
     assert Factor.objects.get().name == "Laptop"
+
+
+def test_a_removed_passkey_opens_nothing(passkey: Authenticator) -> None:
+    browser = ApiClient()
+    log_in_by_passkey(browser, passkey)
+
+    browser.call("DELETE", f"{AUTH}factors/passkeys/{Factor.objects.get().id}/")
+
+    assert told(log_in_by_passkey(ApiClient(), passkey)) == (401, "unknown_passkey")
 
 
 def test_a_removed_passkey_tells_the_browser_what_is_left(passkey: Authenticator) -> None:

@@ -79,6 +79,16 @@ def test_from_then_on_a_login_ends_in_setting_one_up(clock: Any) -> None:
     assert second_factor(half_way(), "totp", code=code_of(secret)).status_code == 200
 
 
+def test_who_must_have_one_is_asked_for_it_at_each_login(clock: Any) -> None:
+    secret = set_up_app(signed_in())
+    clock.move_to(NOON + timedelta(days=14))
+
+    browser = half_way()
+
+    assert browser.user() is None
+    assert second_factor(browser, "totp", code=code_of(secret)).status_code == 200
+
+
 def test_it_may_be_a_passkey(clock: Any) -> None:
     clock.move_to(NOON + timedelta(days=14))
     browser, passkey = ApiClient(), Authenticator()

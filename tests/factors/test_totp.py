@@ -133,6 +133,22 @@ def test_a_clock_may_not_be_two_steps_off(clock: Any, db: None, steps: int) -> N
     assert told(response) == (401, "invalid_credentials")
 
 
+def test_a_code_of_another_time_is_none(clock: Any, db: None) -> None:
+    """Whatever a client says what time it is."""
+    _, secret = user_with_app()
+    old = code_of(secret)
+    clock.move_to(NOON + timedelta(minutes=5))
+
+    response = half_way().call(
+        "POST",
+        AUTH + "login/second-factor/",
+        {"method": "totp", "code": old},
+        headers={"Date": NOON.strftime("%a, %d %b %Y %H:%M:%S GMT")},
+    )
+
+    assert told(response) == (401, "invalid_credentials")
+
+
 @pytest.mark.parametrize("change", ["{}", " {} ", "{:.3} {:.0}", "\t{}\n", "{}\u2003"])
 def test_a_code_is_good_once_however_it_is_written(clock: Any, db: None, change: str) -> None:
     """CVE-2026-82470, CVE-2026-103655, CVE-2026-104105, CVE-2026-134276"""

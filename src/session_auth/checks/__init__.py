@@ -83,7 +83,6 @@ DEPLOY = (
     deployment.https_is_remembered,
     deployment.django_is_patched,
     deployment.logins_are_logged,
-    deployment.passwords_are_not_redirected,
     deployment.middleware_is_async,
     deployment.sessions_outlive_the_process,
     deployment.sqlite_waits_for_writes,

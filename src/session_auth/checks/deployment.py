@@ -1,7 +1,6 @@
 """Rules for what stands around the project: proxies, HTTPS, ASGI, the database."""
 
 import logging
-import re
 from ipaddress import ip_network
 from typing import Any
 
@@ -11,9 +10,8 @@ from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
 
 from session_auth import events
-from session_auth.checks.lookups import listed, middleware, setting, views
+from session_auth.checks.lookups import listed, middleware, setting
 from session_auth.conf import UNIX_SOCKET
-from session_auth.http import JSONView
 from session_auth.models import Session
 
 SECURITY_RELEASES = {(5, 2): 15, (6, 0): 6}
@@ -96,30 +94,6 @@ def https_is_remembered(**kwargs: Any) -> list[CheckMessage]:
             hint=f"Set SECURE_HSTS_SECONDS = {HSTS_SECONDS} once HTTPS works; silence this check "
             "if the proxy sends the header.",
             id="session_auth.W110",
-        )
-    ]
-
-
-def passwords_are_not_redirected(**kwargs: Any) -> list[CheckMessage]:
-    if not settings.SECURE_SSL_REDIRECT:
-        return []
-    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
-    routes = [
-        view.route
-        for view in views()
-        if issubclass(view.view_class, JSONView)
-        and hasattr(view.view_class, "post")
-        and not any(pattern.search(view.route) for pattern in exempt)
-    ]
-    if not routes:
-        return []
-    return [
-        Warning(
-            f"SECURE_SSL_REDIRECT redirects calls over plain HTTP of {listed(routes)}: a client "
-            "that is set up wrongly goes on sending passwords in the clear, and nobody notices.",
-            hint="Exempt them, as in SECURE_REDIRECT_EXEMPT = [r'^api/auth/']: the endpoints then "
-            "refuse such calls with 403.",
-            id="session_auth.W115",
         )
     ]
 

@@ -14,11 +14,12 @@ from importlib.resources import files
 from typing import Any
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.template import Context, Engine
 from django.utils import timezone
 
-from session_auth.doctor.facts import FACTS, Fact
+from session_auth.doctor.facts import FACTS, OUR_FACTORS, Fact
 from session_auth.doctor.findings import Finding, Level
 
 LEVELS = {"asvs-l1": 1, "asvs-l2": 2}
@@ -27,7 +28,9 @@ PAGE = "templates/session_auth/audit.html"
 RUN_ALWAYS = re.compile(r"(?:session_auth|security|pruning)\.")
 """The ids of what is looked at without a URL: a check that reports nothing leaves no finding."""
 
+NO_FACTORS = f"It is about a second factor, and {OUR_FACTORS} is not installed."
 FOR_FACTORS = "Answer it for the package that brings your second factor, if there is one."
+NOT_VISITED = "Not looked at: {}, for which session_doctor has to visit the site (--url)."
 SILENCED = "Say why SILENCED_SYSTEM_CHECKS has {}: what it would find was not looked at."
 
 
@@ -52,6 +55,7 @@ class Requirement:
     status: str
     done: str = ""
     project: str = ""
+    with_factors: bool = False
     page: str = ""
     checks: Sequence[str] = ()
     facts: Sequence[str] = ()
@@ -108,15 +112,25 @@ def _read() -> tuple[list[Requirement], Mapping[str, str]]:
 
 
 def _answer(asked: Requirement, found: Mapping[str, Sequence[Finding]]) -> Answer:
+    if asked.with_factors and not apps.is_installed(OUR_FACTORS):
+        return Answer(
+            id=asked.id,
+            level=asked.level,
+            requirement=asked.asked,
+            status=Standing.TO_ANSWER,
+            evidence=[NO_FACTORS],
+            to_do=[FOR_FACTORS],
+        )
     facts = [FACTS[name]() for name in asked.facts]
     bad = [
         finding
         for name in asked.checks
         for finding in found.get(name, ())
-        if finding.level.severity >= Level.WARN.severity
+        if finding.level.severity >= Level.INFO.severity
     ]
     standing = _standing(asked, bad, facts)
-    looked_at = [name for name in asked.checks if name in found or RUN_ALWAYS.match(name)]
+    looked_at = [name for name in asked.checks if _was_looked_at(name, found.get(name, ()))]
+    unseen = [name for name in asked.checks if name not in looked_at]
     silenced = [name for name in looked_at if name in settings.SILENCED_SYSTEM_CHECKS]
     if standing is Standing.MET and silenced:
         standing = Standing.TO_ANSWER
@@ -128,6 +142,7 @@ def _answer(asked: Requirement, found: Mapping[str, Sequence[Finding]]) -> Answe
         evidence=[
             *_evidence(asked, bad),
             *_looked_at([name for name in looked_at if name not in silenced], bad),
+            *([NOT_VISITED.format(", ".join(unseen))] if unseen else []),
             *(fact.seen for fact in facts),
         ],
         to_do=[*_to_do(asked, standing, bad, facts), *map(SILENCED.format, silenced)],
@@ -139,7 +154,13 @@ def _standing(asked: Requirement, bad: Sequence[Finding], facts: Sequence[Fact])
         return Standing.NOT_MET
     if asked.status == "none":
         return Standing.NOT_APPLICABLE
-    return Standing.TO_ANSWER if asked.status in ("project", "factors") else Standing.MET
+    return Standing.TO_ANSWER if asked.project else Standing.MET
+
+
+def _was_looked_at(name: str, findings: Sequence[Finding]) -> bool:
+    if RUN_ALWAYS.match(name):
+        return True
+    return any(finding.level is not Level.SKIP for finding in findings)
 
 
 def _looked_at(names: Sequence[str], bad: Sequence[Finding]) -> Iterator[str]:
@@ -149,7 +170,7 @@ def _looked_at(names: Sequence[str], bad: Sequence[Finding]) -> Iterator[str]:
 
 def _evidence(asked: Requirement, bad: Sequence[Finding]) -> Iterator[str]:
     if asked.done:
-        yield _sentence(asked.done)
+        yield asked.done + ("" if asked.done.endswith(".") else ".")
     yield from (f"{finding.id}: {finding.seen}" for finding in bad)
     if asked.tests:
         yield f"Tests of the package that fail when it is broken: {', '.join(asked.tests)}."
@@ -162,14 +183,8 @@ def _to_do(
 ) -> Iterator[str]:
     yield from (finding.hint for finding in bad if finding.hint)
     yield from (fact.hint for fact in facts if fact.holds is False and fact.hint)
-    if asked.status == "factors":
-        yield FOR_FACTORS
     if asked.project and standing is not Standing.NOT_APPLICABLE:
         yield asked.project
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", ":")) else ".")
 
 
 def _counts(answers: Sequence[Answer]) -> dict[str, int]:

@@ -16,12 +16,17 @@ from django.contrib.auth.hashers import get_hashers
 from django.contrib.auth.password_validation import get_default_password_validators
 from django.db import connections, router
 
+from session_auth.checks.password_rules import FACTORS
 from session_auth.conf import get_conf
 from session_auth.events import logger
 from session_auth.models import Session
+from session_auth.stages import get_stages
 
-FACTORS = "session_auth.factors"
+OUR_FACTORS = "session_auth.factors"
 """The app that brings second factors and passkeys."""
+
+SETUP_REQUIRED = "factor_setup_required"
+"""The code of the stage that lets nobody in who must have a second factor and has none."""
 
 NO_TIME_LIMIT = "none is set"
 
@@ -78,11 +83,23 @@ def engine() -> Fact:
 
 
 def factors() -> Fact:
-    is_here = apps.is_installed(FACTORS)
+    found = [name for name in FACTORS if apps.is_installed(name)]
+    if not found:
+        return Fact(
+            seen=f"None of {_listed(FACTORS)} is installed.",
+            holds=False,
+            hint="Let users add a passkey or another second factor, by this package or by another.",
+        )
+    installed = f"{_listed(found)} is installed"
+    if OUR_FACTORS not in found:
+        return Fact(seen=f"{installed}.")
+    rule = get_conf().REQUIRE_FACTOR
+    if rule and any(stage.code == SETUP_REQUIRED for stage in get_stages()):
+        return Fact(seen=f"{installed}; {rule}() says who must have a second factor.")
     return Fact(
-        seen=f"{FACTORS} is {'installed' if is_here else 'not installed'}.",
-        holds=is_here,
-        hint="Let users add a passkey or another second factor, by this package or by another.",
+        seen=f"{installed}, but nobody must have a second factor.",
+        holds=False,
+        hint="Set SESSION_AUTH_REQUIRE_FACTOR, and list SetUpFactor in SESSION_AUTH_STAGES.",
     )
 
 

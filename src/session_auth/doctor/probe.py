@@ -264,6 +264,7 @@ PROBES: Mapping[str, Callable[[Visit], Iterator[Finding]]] = MappingProxyType(
         "host": strangers.host,
         "cors": strangers.cors,
         "http": strangers.plain_http,
+        "http.login": strangers.login_over_http,
     }
 )
 HINTS = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from session_auth.doctor.findings import Finding, Level, judged
-from session_auth.doctor.visit import STRANGER, Visit
+from session_auth.doctor.visit import JSON, STRANGER, Visit
 from session_auth.doctor.wire import Answer, NoAnswer
 
 DEBUG_PAGE = b"<code>DEBUG = True</code>"
@@ -54,31 +54,55 @@ def cors(visit: Visit) -> Iterator[Finding]:
 
 
 def plain_http(visit: Visit) -> Iterator[Finding]:
-    subject = "Plain HTTP redirects to HTTPS, or answers nothing"
-    if visit.http is None:
-        yield Finding(
-            id="http",
-            level=Level.SKIP,
-            subject=subject,
-            seen="the port for plain HTTP is not known",
-            hint="Give --http-url.",
-        )
-        return
-    try:
-        answer = visit.http.call("GET", "csrf/")
-    except NoAnswer as exc:
-        yield Finding(id="http", level=Level.PASS, subject=subject, seen=str(exc))
+    name, subject = "http", "Plain HTTP redirects to HTTPS, or answers nothing"
+    answer = _over_http(visit, name, subject, "GET", "csrf/")
+    if isinstance(answer, Finding):
+        yield answer
         return
     leads_to_https = answer.header("Location").startswith("https://")
     is_closed = answer.status >= 400 or (answer.status in REDIRECTS and leads_to_https)
     seen = visit.described(answer) + (", Location https://" if leads_to_https else "")
     yield judged(
         is_closed and not answer.cookies,
-        id="http",
+        id=name,
         subject=subject,
         seen=seen + (", a cookie" if answer.cookies else ""),
         hint="Redirect to HTTPS or refuse, before Django or with SECURE_SSL_REDIRECT.",
     )
+
+
+def login_over_http(visit: Visit) -> Iterator[Finding]:
+    name, subject = "http.login", "Over plain HTTP, a login is refused and not redirected"
+    answer = _over_http(visit, name, subject, "POST", "login/")
+    if isinstance(answer, Finding):
+        yield answer
+        return
+    yield judged(
+        answer.status not in REDIRECTS,
+        id=name,
+        subject=subject,
+        seen=visit.described(answer),
+        hint="Redirect only what people type, and refuse the rest: a client that is set up wrongly "
+        "goes on sending passwords in the clear, and nobody notices. SECURE_SSL_REDIRECT does so; "
+        "docs/deployment.md has it for nginx.",
+        otherwise=Level.WARN,
+    )
+
+
+def _over_http(visit: Visit, name: str, subject: str, method: str, path: str) -> Answer | Finding:
+    """Return what plain HTTP answers, or the finding that it does not. No secret is sent."""
+    if visit.http is None:
+        return Finding(
+            id=name,
+            level=Level.SKIP,
+            subject=subject,
+            seen="the port for plain HTTP is not known",
+            hint="Give --http-url.",
+        )
+    try:
+        return visit.http.call(method, path, headers={"Content-Type": JSON})
+    except NoAnswer as exc:
+        return Finding(id=name, level=Level.PASS, subject=subject, seen=str(exc))
 
 
 def _cors(visit: Visit, name: str, origin: str, answer: Answer) -> Finding:

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Error, Route, expect
@@ -90,6 +92,18 @@ def test_plain_http_leads_to_https_and_the_browser_remembers(
 
     asked = [r.status for r in production.requests()[before:] if r.path == "/articles/"]
     assert asked == [301, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "request_line", ["POST /admin/login/", "POST /api/auth/login/", "GET /api/auth/user/"]
+)
+def test_plain_http_redirects_no_password(production: Production, request_line: str) -> None:
+    method, path = request_line.split()
+    with closing(HTTPConnection("127.0.0.1", production.http_port)) as connection:
+        connection.request(method, path, headers={"Host": "app.example.org"})
+        answer = connection.getresponse()
+
+    assert (answer.status, answer.getheader("Location")) == (403, None)
 
 
 def test_static_files_are_served_by_nginx_with_the_headers_of_the_rest(
