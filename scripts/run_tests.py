@@ -63,6 +63,7 @@ NGINX = Tool(
 )
 TOOLS = {
     "browser": [CHROMIUM],
+    "docs": [CHROMIUM],
     "production": [
         CHROMIUM,
         NPM,
