@@ -1,7 +1,12 @@
 """How Sphinx makes a site of these pages. ``make docs`` calls it, by scripts/build_docs.py."""
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pygments.lexers.html import HtmlLexer
+from pygments.token import Error, Text
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,3 +34,15 @@ html_theme_options = {
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
 # Colours in a console's lines are no use where `$ ` does not stand before them.
 highlight_language = "text"
+
+
+class SvelteLexer(HtmlLexer):
+    """Svelte is HTML but for what stands in braces, which stays without a colour."""
+
+    def get_tokens_unprocessed(self, *given: Any) -> Iterator[tuple[int, Any, str]]:
+        for index, token, text in super().get_tokens_unprocessed(*given):
+            yield index, Text if token is Error else token, text
+
+
+def setup(app: Any) -> None:
+    app.add_lexer("svelte", SvelteLexer)
