@@ -10,7 +10,7 @@ BENCH = .cache/bench
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format client bench faults suites ledger times clean
+.PHONY: help run test lint format docs client bench faults suites ledger times clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -19,6 +19,7 @@ help:
 	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
+	@echo "make docs             build the site of the docs into .cache/docs/html"
 	@echo "make faults           try every fault of a database at every door, those that take long too"
 	@echo "make suites           run the tests of Django, allauth and REST framework on our classes"
 	@echo "make ledger           break what is said to be met, and see its test fail; ONLY='3.4.1 7.2.3'"
@@ -44,6 +45,10 @@ lint: .venv/.tox
 format: .venv/.tox
 	@$(PYTHON) -m tox -q exec -e lint -- ruff check --fix --quiet || true
 	@$(PYTHON) -m tox -q exec -e lint -- ruff format
+
+docs: .venv/.tox
+	@$(PYTHON) -m tox run -qq -e docs --notest
+	@.tox/docs/bin/python scripts/build_docs.py
 
 client:
 	@BUILD_ONLY=1 scripts/check_js.sh

@@ -1,4 +1,4 @@
-"""Write the tables of RESULTS.md and of the README's section on speed, from what was measured.
+"""Write the tables of RESULTS.md and of docs/speed.md, from what was measured.
 
     python -m benchmarks.results
 
@@ -15,7 +15,7 @@ from benchmarks.tables import ROOT, markdown
 
 MEASURED = ROOT / "benchmarks" / "results"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-README = ROOT / "README.md"
+SPEED = ROOT / "docs" / "speed.md"
 BLOCK = re.compile(
     r"(?P<start><!-- make bench: (?P<name>[\w-]+) -->\n\n)(?P<content>.*?)(?=<!-- end -->)",
     re.DOTALL,
@@ -48,7 +48,7 @@ def read(folder: Path) -> Results:
 
 
 def in_short(results: Results) -> str:
-    """Return the tables of ratios that README and RESULTS.md share."""
+    """Return the tables of ratios that docs/speed.md and RESULTS.md share."""
     return (
         "CPU time that authentication adds to a request, as a part of what Django's `db` engine "
         f"adds:\n\n{markdown(_added(results))}\n"
@@ -112,7 +112,7 @@ def fill(document: str, results: Results) -> str:
 
 def write() -> None:
     results = read(MEASURED)
-    for document in (RESULTS, README):
+    for document in (RESULTS, SPEED):
         document.write_text(fill(document.read_text(), results))
 
 

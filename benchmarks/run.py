@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run all benchmarks, one after the other: `make bench`, or `make bench QUICK=1` for a smoke test.
 
-What was measured goes to benchmarks/results, as JSON; the tables of RESULTS.md and of the README
-are written from it. A smoke test writes neither, and keeps its JSON apart.
+What was measured goes to benchmarks/results, as JSON; the tables of RESULTS.md and of
+docs/speed.md are written from it. A smoke test writes neither, and keeps its JSON apart.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write docs/reference.md from the docstrings of all that is public.
+"""Write docs/reference.md, settings.md and commands.md from the docstrings of all that is public.
 
     .tox/lint/bin/python scripts/reference.py
 
 Public is what stands in the ``__all__`` of a module, each setting, and each option of a command. A
-test compares the page with what this would write. Needs Django.
+test compares the pages with what this would write. Needs Django.
 """
 
 import ast
@@ -21,14 +21,39 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
-PAGE = ROOT / "docs" / "reference.md"
-COMMANDS = "session_auth.management.commands"
+DOCS = ROOT / "docs"
+COMMANDS = ("session_auth.management.commands", "session_auth.factors.management.commands")
 START = """\
-# Reference
+# Python reference
 
-What you may import, set and call; all else may change in any release.
+What you may import; all else may change in any release.
+[Settings](settings.md) and [commands](commands.md) have pages of their own.
 This page is made from the docstrings by `scripts/reference.py`: change those, and run it.
 """
+SETTINGS = """\
+# Settings
+
+```python
+# settings.py
+from datetime import timedelta
+
+SESSION_AUTH_IDLE_TIMEOUT = timedelta(hours=8)
+```
+
+You need none of these: each has a default.
+If a value is not what it must be, `manage.py check` reports an error.
+What uses the setting then raises `ImproperlyConfigured`.
+Django's own settings for sessions, cookies and CSRF keep their meaning.
+This page is made from `session_auth/conf.py` by `scripts/reference.py`.
+"""
+COMMANDS_PAGE = """\
+# Commands
+
+Each has `--help`, too.
+This page is made from the commands by `scripts/reference.py`.
+"""
+MADE = ("reference.md", "settings.md", "commands.md", "index.md", "security.md")
+"""Pages that tell nothing more of a setting."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -218,34 +243,57 @@ def settings() -> Iterator[str]:
     [conf] = module.defining("Conf")
     assert isinstance(conf, ast.ClassDef)
     docs = dict(docs_of(conf.body))
-    yield from ("", "## Settings", "", prose(module.docs["Conf"]))
-    for node in conf.body:
-        if isinstance(node, ast.AnnAssign):
-            [name] = names_of(node)
-            default = module.head(node).partition(" = ")[2]
-            yield from ("", f"### `SESSION_AUTH_{name}`", "", prose(docs[name]))
-            yield f"It must be {rules[name].wanted}; the default is `{default}`."
+    defaults = {
+        name: module.head(node).partition(" = ")[2]
+        for node in conf.body
+        if isinstance(node, ast.AnnAssign)
+        for name in names_of(node)
+    }
+    yield from ("| setting | default | meaning |", "|---|---|---|")
+    for name, default in defaults.items():
+        link = f"[`SESSION_AUTH_{name}`](#session_auth_{name.lower()})"
+        yield f"| {link} | `{default}` | {' '.join(prose(docs[name]).split())} |"
+    for name, default in defaults.items():
+        yield from ("", f"## `SESSION_AUTH_{name}`", "", prose(docs[name]))
+        yield f"It must be {rules[name].wanted}; the default is `{default}`."
+        pages = [page for page in hand_written() if f"SESSION_AUTH_{name}`" in page.read_text()]
+        if pages:
+            yield f"More in {', '.join(f'[{page.name}]({page.name})' for page in pages)}."
+
+
+def hand_written() -> list[Path]:
+    """Return the pages that a person has written."""
+    return [page for page in sorted(DOCS.glob("*.md")) if page.name not in MADE]
 
 
 def commands() -> Iterator[str]:
-    yield from ("", "## Commands")
-    for path in sorted(SOURCE.joinpath(*COMMANDS.split(".")).glob("[a-z]*.py")):
-        command, options = importlib.import_module(f"{COMMANDS}.{path.stem}").Command(), Options()
+    folders = [SOURCE.joinpath(*name.split(".")) for name in COMMANDS]
+    found = {path.stem: path for each in folders for path in each.glob("[a-z]*.py")}
+    for name, path in sorted(found.items()):
+        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        command, options = importlib.import_module(module).Command(), Options()
         command.add_arguments(options)
-        yield from ("", f"### `manage.py {path.stem}`", "", prose(command.help), "")
-        yield from ("| option | meaning |", "|---|---|")
-        yield from (f"| `{option}` | {meaning} |" for option, meaning in options.rows)
+        yield from ("", f"## `manage.py {name}`", "", prose(command.help))
+        if "factors" in module:
+            yield "It is there where `session_auth.factors` is installed."
+        if options.rows:
+            yield from ("", "| option | meaning |", "|---|---|")
+            yield from (f"| `{option}` | {meaning} |" for option, meaning in options.rows)
 
 
-def render() -> str:
-    """Return the page. Django must be set up."""
+def render() -> dict[str, str]:
+    """Return the pages by name. Django must be set up."""
     contents = [f"- [`{name}`](#{name.replace('.', '')})" for name in public()]
-    contents += ["- [Settings](#settings)", "- [Commands](#commands)"]
-    return "\n".join([START, *contents, *modules(), *settings(), *commands()]) + "\n"
+    return {
+        "reference.md": "\n".join([START, *contents, *modules()]) + "\n",
+        "settings.md": "\n".join([SETTINGS, *settings()]) + "\n",
+        "commands.md": "\n".join([COMMANDS_PAGE.rstrip("\n"), *commands()]) + "\n",
+    }
 
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     sys.path[:0] = [str(ROOT), str(SOURCE)]
     importlib.import_module("django").setup()
-    PAGE.write_text(render())
+    for name, text in render().items():
+        (DOCS / name).write_text(text)

@@ -64,6 +64,7 @@ NGINX = Tool(
 )
 TOOLS = {
     "browser": [CHROMIUM],
+    "docs": [CHROMIUM],
     "production": [
         CHROMIUM,
         NPM,

@@ -1,4 +1,4 @@
-"""Take the screenshots of the README: start the demo, use it, and write docs/images/*.png.
+"""Take the screenshots of the docs: start the demo, use it, and write docs/images/*.png.
 
 It takes Playwright and Chromium, as the tests in browsers do:
 ``.tox/browser/bin/python scripts/screenshots.py``.

@@ -48,6 +48,9 @@ LEFT_OUT = {
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
+    "site": None
+    if importlib.util.find_spec("furo")
+    else "Sphinx and Furo are not installed; see CONTRIBUTING.md",
     "servers": None
     if importlib.util.find_spec("uvicorn")
     else "uvicorn is not installed; see CONTRIBUTING.md",

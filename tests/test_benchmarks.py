@@ -12,9 +12,9 @@ from benchmarks.ratios import parts_added, ratios, spread
 from benchmarks.results import (
     BLOCK,
     COMPARED,
-    README,
     RESULTS,
     SERVERS,
+    SPEED,
     STACKS,
     fill,
     in_short,
@@ -130,9 +130,9 @@ def test_a_table_for_which_nothing_was_measured_stays_as_it_is() -> None:
     assert fill(document, MEASURED) == document.replace("old", in_short(MEASURED))
 
 
-def test_the_readme_says_of_speed_what_the_results_say() -> None:
+def test_the_docs_say_of_speed_what_the_results_say() -> None:
     """Its ratios are a block of RESULTS.md, which one run of all benchmarks has written."""
-    [told] = BLOCK.finditer(README.read_text())
+    [told] = BLOCK.finditer(SPEED.read_text())
 
     assert told["name"] == "in-short"
     assert told["content"].count("\n|") > 10

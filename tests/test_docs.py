@@ -1,5 +1,6 @@
-"""Compare what the README says with what the code does."""
+"""Compare what the README and the docs say with what the code does."""
 
+import json
 import re
 from dataclasses import fields
 from datetime import timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 from django.http import JsonResponse
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import path
 from django.utils.module_loading import import_string
 
@@ -20,30 +21,34 @@ from session_auth.urls import urlpatterns
 from tests.checking import STARTPROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+# Packages that tests/neighbours/ has, and files of projects that tests/following.py makes.
+RUN_ELSEWHERE = ("from channels", "(AbstractUser)", "from accounts")
 EXAMPLES = [ROOT / "examples" / name for name in ("react", "vue")]
 
 
-def section(heading: str) -> str:
-    """Return the text below a heading of the README."""
-    [text] = re.findall(
-        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE
+def section(heading: str, text: str = README) -> str:
+    """Return the text below a heading."""
+    [found] = re.findall(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE
     )
-    return str(text)
+    return str(found)
 
 
 def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def rows(heading: str) -> list[list[str]]:
-    lines = [line for line in section(heading).splitlines() if line.startswith("| ")]
+def rows(page: str) -> list[list[str]]:
+    """Return the rows of the tables of a page."""
+    lines = [line for line in (DOCS / page).read_text().splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
 
 
 def test_every_error_is_in_the_table_with_its_status() -> None:
-    told = {(int(status), code.strip("`")) for status, code, _ in rows("One error contract")}
+    told = {(int(status), code.strip("`")) for status, code, _ in rows("errors.md")}
 
     errors = {
         error
@@ -53,23 +58,33 @@ def test_every_error_is_in_the_table_with_its_status() -> None:
     assert told == {(error.status, error.code) for error in errors}
 
 
+def test_the_example_of_an_error_is_what_comes() -> None:
+    [example] = blocks("json", (DOCS / "errors.md").read_text())
+    client = Client(enforce_csrf_checks=True)
+    client.get("/api/auth/csrf/")
+
+    response = client.post("/api/auth/logout/", content_type="application/json")
+
+    assert response.json() == json.loads(example)
+
+
 def test_every_endpoint_is_in_the_table() -> None:
-    told = {call.strip("`").split(maxsplit=1)[1] for call, *_ in rows("The endpoints")}
+    told = {call.strip("`").split(maxsplit=1)[1] for call, *_ in rows("endpoints.md")}
 
     assert told == {str(pattern.pattern) for pattern in urlpatterns}
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
     told = {
-        name.strip("`"): eval(default.strip("`"), {"timedelta": timedelta})  # noqa: S307 # our own
-        for name, default, _ in rows("Settings")
+        name.split("`")[1]: eval(default.strip("`"), {"timedelta": timedelta})  # noqa: S307 # our own
+        for name, default, _ in rows("settings.md")
     }
 
     assert told == {f"SESSION_AUTH_{field.name}": field.default for field in fields(Conf)}
 
 
 def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
-    settings_block, urls_block = blocks("python", section("Adopt it in four edits"))
+    settings_block, urls_block, _ = blocks("python", section("Adopt it in four edits"))
     edits: dict[str, object] = {}
     exec(settings_block, edits)  # noqa: S102 # our own README
 
@@ -84,9 +99,9 @@ def test_the_four_edits_make_a_project_that_passes_the_checks() -> None:
 @pytest.mark.django_db  # one of the rules looks at the database in use
 @pytest.mark.parametrize("deploy", [False, True])
 def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
-    [block] = blocks("python", section("In production"))
+    [block] = blocks("python", section("The settings", (DOCS / "deployment.md").read_text()))
     settings: dict[str, object] = {}
-    exec(block, {}, settings)  # noqa: S102 # our own README
+    exec(block, {}, settings)  # noqa: S102 # our own docs
 
     with override_settings(**STARTPROJECT | settings):
         messages = run_checks(include_deployment_checks=deploy)
@@ -97,7 +112,7 @@ def test_the_production_settings_satisfy_the_checks(deploy: bool) -> None:
 def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
     for block in blocks("python", page.read_text()):
         code = compile(block, str(page), "exec")
-        if "import" in block and "from channels" not in block:  # which tests/neighbours/ has
+        if "import" in block and not any(text in block for text in RUN_ELSEWHERE):
             exec(code, {"JsonResponse": JsonResponse, "path": path})  # noqa: S102 # our own docs
 
 
@@ -112,15 +127,37 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_picture_is_there_in_light_and_dark_and_has_a_text() -> None:
-    pictures = re.findall(r"<picture>(.*?)</picture>", README, re.DOTALL)
+    pictures = [
+        (page.parent, picture)
+        for page in PAGES
+        for picture in re.findall(r"<picture>(.*?)</picture>", page.read_text(), re.DOTALL)
+    ]
 
-    assert pictures
-    for picture in pictures:
+    assert {folder for folder, _ in pictures} == {ROOT, DOCS}
+    for folder, picture in pictures:
         [light] = re.findall(r'<img src="(\S+)".* alt="[^"]{20,}">', picture)
         [dark] = re.findall(r'\(prefers-color-scheme: dark\)" srcset="(\S+)"', picture)
         assert dark == light.replace("-light", "-dark") != light
         for image in (light, dark):
-            assert 0 < (ROOT / image).stat().st_size <= 150_000, image
+            assert 0 < (folder / image).stat().st_size <= 150_000, image
+
+
+def test_the_start_page_names_each_page_once() -> None:
+    """It is the navigation of the site, too: scripts/build_docs.py takes it from there."""
+    named = re.findall(r"^- \[[^]]+\]\(([\w-]+\.md)\): ", (DOCS / "index.md").read_text(), re.M)
+
+    assert sorted(named) == sorted(page.name for page in DOCS.glob("*.md") if page.stem != "index")
+
+
+def test_the_readme_is_about_one_screen_and_begins_with_two_commands() -> None:
+    console = re.findall(r"^```console\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+    assert [line.split("#")[0].strip() for line in console[0].splitlines()] == [
+        "make run",
+        "make test",
+    ]
+    assert README.index(console[0]) < 300
+    assert len(README.split()) < 800
 
 
 def test_the_limits_of_the_docs_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-// What the apps that docs/react.md and docs/vue.md build up have to do: the same.
+// What the apps that docs/react.md, docs/vue.md and docs/svelte.md build up have to do: the same.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
@@ -8,16 +8,19 @@ import { bundle } from "./bundle.js";
 import { closePage, fire, openPage, passTime, settle } from "./page.js";
 import { Site } from "./site.js";
 
-// What React and Vue look for, beside window and document.
+// What React, Vue and Svelte look for, beside window and document.
 const NAMES = [
+  "Comment",
   "Document",
   "Element",
   "HTMLElement",
   "HTMLIFrameElement",
+  "HTMLMediaElement",
   "MathMLElement",
   "Node",
   "ShadowRoot",
   "SVGElement",
+  "Text",
 ];
 
 /** A channel that does not keep the process: no page closes the client of the app. */

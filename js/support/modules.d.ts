@@ -3,6 +3,10 @@ declare module "*.vue" {
   const component: import("vue").Component;
   export default component;
 }
+declare module "*.svelte" {
+  const component: import("svelte").Component;
+  export default component;
+}
 declare module "*.css";
 declare module "@vitejs/plugin-react";
 declare module "vite";

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 
 const ROOT = new URL("../../", import.meta.url);
-const FENCE = /^```(js|jsx|vue|html)\n(.*?)^```/gms;
+const FENCE = /^```(js|jsx|ts|vue|svelte|html)\n(.*?)^```/gms;
 const NAME = /^(?:\/\/|<!--) ([\w./]+)/;
 const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
 const ADDRESS = "{% static 'session_auth/session-auth.js' %}";
@@ -25,6 +25,7 @@ export function snippets(page) {
     const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text.replace(ADDRESS, "django-session-auth")) : [code];
     for (const script of scripts) {
       const name = script.match(NAME)?.[1];
+      if (language === "ts" && !name) continue; // a part of a file, about types alone
       files[name ?? `snippet-${++number}.${language === "html" ? "js" : language}`] = script;
     }
   }

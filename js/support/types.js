@@ -5,7 +5,11 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 const JS = fileURLToPath(new URL("../", import.meta.url));
-const GIVEN = ["docs.d.ts", "modules.d.ts"].map((name) => join(JS, "support", name));
+const GIVEN = [
+  "support/docs.d.ts",
+  "support/modules.d.ts",
+  "node_modules/svelte/types/ambient.d.ts",
+].map((name) => join(JS, name));
 const OPTIONS = {
   allowJs: true,
   baseUrl: JS,

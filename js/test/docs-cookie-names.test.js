@@ -20,10 +20,10 @@ function snippet(page, text) {
 
 describe("where the CSRF cookie has a prefix", () => {
   for (const [cookie, token] of Object.entries(COOKIES)) {
-    it(`the README finds the token in "${cookie}"`, async () => {
+    it(`the page of the endpoints finds the token in "${cookie}"`, async () => {
       const sent = [];
       const fetch = async (url, { headers }) => sent.push(headers["X-CSRFToken"]);
-      const code = `(async () => { ${snippet("README.md", "document.cookie")} })()`;
+      const code = `(async () => { ${snippet("docs/endpoints.md", "document.cookie")} })()`;
 
       await runInNewContext(code, { document: { cookie }, fetch });
 
@@ -54,6 +54,6 @@ describe("where the CSRF cookie has a prefix", () => {
   it("every page that reads the cookie is looked at here", () => {
     const readers = pages().filter((page) => snippet(page, "document.cookie"));
 
-    assert.deepEqual(readers, ["README.md", "docs/javascript.md"]);
+    assert.deepEqual(readers, ["docs/endpoints.md", "docs/javascript.md"]);
   });
 });

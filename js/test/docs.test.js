@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
+import { compile } from "svelte/compiler";
 import { compileScript, parse } from "vue/compiler-sfc";
 
 import { pages, snippets } from "../support/snippets.js";
@@ -13,6 +14,12 @@ const WRONG = {
   "c.jsx": 'import { useSesion } from "django-session-auth/react";\nuseSesion();',
   "d.js": "const {",
 };
+
+/** Return the script of a component of Svelte, of which its compiler must have nothing to say. */
+function scriptOfSvelte(name, code) {
+  assert.deepEqual(compile(code, { filename: name }).warnings, []);
+  return `${code.match(/<script>(.*?)<\/script>/s)[1]}\nexport default /** @type {import("svelte").Component} */ (null);`;
+}
 
 /** Return the script of a component; its template must be valid, and take no name from nowhere. */
 function scriptOf(name, code) {
@@ -30,9 +37,10 @@ describe("the snippets of the docs", () => {
     const written = Object.fromEntries(pages().map((page) => [page, snippets(page)]));
     for (const files of Object.values(written)) {
       for (const [name, code] of Object.entries(files)) {
-        if (!name.endsWith(".vue")) continue;
+        const script = { vue: scriptOf, svelte: scriptOfSvelte }[name.split(".").at(-1)];
+        if (!script) continue;
         delete files[name];
-        files[`${name}.js`] = scriptOf(name, code);
+        files[`${name}.js`] = script(name, code);
       }
     }
     found = complaints({ ...written, wrong: WRONG });
@@ -47,5 +55,6 @@ describe("the snippets of the docs", () => {
     assert.throws(() => scriptOf("A.vue", "<script setup>const a = 1;</script><template>{{ b }}</template>"), {
       message: "the template of A.vue takes a name from nowhere",
     });
+    assert.throws(() => scriptOfSvelte("A.svelte", "<script></script><img src={a}>"));
   });
 });

@@ -35,7 +35,7 @@ urlpatterns: list[URLPattern] = [
     path("sessions/<str:session_id>/", views.SessionView.as_view(), name="session"),
     path("user/", views.UserView.as_view(), name="user"),
 ]
-"""The endpoints; the README has a table of what each takes and answers."""
+"""The endpoints; docs/endpoints.md has a table of what each takes and answers."""
 
 if apps.is_installed("session_auth.factors"):
     # Not at the top: its models are there only where it is installed.

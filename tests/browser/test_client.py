@@ -12,9 +12,11 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.pages import PASSWORD, Demo
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-README_SNIPPETS = [
-    re.findall(r"```js\n(.*?)```", README, re.DOTALL)[0],
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+ENDPOINTS = (ROOT / "docs" / "endpoints.md").read_text()
+SNIPPETS = [
+    re.findall(r"```js\n(.*?)```", ENDPOINTS, re.DOTALL)[0],
     re.findall(r"<script type=\"module\">\n(.*?)</script>", README, re.DOTALL)[0]
     .replace("import {", "const {")
     .replace('} from "', '} = await import("')
@@ -385,8 +387,8 @@ def test_a_call_can_be_aborted_while_it_waits_for_the_token(app: Demo) -> None:
     assert name == "TimeoutError"
 
 
-@pytest.mark.parametrize("snippet", README_SNIPPETS, ids=["plain fetch", "the client"])
-def test_the_examples_of_the_readme_work(demo: Demo, snippet: str) -> None:
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["plain fetch", "the client"])
+def test_the_first_examples_work(demo: Demo, snippet: str) -> None:
     demo.open("/articles/")
     demo.sign_in()
     demo.expect_signed_in()

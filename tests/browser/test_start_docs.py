@@ -1,0 +1,64 @@
+"""docs/start.md, followed to the letter in an empty folder, and its page used in a browser."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.demo_server import free_port, wait_for
+from tests.following import SERVER, environment, follow
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[str]:
+    """Do what the page says, and yield the origin of the server that its last command starts."""
+    printed = follow("start.md", tmp_path)
+    assert "no issues" in printed["python manage.py check"]
+    assert list(printed)[-1] == SERVER
+    port, log = free_port(), tmp_path / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(port, server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def sign_in(page: Page, password: str) -> None:
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_five_minutes_end_with_a_page_that_signs_in(shop: str, page: Page) -> None:
+    page.goto(shop)
+    sign_in(page, "correct horse battery")
+    expect(page.get_by_role("heading")).to_have_text("Hello alice")
+
+    second = page.context.new_page()
+    second.goto(shop)
+    expect(second.get_by_role("heading")).to_have_text("Hello alice")
+    second.goto(f"{shop}/api/auth/sessions/")
+    assert '"current": true' in second.content()
+    second.goto(f"{shop}/admin/")
+    expect(second.get_by_text("Welcome, alice")).to_be_visible()
+    second.goto(shop)
+
+    second.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    for _ in range(5):
+        sign_in(page, "wrong")
+        expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
+    sign_in(page, "correct horse battery")
+    expect(page.get_by_role("alert")).to_contain_text("Too many")
