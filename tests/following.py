@@ -29,7 +29,7 @@ def follow(page: str, folder: Path) -> dict[str, str]:
     Return what each command has printed. A file that a page names again is written anew; what it
     says of ``settings.py`` stands at its end.
     """
-    printed = {}
+    printed: dict[str, str] = {}
     for language, file, text in BLOCK.findall((ROOT / "docs" / page).read_text()):
         if language == "console":
             printed |= {line: run(line, folder) for line in text.splitlines()}
