@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import coverage
 import hypothesis
 import pytest
 import time_machine
@@ -65,6 +66,13 @@ ONCE = (
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")
 
+# What a server of a database may change. There, coverage is measured in these, since it doubles the
+# time; the lines of all others are those that run on SQLite.
+MEASURED = (
+    *("test_attacks_guessing", "test_isolation", "test_plans", "test_prepared", "test_races"),
+    *("test_stores", "test_stores_dead"),
+)
+
 collect_ignore = [path for path, reason in LEFT_OUT.items() if reason]
 
 hypothesis.settings.register_profile(
@@ -99,6 +107,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    measuring = coverage.Coverage.current()
+    is_measured = item.path.stem in MEASURED or item.path.parent.name == "faults"
+    if measuring is None or is_measured or os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
+        return (yield)
+    measuring.stop()
+    try:
+        return (yield)
+    finally:
+        measuring.start()
 
 
 @pytest.fixture(scope="session", autouse=True)
