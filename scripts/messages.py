@@ -10,9 +10,10 @@ import gettext
 import re
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
@@ -79,8 +80,7 @@ def in_python(text: str) -> Iterator[Message]:
 
 
 def in_template(text: str) -> Iterator[Message]:
-    engine = Engine(libraries={"i18n": "django.templatetags.i18n"} | OTHERS)
-    for node in walk(engine.from_string(re.sub(r"{% extends .*? %}", "", text)).nodelist):
+    for node in nodes_of(text):
         if isinstance(node, TranslateNode):
             yield Message(str(node.filter_expression.var.literal))
         elif isinstance(node, BlockTranslateNode):
@@ -88,11 +88,14 @@ def in_template(text: str) -> Iterator[Message]:
             yield Message(node.render_token_list(node.singular)[0], plural)
 
 
-OTHERS: dict[str, str] = {}
+def nodes_of(text: str) -> Iterator[Any]:
+    """Yield each node of a template, at any depth."""
+    engine = Engine(libraries={"i18n": "django.templatetags.i18n"})
+    yield from walk(engine.from_string(re.sub(r"{% extends .*? %}", "", text)).nodelist)
 
 
-def walk(nodes: object) -> Iterator[object]:
-    for node in nodes:  # type: ignore[attr-defined]  # a NodeList
+def walk(nodes: Iterable[Any]) -> Iterator[Any]:
+    for node in nodes:
         yield node
         for name in (*getattr(node, "child_nodelists", ()), "nodelist"):
             yield from walk(getattr(node, name, None) or ())

@@ -395,7 +395,7 @@ def test_drf_failures_of_another_scheme_keep_their_code(here: ApiClient) -> None
 @pytest.mark.parametrize(
     ("name", "status", "error", "code"),
     [
-        ("not-known", 401, "Unauthorized", "not_authenticated"),
+        ("not-known", 401, "Log in first.", "not_authenticated"),
         ("http-400", 400, "This is no date.", "invalid_request"),
         ("http-401", 401, "The token is not known.", "not_authenticated"),
         ("http-404", 404, "No such article.", "not_found"),
