@@ -80,7 +80,7 @@ class Module:
             lines = text.splitlines()[: node.body[0].lineno - node.lineno + 1]
             lines[-1] = lines[-1][: node.body[0].col_offset]
             text = re.sub(r":\s*(#.*\s*)*$", "", "\n".join(lines))
-        return dedent(text)
+        return re.sub(r"\b_\((\"[^\"]*\")\)", r"\1", dedent(text))  # a sentence to be translated
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_a_right_old_password_is_taken_back_and_the_change_is_told(
     )
     [notice] = mail.outbox
     assert notice.to == ["alice@example.org"]
-    assert "from 9.9.9.9." in notice.body
+    assert "IP address: 9.9.9.9\n" in notice.body
     assert can_log_in(NEW)
 
 
@@ -152,7 +152,7 @@ def test_a_password_that_staff_set_is_told_to_its_user(
     assert events[1]["by"] == User.objects.get(username="alice").pk
     [notice] = mail.outbox
     assert notice.to == ["bob@example.org"]
-    assert "by somebody who runs the site" in notice.body
+    assert "Somebody who runs the site has changed" in notice.body
     assert "9.9.9.9" not in notice.body
 
 

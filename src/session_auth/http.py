@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from math import isfinite
 from typing import Any, NoReturn, TypeVar, cast
@@ -40,6 +41,7 @@ from session_auth.exceptions import (
     Throttled,
     UnsupportedMediaType,
 )
+from session_auth.languages import language_of
 
 __all__ = [
     "FormView",
@@ -106,9 +108,13 @@ def no_content() -> HttpResponse:
     return response
 
 
-def error_response(error: SessionAuthError) -> JsonResponse:
-    """Return the answer that tells a client of ``error``."""
-    response = json_response(error_body(error), status=error.status)
+def error_response(error: SessionAuthError, request: HttpRequest | None = None) -> JsonResponse:
+    """Return the answer that tells a client of ``error``, in the language that is active.
+
+    In a middleware, give the ``request``: the active language may be another one there.
+    """
+    with nullcontext() if request is None else language_of(request):
+        response = json_response(error_body(error), status=error.status)
     vars(response)[CODE] = error.code
     for name, value in error.headers.items():
         response.headers[name] = value
@@ -127,8 +133,9 @@ def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpRespo
     The text is what a person reads in the window, so that the hint is in it under ``DEBUG`` only.
     """
     if wants_json(request):
-        return error_response(error)
-    text = str(error) if settings.DEBUG else str(error.message)
+        return error_response(error, request)
+    with language_of(request):
+        text = str(error) if settings.DEBUG else str(error.message)
     return guarded(
         HttpResponse(
             text,

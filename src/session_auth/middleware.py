@@ -175,9 +175,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if isinstance(exception, StageRequired) and (page := refusals.page_of_stage(request)):
             return page
         if isinstance(exception, SessionAuthError):
-            return error_response(exception)
+            return error_response(exception, request)
         if isinstance(exception, SessionInterrupted) and wants_json(request):
-            return error_response(SessionEnded())
+            return error_response(SessionEnded(), request)
         refusals.note(request, exception)
         return None
 
@@ -198,7 +198,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if isinstance(error, StoreUnavailable):
             return refusal_response(request, error)
         if wants_json(request):
-            return error_response(SessionEnded())
+            return error_response(SessionEnded(), request)
         raise SessionInterrupted(INTERRUPTED) from error
 
     def _finish(
@@ -435,7 +435,7 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             csrf.record(request, reason)
             return super()._reject(request, reason)
         csrf.log(request, reason)
-        return error_response(csrf.failure(request, reason))
+        return error_response(csrf.failure(request, reason), request)
 
 
 class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -495,7 +495,7 @@ def _unless_user_changed(get_response: Any) -> Any:
             try:
                 before = _check_user(request, await auser_of(request))
             except SessionAuthError as error:
-                return error_response(error)
+                return error_response(error, request)
             return _tell_user(request, await get_response(request), before=before)
 
         return checked_async
@@ -506,7 +506,7 @@ def _unless_user_changed(get_response: Any) -> Any:
         try:
             before = _check_user(request, user_of(request))
         except SessionAuthError as error:
-            return error_response(error)
+            return error_response(error, request)
         return _tell_user(request, get_response(request), before=before)
 
     return checked

@@ -93,7 +93,7 @@ def tell_in_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     error = _error(request, response) if wants_json(request) else None
     if error is None:
         return response
-    told = error_response(error)
+    told = error_response(error, request)
     told.cookies = response.cookies
     for name, value in response.headers.items():  # of other middleware: CORS, a language
         if name not in OF_THE_PAGE:

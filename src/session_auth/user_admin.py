@@ -134,5 +134,6 @@ class UserActions(_ModelAdmin):
         if names[True]:
             self.message_user(request, f"{done} ({', '.join(names[True])})")
         if names[False]:
-            text = _("No link can be sent, for want of an address or a password, to: ")
-            self.message_user(request, text + ", ".join(names[False]), messages.WARNING)
+            text = _("No link can be sent, for want of an address or a password, to: %(names)s")
+            named = {"names": ", ".join(names[False])}
+            self.message_user(request, text % named, messages.WARNING)
