@@ -162,6 +162,21 @@ def test_a_body_of_16_kib_is_read_and_one_byte_more_is_not() -> None:
     assert too_large.json()["code"] == "payload_too_large"
 
 
+@pytest.mark.parametrize(("opened", "closed"), [('{"a":', "}"), ('{"a":[', "]}")])
+def test_an_object_is_nested_ten_deep_at_most(opened: str, closed: str) -> None:
+    """ASVS 15.2.2: a field that takes an object takes one of any size, within the body."""
+
+    def read(depth: int) -> object:
+        body = '{"data": ' + opened * depth + "1" + closed * depth + "}"
+        request = RequestFactory().post("/", body, content_type="application/json")
+        return read_json(request, {"data": dict})
+
+    levels = len(opened.replace('"a":', ""))
+    assert read(9 // levels)
+    with pytest.raises(MalformedJSON):
+        read(10 // levels + 1)
+
+
 @override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=10)
 def test_djangos_own_limit_is_a_413_too() -> None:
     assert send(b'{"text": "abcdef"}').status_code == 413

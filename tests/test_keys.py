@@ -53,6 +53,14 @@ def test_the_csrf_secret_follows_from_the_key_alone() -> None:
     assert len(bytes.fromhex(secret)) == 16
 
 
+def test_the_csrf_secret_is_128_bits_of_a_sha256() -> None:
+    """ASVS 11.2.3. Another one would void the tokens of all open pages at an upgrade."""
+    key = new_session_key()
+
+    expected = hashlib.sha256(b"session_auth.csrf" + key.encode()).hexdigest()
+    assert csrf_secret(key) == expected[:32]
+
+
 def test_the_csrf_secret_does_not_follow_from_the_id() -> None:
     key = new_session_key()
     known = urlsafe_b64decode(digest(key) + "=")

@@ -2,6 +2,7 @@
 
 import secrets
 import string
+from base64 import urlsafe_b64decode
 from collections import Counter
 from typing import Any
 
@@ -181,6 +182,15 @@ def test_a_device_is_known_by_its_signature_alone(alice: User, bob: User) -> Non
     stranger = ApiClient()
     stranger.cookies["sessionid_device"] = own
     assert stranger.log_in().status_code == 200
+
+
+def test_a_device_is_signed_with_128_bits(alice: User) -> None:
+    """ASVS 11.2.3: each of them counts, and none follows from the others."""
+    *_, mac = device_cookie(signed_in()).split(":")[0].split(".")
+    bits = urlsafe_b64decode(mac + "==")
+
+    assert len(bits) == 16
+    assert len({bits[at : at + 4] for at in range(0, 16, 4)}) == 4
 
 
 def test_no_event_tells_what_a_wrong_login_has_typed(

@@ -106,10 +106,15 @@ def test_listing_costs_one_statement_more_than_any_call(
         ("DELETE", "sessions/"),
         ("DELETE", f"sessions/{digest(new_session_key())}/"),
         ("POST", "reauthenticate/"),
+        ("POST", "password/change/"),
     ],
 )
-def test_whoever_is_not_logged_in_gets_401(browser: ApiClient, method: str, path: str) -> None:
-    response = browser.call(method, AUTH + path)
+@pytest.mark.parametrize("body", [None, {}, {"unknown": 1}, b"{", {"password": "x"}])
+def test_whoever_is_not_logged_in_gets_401(
+    browser: ApiClient, method: str, path: str, body: object
+) -> None:
+    """Whatever they send: what a body may hold is not asked before."""
+    response = browser.call(method, AUTH + path, body)
 
     assert response.status_code == 401
     assert response.json()["code"] == "not_authenticated"

@@ -86,6 +86,21 @@ def test_a_shorter_timeout_counts_for_sessions_that_began_before(
         assert not is_logged_in(browser)
 
 
+@pytest.mark.parametrize(
+    ("setting", "remember"),
+    [("IDLE_TIMEOUT", False), ("ABSOLUTE_TIMEOUT", False), ("ABSOLUTE_TIMEOUT", True)],
+)
+def test_a_shorter_timeout_counts_for_sessions_with_an_expiry_of_their_own(
+    clock: Any, browser: ApiClient, alice: User, setting: str, remember: bool
+) -> None:
+    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=remember):
+        browser.log_in(more={"remember": remember})
+    clock.move_to(NOON + 10 * MINUTE)
+
+    with override_settings(**{f"SESSION_AUTH_{setting}": 10 * MINUTE}):
+        assert not is_logged_in(browser)
+
+
 @override_settings(SESSION_AUTH_IDLE_TIMEOUT=None, SESSION_COOKIE_AGE=120)
 def test_without_a_setting_the_idle_timeout_is_djangos_age_of_the_cookie(
     clock: Any, browser: ApiClient, alice: User

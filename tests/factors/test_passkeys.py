@@ -189,6 +189,16 @@ def test_a_use_that_does_not_verify_logs_nobody_in(
     assert browser.user() is None
 
 
+def test_wrong_uses_are_counted(passkey: Authenticator) -> None:
+    """ASVS 6.6.3: for the account, in whatever browser they are made."""
+    right, passkey.key = passkey.key, Authenticator().key
+    answers = [told(log_in_by_passkey(ApiClient(), passkey)) for _ in range(6)]
+    passkey.key = right
+
+    assert answers == [(401, "invalid_credentials")] * 5 + [(429, "throttled")]
+    assert told(log_in_by_passkey(ApiClient(), passkey)) == (429, "throttled")
+
+
 def test_the_origin_is_never_taken_from_the_request(passkey: Authenticator) -> None:
     """CVE-2026-134320"""
     passkey.origin, passkey.rp_id = "http://localhost", "localhost"

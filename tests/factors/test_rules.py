@@ -60,6 +60,10 @@ def test_a_change_needs_a_login(
     assert told(call(browser, method, path, body)) == (401, "not_authenticated")
 
 
+def test_who_is_not_logged_in_sees_no_list(browser: ApiClient, db: None) -> None:
+    assert told(browser.get(AUTH + "factors/")) == (401, "not_authenticated")
+
+
 @each_change
 def test_also_the_first_factor_needs_a_recent_login(
     clock: Any, alice: User, method: str, path: str, body: Any
