@@ -22,6 +22,7 @@ from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.doctor_site import make_certificate
 from tests.outage import unreachable_database
+from tests.settings import REDIS
 
 LEFT_OUT = {
     "upstream": None
@@ -122,6 +123,14 @@ def no_secret_is_logged() -> Iterator[None]:
     logging.getLogger().removeHandler(recorder)
     secrets = logged.secrets | {PASSWORD}
     assert [text for text in recorder.texts if any(secret in text for secret in secrets)] == []
+
+
+@pytest.fixture(autouse=bool(REDIS))
+def empty_redis() -> None:
+    """Begin without sessions, as the database does."""
+    from session_auth.engines.redis.client import store  # needs redis-py
+
+    store().delete(list(store().scan("*")))
 
 
 @pytest.fixture
