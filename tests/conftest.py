@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from session_auth.models import Session
 from session_auth.signals import EndReason, session_ended
 from tests import logged
 from tests.api_client import PASSWORD, ApiClient
@@ -100,6 +101,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")
+        if REDIS:
+            show_redis_as_a_table(item)
+
+
+def show_redis_as_a_table(item: pytest.Item) -> None:
+    from tests.redis_table import SessionTable  # needs redis-py
+
+    module = getattr(item, "module", None)
+    if getattr(module, "Session", None) is Session:
+        module.Session = SessionTable()  # type: ignore[union-attr] # it is there
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,10 @@ KEY_PATTERN = re.compile(
     r"(?:[A-Za-z0-9_-]{3}\.)?[A-Za-z0-9_-]{43}|[a-z0-9]{32}|\.?[A-Za-z0-9_-]{1,3990}:[A-Za-z0-9]{1,20}:[A-Za-z0-9_-]{43}",
     re.ASCII,
 )
-"""Our keys, with a tag or without; Django's (165 bits), and its signed cookies: a session keeps them when taken over."""
+"""Our keys, with a tag or without; Django's (165 bits), and its signed cookies.
+
+A session that is taken over keeps the key that it has.
+"""
 
 
 def new_session_key(tag: str = "") -> str:

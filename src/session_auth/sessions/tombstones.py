@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connections
-from django.db.models.sql import InsertQuery
 from django.db.models.constants import OnConflict
+from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from session_auth.conf import cached_settings, get_conf
