@@ -82,11 +82,7 @@ def everything() -> list[Row]:
     ]
     alias = SESSIONS.alias()
     ended = tombstones.successors_of([row.record.id for row in found], alias=alias)
-    return [
-        row
-        for row in found
-        if row.record.id not in ended and (not row.after or renewals.is_renewed(row))
-    ]
+    return [row for row in renewals.counting(found) if row.record.id not in ended]
 
 
 def pull() -> None:

@@ -108,7 +108,7 @@ def test_an_end_survives_a_server_that_forgets_it(
     with forgotten():
         end(browser, alice)
 
-    assert store().hashes([key for key in store().scan(f"*{session_id}")]) != [{}]
+    assert store().hashes(list(store().scan(f"*{session_id}"))) != [{}]
     assert SessionStore(key).load() == {}
     assert session_id not in [info.id for info in list_sessions(alice)]
 

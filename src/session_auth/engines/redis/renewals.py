@@ -1,5 +1,6 @@
 """New keys of sessions: which of two rows counts, the old one or the new one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from session_auth import stores
@@ -22,22 +23,24 @@ def claim(new: Row) -> bool:
 
 
 @SESSIONS.asks
-def is_renewed(row: Row) -> bool:
-    """Say whether a row with a note counts; settle it, if no rollback can undo that."""
+def counting(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that count; settle those with a note, if no rollback can undo that."""
     alias = SESSIONS.alias()
-    found = tombstones.successors_of([row.after], alias=alias)
-    if found.get(row.after) != row.record.id:
-        return False
+    noted = [row.after for row in rows if row.after]
+    if not noted:
+        return list(rows)
+    renewed = tombstones.successors_of(noted, alias=alias)
+    found = [row for row in rows if not row.after or renewed.get(row.after) == row.record.id]
     if not stores.in_transaction(alias):
-        settle(row)
-    return True
+        for row in found:
+            if row.after:
+                settle(row)
+    return found
 
 
 def settle(new: Row) -> None:
+    """Let a row count whatever becomes of the tombstone, and delete the one before it."""
     tag, index = new.tag, places.index(new.tag, new.record.user_id)
+    keys = [places.key(tag, new.after), places.key(tag, new.record.id), index]
     with suppress(StoreUnavailable):  # which is logged; whoever reads the row settles it
-        store().run(
-            scripts.SETTLE,
-            [places.key(tag, new.after), places.key(tag, new.record.id), index],
-            new.after,
-        )
+        store().run(scripts.SETTLE, keys, new.after, places.milliseconds(new.record))

@@ -55,6 +55,9 @@ from session_auth.sessions.rows import Position, Rows
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
+UNSETTLED_MILLISECONDS = 60 * 60 * 1000
+"""How long a new row is kept until it is settled: one of a killed or rolled back process is not."""
+
 
 class RedisRows(Rows):
     """The rows of all sessions, in the servers of ``SESSION_AUTH_REDIS``."""
@@ -68,13 +71,12 @@ class RedisRows(Rows):
         return new_session_key(tag_of(like) if like else new_tag())
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        for row in places.rows([session_id]):
-            if not row.after or renewals.is_renewed(row):
-                ended, make_user = verdicts.find(row.record)
-                if not ended:
-                    return row.record, make_user
-                if not stores.in_transaction(SESSIONS.alias()):  # or a rollback might undo the end
-                    places.clear([row])
+        for row in renewals.counting(places.rows([session_id])):
+            ended, make_user = verdicts.find(row.record)
+            if not ended:
+                return row.record, make_user
+            if not stores.in_transaction(SESSIONS.alias()):  # or a rollback might undo the end
+                places.clear([row])
         return None, None
 
     def insert(
@@ -143,13 +145,14 @@ class RedisRows(Rows):
         return places.mark(record, "passive_seen_at", since, 0, others)
 
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
-        row = next(iter(places.rows([session_id])), None)
-        if row is None or (row.after and not renewals.is_renewed(row)):
+        row = next(iter(renewals.counting(places.rows([session_id]))), None)
+        if row is None:
             return False
         record, tag = row.record, row.tag
         if tag_of(new_id) != tag:
             places.point(new_id, tag)
-        new = Row(record._replace(id=new_id), tag, session_id)
+        expires_at = proven.expires_at if proven else record.expires_at
+        new = Row(record._replace(id=new_id, expires_at=expires_at), tag, session_id)
         proof = fields_of(proven, "authenticated_at", "methods", "expires_at") if proven else []
         keys = [
             places.key(tag, session_id),
@@ -163,7 +166,7 @@ class RedisRows(Rows):
             session_id,
             new_id,
             int(record.user_id is not None),
-            places.milliseconds(proven) if proven else 0,
+            min(UNSETTLED_MILLISECONDS, places.milliseconds(new.record)),
             *proof,
         )
         if copied != 1:
@@ -220,10 +223,8 @@ class RedisRows(Rows):
         now = timezone.now()
         rows = [
             row
-            for row in places.rows_of(user_id)
-            if row.record.expires_at > now
-            and row.record.id != but
-            and (not row.after or renewals.is_renewed(row))
+            for row in renewals.counting(places.rows_of(user_id))
+            if row.record.expires_at > now and row.record.id != but
         ]
         records = [row.record for row in rows]
         ended = verdicts.ended_among(records)
@@ -247,7 +248,7 @@ def _write(record: Record, *conditions: str) -> int:
     outcome = places.write(record, *conditions)
     if isinstance(outcome, int):
         return outcome
-    if not renewals.is_renewed(outcome):
+    if not renewals.counting([outcome]):
         return places.GONE
     return cast("int", places.write(record, *conditions, tag=outcome.tag, is_pending=True))
 
@@ -277,7 +278,7 @@ def _remove_timed_out(records: Sequence[Record]) -> list[Record]:
 
 def _end(rows: Sequence[Row], reason: EndReason) -> list[Record]:
     """End sessions, and return those that nobody else has ended."""
-    rows = [row for row in rows if not row.after or renewals.is_renewed(row)]
+    rows = renewals.counting(rows)
     if not rows:
         return []
     claimed = _claim([row.record for row in rows], reason)
@@ -300,11 +301,7 @@ def _end_of_user(
         ended: list[Record] = []
         over: list[Row] = []
         found = places.rows_of(user_id)
-        while found := [
-            row
-            for row in found
-            if row.record.id != but and (not row.after or renewals.is_renewed(row))
-        ]:
+        while found := [row for row in renewals.counting(found) if row.record.id != but]:
             claimed = _claim([row.record for row in found], reason)
             ended += [row.record for row in found if row.record.id in claimed]
             over += found

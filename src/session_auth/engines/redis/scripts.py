@@ -83,8 +83,7 @@ return 1
 COPY = (
     KEEP_INDEX
     + """
--- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it or 0,
---   fields...
+-- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it, fields...
 -- 1: the new row is there, and counts once the tombstone of the old one names it.
 local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', 'created_at')
 if row[1] then return {'to', row[1]} end
@@ -92,7 +91,6 @@ if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[2], unpack(redis.call('HGETALL', KEYS[1])))
 redis.call('HSET', KEYS[2], 'after', ARGV[2], unpack(ARGV, 6))
 local ttl = tonumber(ARGV[5])
-if ttl == 0 then ttl = redis.call('PTTL', KEYS[1]) end
 redis.call('PEXPIRE', KEYS[2], ttl)
 if ARGV[4] ~= '0' then
   redis.call('ZADD', KEYS[3], row[3], ARGV[3])
@@ -102,14 +100,19 @@ return 1
 """
 )
 
-SETTLE = """
--- KEYS: row, new row, index | ARGV: id
--- The new row counts from now on whatever becomes of the tombstone, and the old one goes.
-redis.call('HDEL', KEYS[2], 'after')
+SETTLE = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('HDEL', KEYS[2], 'after') == 1 then
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  if redis.call('EXISTS', KEYS[3]) == 1 then keep_index(KEYS[3], tonumber(ARGV[2])) end
+end
 return 1
 """
+)
 
 REMOVE = """
 -- KEYS: row, index | ARGV: id, conditions (field, value)...
