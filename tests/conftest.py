@@ -23,6 +23,7 @@ from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.doctor_site import make_certificate
 from tests.outage import unreachable_database
+from tests.redis_differences import is_different
 from tests.settings import REDIS
 
 LEFT_OUT = {
@@ -47,6 +48,7 @@ LEFT_OUT = {
     "graphene": None
     if importlib.util.find_spec("graphene_django")
     else "graphene-django is not installed; see CONTRIBUTING.md",
+    "redis": None if REDIS else "it needs a server; see CONTRIBUTING.md",
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
@@ -101,7 +103,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")
-        if REDIS:
+    if REDIS:
+        items[:] = [item for item in items if not is_different(item.nodeid)]
+        for item in items:
             show_redis_as_a_table(item)
 
 

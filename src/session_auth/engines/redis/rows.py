@@ -281,7 +281,7 @@ def _end(rows: Sequence[Row], reason: EndReason) -> list[Record]:
     rows = renewals.counting(rows)
     if not rows:
         return []
-    claimed = _claim([row.record for row in rows], reason)
+    claimed = SESSIONS.asks(_claim)([row.record for row in rows], reason)
     stores.when_final(partial(places.clear, rows), alias=SESSIONS.alias())
     return [row.record for row in rows if row.record.id in claimed]
 
@@ -331,7 +331,6 @@ def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
     return keys, count
 
 
-@SESSIONS.asks
 def _claim(records: Sequence[Record], reason: EndReason) -> set[str]:
     """Write tombstones, and the records of ended sessions; return the ids of those that are new."""
     alias, successors = SESSIONS.alias(), {record.id: "" for record in records}
