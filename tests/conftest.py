@@ -17,12 +17,15 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from session_auth.models import Session
 from session_auth.signals import EndReason, session_ended
 from tests import logged
 from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.doctor_site import make_certificate
 from tests.outage import unreachable_database
+from tests.redis_differences import is_different
+from tests.settings import REDIS
 
 LEFT_OUT = {
     "upstream": None
@@ -46,6 +49,7 @@ LEFT_OUT = {
     "graphene": None
     if importlib.util.find_spec("graphene_django")
     else "graphene-django is not installed; see CONTRIBUTING.md",
+    "redis": None if REDIS else "it needs a server; see CONTRIBUTING.md",
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
@@ -107,6 +111,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")
+    if REDIS:
+        items[:] = [item for item in items if not is_different(item.nodeid)]
+        for item in items:
+            show_redis_as_a_table(item)
+
+
+def show_redis_as_a_table(item: pytest.Item) -> None:
+    from tests.redis_table import SessionTable  # needs redis-py
+
+    module = getattr(item, "module", None)
+    if getattr(module, "Session", None) is Session:
+        module.Session = SessionTable()  # type: ignore[union-attr] # it is there
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,6 +159,14 @@ def no_secret_is_logged() -> Iterator[None]:
     logging.getLogger().removeHandler(recorder)
     secrets = logged.secrets | {PASSWORD}
     assert [text for text in recorder.texts if any(secret in text for secret in secrets)] == []
+
+
+@pytest.fixture(autouse=bool(REDIS))
+def empty_redis() -> None:
+    """Begin without sessions, as the database does."""
+    from session_auth.engines.redis.client import store  # needs redis-py
+
+    store().delete(list(store().scan("*")))
 
 
 @pytest.fixture

@@ -41,7 +41,17 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-SESSION_ENGINE = "session_auth.engines.database"
+# scripts/with_redis.py says what servers there are.
+REDIS = os.environ.get("TEST_REDIS")
+REDIS_NODES = os.environ.get("TEST_REDIS_NODES", "").split()
+SESSION_AUTH_REDIS: dict[str, Any] | None = {
+    None: None,
+    "server": {"url": f"redis://{''.join(REDIS_NODES)}"},
+    "cluster": {"cluster": REDIS_NODES},
+    "sentinel": {"sentinels": REDIS_NODES, "service": "sessions"},
+}[REDIS]
+
+SESSION_ENGINE = f"session_auth.engines.{'redis' if REDIS else 'database'}"
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
 # All events are logged, so that each test can look for secrets in them.

@@ -1,8 +1,14 @@
-"""Sessions in the store of the database engine, as tests put and find them there."""
+"""Sessions in the store of the engine under test, as tests put and find them there."""
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from session_auth.engines.database import SessionStore
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from session_auth.engines.database import SessionStore
+else:
+    SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 
 
 def stored(**data: object) -> SessionStore:

@@ -19,11 +19,11 @@ from django.db.models import QuerySet
 from django.test import Client, override_settings
 
 from session_auth.backends import ModelBackend
-from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.models import AdoptedSession, Session
 from session_auth.sessions import adoption, end_all_sessions, end_session, end_sessions
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of
+from tests.storing import SessionStore
 from tests.test_races import at_once
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 from session_auth import flows, testing
 from session_auth.contrib.rest_framework import HasRecentLogin, SessionAuthentication
 from session_auth.decorators import recent_login_required
-from session_auth.engines.database import SessionStore
 from session_auth.models import Session
 from session_auth.sessions import assurance, end_sessions, list_sessions
 from session_auth.sessions.base import session_of
@@ -23,6 +22,7 @@ from tests import urls
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.stages import KEY, PIN, pin
+from tests.storing import SessionStore
 
 pytestmark = [
     pytest.mark.django_db,

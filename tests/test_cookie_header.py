@@ -17,9 +17,9 @@ from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncClient, Client, override_settings
 
 from session_auth.cookie_header import twins, without_near_names
-from session_auth.engines.database import SessionStore
 from tests.api_client import AUTH, ApiClient, signed_in
 from tests.settings import MIDDLEWARE
+from tests.storing import SessionStore
 
 NAMES = ("__Host-sessionid", "__Host-csrftoken")
 

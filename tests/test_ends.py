@@ -13,13 +13,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from session_auth.engines import database
-from session_auth.engines.database import DatabaseRows, SessionStore
+from session_auth.engines.database import DatabaseRows
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions.values import Record
 from session_auth.signals import session_ended
 from tests.api_client import ApiClient, id_of, signed_in
 from tests.clock import NOON
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

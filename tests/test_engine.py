@@ -17,7 +17,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
@@ -25,7 +24,7 @@ from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
 from tests.clock import NOON
-from tests.storing import data_of, stored
+from tests.storing import SessionStore, data_of, stored
 
 pytestmark = pytest.mark.django_db
 

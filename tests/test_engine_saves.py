@@ -10,13 +10,12 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.models import Session
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.values import State
 from tests.clock import NOON
-from tests.storing import another_request_for, data_of, stored
+from tests.storing import SessionStore, another_request_for, data_of, stored
 
 pytestmark = pytest.mark.django_db
 

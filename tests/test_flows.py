@@ -17,6 +17,7 @@ from session_auth.flows import alog_in, log_in
 from session_auth.keys import digest
 from session_auth.models import Session
 from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 
@@ -172,8 +173,6 @@ def test_if_a_receiver_fails_the_request_is_as_it_was(
     alice: User, failing_receiver: None, rf: Any
 ) -> None:
     from django.contrib.auth.models import AnonymousUser
-
-    from session_auth.engines.database import SessionStore
 
     request = rf.post("/")
     request.session, request.user = SessionStore(), AnonymousUser()

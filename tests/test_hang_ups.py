@@ -21,7 +21,6 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import include, path
 
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import StoreUnavailable
 from session_auth.hang_ups import finish
 from session_auth.middleware import SessionMiddleware
@@ -32,6 +31,7 @@ from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.guessing import guess, retry_after
 from tests.password_calls import NEW, can_log_in
 from tests.settings import MIDDLEWARE
+from tests.storing import SessionStore
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

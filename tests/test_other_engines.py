@@ -17,13 +17,12 @@ from django.urls import include, path
 
 from session_auth import sessions, throttling
 from session_auth.decorators import login_required
-from session_auth.engines.database import SessionStore
 from session_auth.models import Session, UserStamp
 from session_auth.sessions import listing
 from session_auth.sessions.base import session_of
 from session_auth.signals import EndReason
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
-from tests.storing import stored
+from tests.storing import SessionStore, stored
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 DJANGOS = "django.contrib.sessions.backends."

@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from session_auth.engines.database import SessionStore
 from session_auth.models import EndedSession, Session
 from tests.api_client import AUTH, ApiClient, signed_in
 from tests.clock import NOON
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

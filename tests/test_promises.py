@@ -28,13 +28,13 @@ from hypothesis.stateful import (
 )
 
 from session_auth import attempts, flows, passwords
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import LoginExpired, StageRequired
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import end_sessions
 from tests.api_client import PASSWORD
 from tests.stages import PIN
+from tests.storing import SessionStore
 
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.integers() | st.booleans() | st.lists(st.none())

@@ -20,13 +20,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.http import urlsafe_base64_encode
 
 from session_auth import attempts
-from session_auth.engines.database import SessionStore
 from session_auth.models import LoginAttempt, Session
 from session_auth.sessions import end_sessions
 from session_auth.signals import session_ended
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.stages import KEY, NEXT, pin
-from tests.storing import another_request_for, stored
+from tests.storing import SessionStore, another_request_for, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

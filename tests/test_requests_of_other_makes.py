@@ -13,10 +13,10 @@ from django.contrib.auth.signals import user_login_failed
 from session_auth import throttling
 from session_auth.client_info import ClientInfo, client_info, meta_of, meta_of_scope
 from session_auth.contrib.channels import ClientInfoMiddleware
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import Throttled
 from session_auth.models import GuessCount, Session
 from tests.api_client import PASSWORD, signed_in
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

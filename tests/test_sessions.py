@@ -10,13 +10,13 @@ from django.contrib.auth.signals import user_logged_out
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from session_auth.engines.database import SessionStore
 from session_auth.keys import digest, new_session_key
 from session_auth.models import Session
 from session_auth.sessions import end_session, end_sessions, list_sessions
 from tests import logged
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

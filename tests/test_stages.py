@@ -10,7 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
 from session_auth import attempts, flows
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidCredentials
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session
@@ -19,6 +18,7 @@ from session_auth.stages import get_stages
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.clock import NOON
 from tests.stages import COOKIE, KEY, NEXT, PIN, pin
+from tests.storing import SessionStore
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stages")]
 

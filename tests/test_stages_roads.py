@@ -16,7 +16,6 @@ from django.urls import path
 
 from session_auth import flows
 from session_auth.decorators import past_stages
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import LoginExpired, StageRequired
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session
@@ -25,6 +24,7 @@ from session_auth.stages import Stage
 from tests import urls, views
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.stages import COOKIE, KEY, PIN, pin
+from tests.storing import SessionStore
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stages")]
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from session_auth.backends import ModelBackend
 from session_auth.engines import everybody
-from session_auth.engines.database import SessionStore
 from session_auth.models import EndedSession, Session, UserStamp
 from session_auth.sessions import (
     end_all_sessions,
@@ -24,6 +23,7 @@ from session_auth.sessions import (
 )
 from session_auth.signals import EndReason
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
+from tests.storing import SessionStore
 from tests.test_adoption import old_login
 
 pytestmark = pytest.mark.django_db

@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 
 from session_auth.client_info import client_info
-from session_auth.engines.database import SessionStore
 from session_auth.middleware import SessionMiddleware
 from session_auth.models import Session
 from tests.api_client import AUTH, ApiClient
 from tests.clock import NOON
 from tests.outage import unreachable_database
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

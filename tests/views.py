@@ -19,7 +19,6 @@ from session_auth.decorators import (
     passive,
     recent_login_required,
 )
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import InvalidRequest
 from session_auth.flows import alog_in, alog_out, areauthenticate, log_in, log_out, reauthenticate
 from session_auth.http import read_json
@@ -32,6 +31,7 @@ from session_auth.sessions import (
     list_sessions,
 )
 from session_auth.sessions.base import session_of
+from tests.storing import SessionStore
 
 
 def note(request: HttpRequest) -> JsonResponse:

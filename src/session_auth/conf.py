@@ -73,6 +73,14 @@ def _is_key(value: object) -> bool:
     return isinstance(value, str) and bool(FERNET_KEY.fullmatch(value))
 
 
+def _is_store(value: object) -> bool:
+    if isinstance(value, str):
+        return "://" in value or _is_path(value)
+    if not isinstance(value, Mapping) or "{" in str(value.get("prefix", "")):
+        return False
+    return len({"url", "cluster", "sentinels", "client"} & value.keys()) == 1
+
+
 COOKIE = Rule(
     "the name of a cookie",
     lambda value: isinstance(value, str) and bool(COOKIE_NAME.fullmatch(value)),
@@ -110,6 +118,11 @@ SHOWN = Rule(
     lambda value: _is_path(value) or _is_sequence(value, of=_is_shown),
 )
 PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
+STORE = Rule(
+    "a URL, the dotted path of a function that returns a client, a client, or a dict with one of "
+    "'url', 'cluster', 'sentinels' and 'client'",
+    lambda value: _is_store(value) or hasattr(value, "register_script"),
+)
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
 TIME = Rule(
     "a timedelta above 0", lambda value: isinstance(value, timedelta) and value > timedelta(0)
@@ -175,6 +188,9 @@ class Conf:
 
     RECENT_LOGIN: Annotated[timedelta, TIME] = timedelta(minutes=15)
     """How long a login, or a proof of the password, counts as recent."""
+
+    REDIS: Annotated[Any, STORE] = None
+    """Where the engine ``session_auth.engines.redis`` has its sessions: see docs/redis.md."""
 
     REQUIRE_FACTOR: Annotated[str | None, PATH] = None
     """The path of a function of the user: ``None``, or the time from which they need a factor."""

@@ -126,6 +126,20 @@ class UserStamp(models.Model):
         return str(self.user_id)
 
 
+class Tombstone(models.Model):
+    """A session that has ended, for an engine whose store may forget that: see ``tombstones``."""
+
+    session_id = DigestField(max_length=43, primary_key=True)
+    successor = DigestField(max_length=43, blank=True)
+    """The id under which it goes on, with a new key; "" if it does not."""
+
+    until = models.DateTimeField(db_index=True)
+    """From then on, it would have ended by itself."""
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
 class AdoptedSession(models.Model):
     """A session of another engine that was taken over: it never is again. See ``adoption``."""
 

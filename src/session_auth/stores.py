@@ -12,7 +12,14 @@ from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import Error, IntegrityError, InterfaceError, OperationalError, connections
+from django.db import (
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
 from django.db.transaction import TransactionManagementError
 
 from session_auth import events
@@ -133,6 +140,15 @@ def in_transaction(alias: str) -> bool:
     return any(
         not getattr(block, "_from_testcase", False) for block in connections[alias].atomic_blocks
     )
+
+
+def when_final(call: Callable[[], None], *, alias: str) -> bool:
+    """Call ``call`` once no rollback can undo what is done now; say whether that was at once."""
+    if in_transaction(alias):
+        transaction.on_commit(call, using=alias)
+        return False
+    call()
+    return True
 
 
 class Boundary:

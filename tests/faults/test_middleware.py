@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.utils.decorators import sync_and_async_middleware
 
-from session_auth.engines.database import SessionStore
 from session_auth.exceptions import StoreUnavailable
 from tests.api_client import ApiClient
 from tests.outage import unreachable_database
+from tests.storing import SessionStore
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.faults.urls")]
 

@@ -5,10 +5,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 
-from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.middleware import SessionMiddleware
 from session_auth.models import Session
+from tests.storing import SessionStore
 
 upstream.DatabaseSession = SessionStore
 upstream.SessionMiddleware = SessionMiddleware

@@ -6,7 +6,6 @@ from inspect import getattr_static
 from itertools import chain
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connections, router, transaction
@@ -53,7 +52,7 @@ class DatabaseRows(JoinedLookup):
             at_most = None
         with transaction.atomic(using=_alias()):
             if at_most is not None and at_most < EXACT_BELOW:
-                _lock_user(record.user_id)
+                stamps.lock_user(record.user_id, alias=_alias())
             surplus = _insert(record, ending=ending, at_most=at_most)
             if ending and surplus:
                 _lock_ids([*ending, *surplus])
@@ -66,7 +65,7 @@ class DatabaseRows(JoinedLookup):
     def adopt(self, record: Record, *, old_key: str) -> None:
         with transaction.atomic(using=_alias()):
             if record.user_id is not None:
-                _lock_user(record.user_id)
+                stamps.lock_user(record.user_id, alias=_alias())
                 if stamps.is_stamped(record.user_id, alias=_alias()):
                     return
             try:
@@ -136,7 +135,7 @@ class DatabaseRows(JoinedLookup):
             stamps.stamp_for_adoption(user_id, alias=_alias())
             return _take(rows.exclude(id=but), reason)
         with transaction.atomic(using=_alias()):
-            _lock_user(user_id)
+            stamps.lock_user(user_id, alias=_alias())
             if but is not None:
                 stamps.stamp_for_adoption(user_id, alias=_alias())
                 return _take(rows.exclude(id=but), reason)
@@ -157,11 +156,7 @@ class DatabaseRows(JoinedLookup):
         return end_everybody(reason, alias=_alias())
 
     def when_final(self, call: Callable[[], None]) -> bool:
-        if stores.in_transaction(_alias()):
-            transaction.on_commit(call, using=_alias())
-            return False
-        call()
-        return True
+        return stores.when_final(call, alias=_alias())
 
     @SESSIONS.asks
     def of_user(
@@ -299,14 +294,3 @@ def _delete(rows: QuerySet[Session]) -> list[Record]:
 def _lock_ids(session_ids: Collection[str]) -> None:
     """Lock these rows in the order of their ids, before they are deleted in two steps."""
     list(_rows().filter(id__in=session_ids).order_by("id").select_for_update().values("id"))
-
-
-def _lock_user(user_id: Any) -> None:
-    """Lock the user, so that transactions that add or end their sessions wait for each other.
-
-    If users are in another database, there is no lock: transactions that meet may then fail.
-    """
-    users = get_user_model()._base_manager
-    can_lock = connections[_alias()].features.has_select_for_update
-    if can_lock and router.db_for_write(users.model) == _alias():
-        list(users.using(_alias()).select_for_update().filter(pk=user_id).values_list("pk"))

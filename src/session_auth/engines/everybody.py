@@ -28,14 +28,14 @@ UPDATE = {
 def end_everybody(reason: EndReason, *, alias: str) -> int:
     """Delete all sessions, void all logins until now, and return how many sessions there were."""
     with transaction.atomic(using=alias):
-        _stamp_everybody(alias)
+        stamp_everybody(alias)
         if get_conf().KEEP_ENDED is not None:
             _keep_all(reason, alias)
         deleted: int = Session.objects.using(alias)._raw_delete(alias)
         return deleted
 
 
-def _stamp_everybody(alias: str) -> None:
+def stamp_everybody(alias: str) -> None:
     users = get_user_model()
     rows = users._base_manager.using(router.db_for_write(users)).order_by()
     if rows.db != alias:

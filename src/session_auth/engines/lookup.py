@@ -84,14 +84,14 @@ class JoinedLookup(Rows):
 def _find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
     alias = router.db_for_write(Session)
     connection = connections[alias]
-    lookup = _lookup(connection, _statement(alias, _user_is_there(alias)))
+    lookup = _lookup(connection, _statement(alias, user_is_there(alias)))
     statement = lookup.statement
     with connection.cursor() as cursor:
         cursor.execute(statement.sql, {"id": session_id})
         row = cursor.fetchone()
     if row is None:
         return None, None
-    values = _convert(row[: statement.width], lookup.session_converters, connection)
+    values = read_row(row[: statement.width], lookup.session_converters, connection)
     record = Record._make(values)
     if statement.user_key is None or row[statement.user_key] is None:
         return record, None
@@ -125,7 +125,7 @@ def take(rows: QuerySet[Session]) -> list[Record]:
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING {columns}", parameters)
         taken = cursor.fetchall()
-    return [Record._make(_convert(row, lookup.session_converters, connection)) for row in taken]
+    return [Record._make(read_row(row, lookup.session_converters, connection)) for row in taken]
 
 
 def insert(record: Record, beyond: QuerySet[Session, Any]) -> bool:
@@ -144,25 +144,25 @@ def insert(record: Record, beyond: QuerySet[Session, Any]) -> bool:
 
 def _make_user(lookup: Lookup, row: Sequence[Any], connection: Any) -> Any:
     statement = lookup.statement
-    values = _convert(row, lookup.user_converters, connection)
+    values = read_row(row, lookup.user_converters, connection)
     return statement.user_model.from_db(connection.alias, statement.user_names, values)
 
 
-def _convert(row: Sequence[Any], converters: Converters, connection: Any) -> list[Any]:
+def read_row(row: Sequence[Any], converters: Converters, connection: Any) -> list[Any]:
     values = list(row)
     for position, convert, column in converters:
         values[position] = convert(values[position], column, connection)
     return values
 
 
-def _user_is_there(alias: str) -> bool:
+def user_is_there(alias: str) -> bool:
     """Say whether a plain query for a user, sent to ``alias``, is what Django would do."""
-    user_model = _plain_user_model()
+    user_model = plain_user_model()
     return user_model is not None and router.db_for_read(user_model) == alias
 
 
 @lru_cache(maxsize=1)
-def _plain_user_model() -> type[Model] | None:
+def plain_user_model() -> type[Model] | None:
     """Return the user model if ``ModelBackend.get_user()`` finds each of its rows, or ``None``.
 
     It may not if the default manager filters or overrides anything, or if the columns are in two
@@ -202,8 +202,8 @@ def _statement(alias: str, join: bool) -> Statement:
     connection = connections[alias]
     return Statement(
         sql=sql % ("%(id)s", *map(int, others)),
-        session_columns=_to_convert(columns[:width], connection),
-        user_columns=_to_convert(columns[width:], connection),
+        session_columns=to_convert(columns[:width], connection),
+        user_columns=to_convert(columns[width:], connection),
         width=width,
         user_names=names[width:],
         user_model=user_model,
@@ -217,18 +217,18 @@ def _lookup(connection: Any, statement: Statement) -> Lookup:
     if lookup is None:
         lookup = lookups[statement] = Lookup(
             statement=statement,
-            session_converters=_converters(statement.session_columns, connection),
-            user_converters=_converters(statement.user_columns, connection),
+            session_converters=converters_of(statement.session_columns, connection),
+            user_converters=converters_of(statement.user_columns, connection),
         )
     return lookup
 
 
-def _to_convert(columns: Sequence[Any], connection: Any) -> Columns:
+def to_convert(columns: Sequence[Any], connection: Any) -> Columns:
     """Return the columns that have converters: only these need a look for each new connection."""
-    return [each for each in enumerate(columns) if _converters([each], connection)]
+    return [each for each in enumerate(columns) if converters_of([each], connection)]
 
 
-def _converters(columns: Columns, connection: Any) -> Converters:
+def converters_of(columns: Columns, connection: Any) -> Converters:
     return [
         (position, convert, column)
         for position, column in columns
@@ -243,5 +243,5 @@ def _converters(columns: Columns, connection: Any) -> Converters:
 def forget(*, setting: str, **kwargs: Any) -> None:
     """Make the statement anew when it is next needed."""
     if setting in SETTINGS:
-        _plain_user_model.cache_clear()
+        plain_user_model.cache_clear()
         _statement.cache_clear()

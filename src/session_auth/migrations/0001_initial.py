@@ -130,6 +130,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Tombstone",
+            fields=[
+                (
+                    "session_id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+                ("successor", session_auth.models.DigestField(blank=True, max_length=43)),
+                ("until", models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="PendingMail",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),

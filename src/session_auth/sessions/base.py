@@ -31,7 +31,7 @@ from django.utils.module_loading import import_string
 from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import digest, is_session_key, new_session_key
+from session_auth.keys import digest, is_session_key
 from session_auth.sessions import adoption
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.ending import announce
@@ -208,7 +208,7 @@ class BaseSessionStore(SessionBase):
         after a login has noted the right one.
         """
         if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
-            self._session_key = new_session_key()
+            self._session_key = self.rows.new_key(user_id_of(self._loaded()))
         self.save(must_create=True)
         self.modified = True
 
@@ -339,7 +339,9 @@ class BaseSessionStore(SessionBase):
         self.keys()  # loads the data
         if self.state is State.UNREAD:
             self.load()
-        new_key = new_session_key()
+        before = self._record
+        user_id = before.user_id if before else user_id_of(self._loaded())
+        new_key = self.rows.new_key(user_id, like=before.id if before else None)
         if self._record is not None:
             record = self._record._replace(id=digest(new_key))
             if proof is not None:
@@ -408,13 +410,15 @@ class BaseSessionStore(SessionBase):
         same step. What that one held is in sight until then, for the code that logs in, and goes
         with it; but for ``SESSION_AUTH_KEEP_AT_LOGIN`` and what this request has set or changed.
         """
-        if self._record is None:
+        if self._record is not None:
+            self._left_behind = self.decode(self._record.data)
+            self._predecessor_ids = self._own_ids()
+            self._record = None
+            self.state = State.NEW
+        elif self._session_key is None:
             return
-        self._left_behind = self.decode(self._record.data)
-        self._predecessor_ids = self._own_ids()
-        self._session_key = new_session_key()
-        self._record = None
-        self.state = State.NEW
+        # Also where it has a key already: that was made before the user was known.
+        self._session_key = self.rows.new_key(user_id_of(self._loaded()))
         self.modified = True
 
     def _take_back_login(self) -> None:
@@ -440,6 +444,11 @@ class BaseSessionStore(SessionBase):
             found = self.rows.read_with_user(session_id)
         return found
 
+    def _loaded(self) -> dict[str, Any]:
+        """Return the data as this request has it, without a look into the store."""
+        data: dict[str, Any] = self._get_session(no_load=True)  # type: ignore[attr-defined]  # not in the stubs
+        return data
+
     def _own_ids(self) -> frozenset[str]:
         """Return the ids of the sessions that this one replaces, and its own if it has one."""
         if self.state is State.UNREAD and get_conf().ADOPT_FROM is not None:
@@ -449,7 +458,8 @@ class BaseSessionStore(SessionBase):
         return self._predecessor_ids
 
     def _insert(self, data: dict[str, Any]) -> None:
-        key = self.session_key if is_session_key(self.session_key) else new_session_key()
+        user_id = user_id_of(data)
+        key = self.session_key if is_session_key(self.session_key) else self.rows.new_key(user_id)
         for left_behind in data.keys() - self._to_store(data).keys():
             del data[left_behind]
         self._left_behind = {}

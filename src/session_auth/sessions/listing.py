@@ -29,6 +29,7 @@ from session_auth.sessions.pruning import (
     prune_ended,
     prune_expired,
     prune_stamps,
+    prune_tombstones,
 )
 from session_auth.sessions.rows import Position, Rows
 from session_auth.sessions.values import Record, SessionInfo
@@ -203,6 +204,7 @@ def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:
     prune_ended(batch=batch)
     prune_attempts(batch=batch)
     prune_stamps(batch=batch)
+    prune_tombstones(batch=batch)
     in_batches(partial(adoption.prune_notes, at_most=batch))
     in_batches(partial(counts.prune, at_most=batch))
     in_batches(partial(hash_upgrades.forget_old, at_most=batch))

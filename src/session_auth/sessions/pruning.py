@@ -9,8 +9,8 @@ from django.db import router
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.models import EndedSession, LoginAttempt, UserStamp
-from session_auth.sessions import stamps
+from session_auth.models import EndedSession, LoginAttempt, Tombstone, UserStamp
+from session_auth.sessions import stamps, tombstones
 from session_auth.sessions.ending import announce
 from session_auth.sessions.rows import Rows
 
@@ -38,6 +38,12 @@ def prune_stamps(*, batch: int = PRUNE_ROWS) -> int:
     """Delete the stamps of users that are older than any session can be; return how many."""
     alias = router.db_for_write(UserStamp)
     return in_batches(partial(stamps.prune, at_most=batch, alias=alias))
+
+
+def prune_tombstones(*, batch: int = PRUNE_ROWS) -> int:
+    """Delete the tombstones of sessions that would have ended by themselves; return how many."""
+    alias = router.db_for_write(Tombstone)
+    return in_batches(partial(tombstones.prune, at_most=batch, alias=alias))
 
 
 def prune_attempts(*, batch: int = PRUNE_ROWS) -> int:

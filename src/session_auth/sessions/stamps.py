@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db import connections
+from django.contrib.auth import get_user_model
+from django.db import connections, router
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -48,6 +49,17 @@ def stamp_for_adoption(user_id: Any, *, alias: str) -> None:
         UserStamp.objects.using(alias).bulk_create(
             [UserStamp(user_id=user_id, ended_before=long_ago)], ignore_conflicts=True
         )
+
+
+def lock_user(user_id: Any, *, alias: str) -> None:
+    """Lock the user, so that transactions that add or end their sessions wait for each other.
+
+    If users are in another database, there is no lock: transactions that meet may then fail.
+    """
+    users = get_user_model()._base_manager
+    can_lock = connections[alias].features.has_select_for_update
+    if can_lock and router.db_for_write(users.model) == alias:
+        list(users.using(alias).select_for_update().filter(pk=user_id).values_list("pk"))
 
 
 def is_stamped(user_id: Any, *, alias: str) -> bool:

@@ -1,0 +1,16 @@
+"""Sessions in Redis or Valkey; ends of sessions, users and counts of guesses stay in SQL."""
+
+from session_auth.engines.redis.rows import RedisRows
+from session_auth.sessions.base import BaseSessionStore
+
+__all__ = ["SessionStore"]
+
+
+class SessionStore(BaseSessionStore):
+    """The engine for ``SESSION_ENGINE = "session_auth.engines.redis"``, a ``SessionBase``.
+
+    It is what ``session_auth.engines.database.SessionStore`` is, with the same promises; only the
+    rows are elsewhere. What it saves is no part of a transaction of the database.
+    """
+
+    rows = RedisRows()

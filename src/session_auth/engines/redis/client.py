@@ -1,0 +1,162 @@
+"""The client of ``SESSION_AUTH_REDIS``, and the one boundary to its servers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.module_loading import import_string
+from redis import Redis, Sentinel
+from redis.backoff import ExponentialBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+
+from session_auth import events
+from session_auth.conf import get_conf
+from session_auth.events import Event
+from session_auth.exceptions import StoreUnavailable
+
+PREFIX = "sa"
+"""Begins all keys, unless the setting says another ``prefix``."""
+
+Reply = Any
+"""What a server answers: a number, bytes, or a list or dict of replies."""
+
+
+def patience() -> dict[str, Any]:
+    """Return the options that a project can replace: how long a request waits for a server."""
+    return {
+        "socket_connect_timeout": 1.0,
+        "socket_timeout": 2.0,
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+    }
+
+
+class Store:
+    """A client, and what its servers are asked. Each method raises ``StoreUnavailable``."""
+
+    def __init__(self, client: Any, *, prefix: str) -> None:
+        self.client = client
+        self.prefix = prefix
+        self.scripts: dict[str, Any] = {}
+        # Of redis-py, or of another client with the same names, such as valkey-py.
+        names = vars(import_module(f"{type(client).__module__.partition('.')[0]}.exceptions"))
+        root = names.get("RedisError") or names["ValkeyError"]
+        self.errors: tuple[type[Exception], ...] = (root, OSError)
+
+    def run(self, script: str, keys: Sequence[str], *args: str | int) -> Reply:
+        """Run a script of ``scripts``: one step, on keys of one slot."""
+        with self.guards():
+            if script not in self.scripts:
+                self.scripts[script] = self.client.register_script(script)
+            return text(self.scripts[script](keys=keys, args=args))
+
+    def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """Return the hashes under these keys, of any slots; an empty one where there is none."""
+        with self.guards():
+            if len(keys) == 1:
+                return [text(self.client.hgetall(keys[0]))]
+            pipeline = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hgetall(key)
+            found: list[dict[str, str]] = text(pipeline.execute())
+            return found
+
+    def members(self, key: str) -> list[str]:
+        """Return the members of a sorted set, in its order."""
+        with self.guards():
+            found: list[str] = text(self.client.zrange(key, 0, -1))
+            return found
+
+    def forget_members(self, key: str, members: Sequence[str]) -> None:
+        with self.guards():
+            self.client.zrem(key, *members)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete keys of any slots."""
+        with self.guards():
+            pipeline = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.unlink(key)
+            pipeline.execute()
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        """Yield the keys that there are from the beginning to the end, on all servers."""
+        with self.guards():
+            for key in self.client.scan_iter(match=pattern, count=1000):
+                yield text(key)
+
+    @contextmanager
+    def guards(self) -> Iterator[None]:
+        try:
+            yield
+        except self.errors as error:
+            # "OOM command not allowed", "READONLY You can't write against a read only replica"
+            first = str(error).partition(" ")[0]
+            code = first if first.isupper() else type(error).__name__
+            events.record(Event.STORE_UNAVAILABLE, store="sessions", code=code)
+            raise StoreUnavailable from error
+
+
+def text(reply: Reply) -> Any:
+    """Return a reply with text instead of bytes, whether the client decodes or not."""
+    match reply:
+        case bytes():
+            return reply.decode()
+        case dict():
+            return {text(key): text(value) for key, value in reply.items()}
+        case list() | tuple():
+            return [text(each) for each in reply]
+        case _:
+            return reply
+
+
+@lru_cache(maxsize=1)
+def store() -> Store:
+    """Return the store of the setting; its connections are opened when they are first used."""
+    given = get_conf().REDIS
+    options = dict(given) if isinstance(given, Mapping) else {"client": given}
+    prefix = options.pop("prefix", PREFIX)
+    return Store(_client(options), prefix=prefix)
+
+
+def _client(options: dict[str, Any]) -> Any:
+    client = options.pop("client", None)
+    if client is not None:
+        if not isinstance(client, str):
+            return client
+        if "://" not in client:
+            return import_string(client)()
+        options["url"] = client
+    options = patience() | options
+    if "url" in options:
+        return Redis.from_url(options.pop("url"), **options)
+    if "cluster" in options:
+        nodes = [ClusterNode(*_address(node, 6379)) for node in options.pop("cluster")]
+        return RedisCluster(startup_nodes=nodes, **options)
+    if "sentinels" in options:
+        nodes = [_address(node, 26379) for node in options.pop("sentinels")]
+        service = options.pop("service", "mymaster")
+        to_sentinels = patience() | options.pop("sentinel_kwargs", {})
+        return Sentinel(nodes, sentinel_kwargs=to_sentinels, **options).master_for(service)
+    raise ImproperlyConfigured(
+        "SESSION_AUTH_REDIS is not set, but SESSION_ENGINE is 'session_auth.engines.redis'. Give "
+        "it the URL of your server, such as 'redis://localhost:6379/0'."
+    )
+
+
+def _address(node: str, port: int) -> tuple[str, int]:
+    """Return host and port of "host", "host:port" or "[::1]:port"."""
+    parts = urlsplit(f"//{node}")
+    return parts.hostname or "localhost", parts.port or port
+
+
+@receiver(setting_changed, dispatch_uid="session_auth.engines.redis.client")
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "SESSION_AUTH_REDIS":
+        store.cache_clear()

@@ -1,0 +1,69 @@
+"""A row as a hash: what each field of a record looks like there."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from session_auth.sessions.values import Record
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+TIMES = frozenset(
+    {"created_at", "authenticated_at", "last_seen_at", "expires_at", "passive_seen_at"}
+)
+
+
+class Row(NamedTuple):
+    """A record, with where it is."""
+
+    record: Record
+    tag: str
+    """The tag of the keys of its slot."""
+
+    after: str
+    """The id of the session that was renewed to this one, if that is not settled; or ""."""
+
+
+def microseconds(time: datetime | None) -> str:
+    """Return a time as a number; "" is ``None``."""
+    if time is None:
+        return ""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)  # only to count from the epoch
+    return str((aware - EPOCH) // MICROSECOND)
+
+
+def time_of(number: str) -> datetime | None:
+    if not number:
+        return None
+    time = EPOCH + int(number) * MICROSECOND
+    return time if settings.USE_TZ else time.replace(tzinfo=None)
+
+
+def user_text(user_id: Any) -> str:
+    """Return the primary key of a user as text; "" is a visitor."""
+    return "" if user_id is None else str(user_id)
+
+
+def fields_of(record: Record, *names: str) -> list[str]:
+    """Return these fields of a record, or all but its id, each name before its value."""
+    fields: list[str] = []
+    for name in names or Record._fields[1:]:
+        value = getattr(record, name)
+        if name in TIMES:
+            value = microseconds(value)
+        fields += (name, user_text(value) if name == "user_id" else str(value))
+    return fields
+
+
+def row_of(session_id: str, tag: str, fields: Mapping[str, str]) -> Row:
+    values = {
+        name: time_of(fields[name]) if name in TIMES else fields[name]
+        for name in Record._fields[1:]
+    }
+    user_id = fields["user_id"]
+    values["user_id"] = get_user_model()._meta.pk.to_python(user_id) if user_id else None
+    values["version"] = int(fields["version"])
+    return Row(Record(id=session_id, **values), tag, fields.get("after", ""))

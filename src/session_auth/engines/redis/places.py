@@ -1,0 +1,214 @@
+"""Where rows are, and the one step that each script is: Redis alone, without SQL."""
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from django.contrib.sessions.backends.base import CreateError
+from django.utils import timezone
+
+from session_auth.conf import get_conf
+from session_auth.engines.redis import scripts
+from session_auth.engines.redis.client import store
+from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
+from session_auth.exceptions import StoreUnavailable
+from session_auth.keys import tag_for, tag_of
+from session_auth.sessions.values import Record
+
+GRACE = timedelta(days=2)
+"""How long a user's row outlives its session, so that somebody finds it and tells of the end."""
+
+BATCH_ROWS = 1000
+
+# What WRITE returns.
+GONE, WRITTEN, ANOTHER_USER = 0, 1, 2
+
+
+def key(tag: str, session_id: str) -> str:
+    return f"{store().prefix}:{{{tag}}}:s:{session_id}"
+
+
+def index(tag: str, user_id: Any) -> str:
+    return f"{store().prefix}:{{{tag}}}:u:{user_text(user_id)}"
+
+
+def milliseconds(record: Record) -> int:
+    """Return for how long to keep a row: by the clock here, which may stand still in a test."""
+    left = record.expires_at - timezone.now()
+    if record.user_id is not None:
+        left += GRACE
+    return max(1, left // timedelta(milliseconds=1))
+
+
+def rows(session_ids: Collection[str]) -> list[Row]:
+    """Return the rows that there are, wherever they are, in the order of the ids."""
+    ids = list(session_ids)
+    if not ids:
+        return []
+    tags = [tag_of(each) for each in ids]
+    found = store().hashes([key(tag, each) for tag, each in zip(tags, ids, strict=True)])
+    moved = [place for place, fields in enumerate(found) if "to" in fields]
+    if moved:
+        for place in moved:
+            tags[place] = found[place]["to"]
+        there = store().hashes([key(tags[place], ids[place]) for place in moved])
+        for place, fields in zip(moved, there, strict=True):
+            found[place] = fields
+    return [
+        row_of(each, tag, fields)
+        for each, tag, fields in zip(ids, tags, found, strict=True)
+        if "user_id" in fields
+    ]
+
+
+def rows_of(user_id: Any) -> list[Row]:
+    """Return the rows of a user, those that began first before the others."""
+    tag = tag_for(user_id)
+    ids = store().members(index(tag, user_id))
+    if not ids:
+        return []
+    found = store().hashes([key(tag, each) for each in ids])
+    rows = [
+        row_of(each, tag, fields)
+        for each, fields in zip(ids, found, strict=True)
+        if "user_id" in fields
+    ]
+    forget_ghosts(user_id, ids, rows)
+    return rows
+
+
+def forget_ghosts(user_id: Any, ids: Sequence[str], rows: Sequence[Row]) -> None:
+    """Take out of the index of a user what has no row any more: it has timed out."""
+    living = {row.record.id for row in rows}
+    ghosts = [each for each in ids if each not in living]
+    if ghosts:
+        store().forget_members(index(tag_for(user_id), user_id), ghosts)
+
+
+def add(record: Record, *, at_most: int | None) -> list[str]:
+    """Add a row; return the ids of all rows of its user, if they are more than ``at_most``."""
+    has_user = record.user_id is not None
+    tag = tag_for(record.user_id) if has_user else tag_of(record.id)
+    if tag != tag_of(record.id):
+        point(record.id, tag)
+    ids: Any = store().run(
+        scripts.ADD,
+        [key(tag, record.id), index(tag, record.user_id)],
+        milliseconds(record),
+        record.id,
+        microseconds(record.created_at),
+        int(has_user),
+        -1 if at_most is None else at_most,
+        "nonce",
+        secrets.token_urlsafe(6),
+        *fields_of(record),
+    )
+    if ids == 0:
+        raise CreateError
+    return list(ids)
+
+
+def point(session_id: str, tag: str) -> None:
+    kept = (get_conf().ABSOLUTE_TIMEOUT + GRACE) // timedelta(milliseconds=1)
+    if not store().run(scripts.POINT, [key(tag_of(session_id), session_id)], tag, kept):
+        raise CreateError
+
+
+def write(record: Record, *conditions: str, tag: str = "", is_pending: bool = False) -> int | Row:
+    """Write a row if its fields have the values of ``conditions``; return what WRITE does.
+
+    If it has a note ``after`` and ``is_pending`` is not set, nothing is written, and the row is
+    returned: whether it counts, SQL knows.
+    """
+    tag = tag or tag_of(record.id)
+    outcome = store().run(
+        scripts.WRITE,
+        [key(tag, record.id), index(tag, record.user_id)],
+        microseconds(timezone.now()),
+        milliseconds(record),
+        user_text(record.user_id),
+        int(is_pending),
+        len(conditions) // 2,
+        *conditions,
+        *fields_of(record),
+    )
+    match outcome:
+        case ["to", elsewhere]:
+            return write(record, *conditions, tag=elsewhere, is_pending=is_pending)
+        case ["after", before]:
+            return Row(record, tag, before)
+    return int(outcome)
+
+
+def mark(
+    record: Record, field: str, since: datetime, kept: int, others: list[str], *, tag: str = ""
+) -> bool:
+    tag = tag or tag_of(record.id)
+    outcome = store().run(
+        scripts.MARK,
+        [key(tag, record.id), index(tag, record.user_id)],
+        microseconds(timezone.now()),
+        *fields_of(record, field),
+        microseconds(since),
+        kept,
+        *others,
+    )
+    match outcome:
+        case ["to", elsewhere]:
+            return mark(record, field, since, kept, others, tag=elsewhere)
+    return bool(outcome)
+
+
+def remove(record: Record, tag: str, *conditions: str) -> bool:
+    """Remove a row if it is as in ``record``; say whether it was removed."""
+    outcome = store().run(
+        scripts.REMOVE,
+        [key(tag, record.id), index(tag, record.user_id)],
+        record.id,
+        *fields_of(record, *conditions),
+    )
+    match outcome:
+        case ["to", elsewhere]:
+            return remove(record, elsewhere, *conditions)
+    return bool(outcome)
+
+
+def clear(rows: Sequence[Row]) -> None:
+    """Delete rows of sessions that have ended: they open nothing, but take memory."""
+
+    def place(row: Row) -> tuple[str, str]:
+        return row.tag, user_text(row.record.user_id)
+
+    with suppress(StoreUnavailable):  # which is logged; they vanish when they would time out
+        for (tag, user_id), group in groupby(sorted(rows, key=place), key=place):
+            for batch in batches([row.record.id for row in group]):
+                keys = [index(tag, user_id or None), *(key(tag, each) for each in batch)]
+                store().run(scripts.CLEAR, keys, *batch)
+
+
+def delete_keys(keys: Sequence[str]) -> None:
+    with suppress(StoreUnavailable):
+        for batch in batches(keys):
+            store().delete(batch)
+
+
+def expired() -> Iterator[Record]:
+    """Yield the users' sessions that have timed out, by a walk through all keys."""
+    pattern = f"{store().prefix}:{{*}}:u:*"
+    for index in store().scan(pattern):
+        tag = index.partition("{")[2].partition("}")[0]
+        ids = store().members(index)
+        found = store().hashes([key(tag, each) for each in ids]) if ids else []
+        for session_id, fields in zip(ids, found, strict=True):
+            if "user_id" in fields:
+                record = row_of(session_id, tag, fields).record
+                if record.expires_at <= timezone.now():
+                    yield record
+
+
+def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), BATCH_ROWS):
+        yield values[start : start + BATCH_ROWS]

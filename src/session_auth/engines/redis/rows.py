@@ -1,0 +1,342 @@
+"""The rows of sessions in Redis or Valkey, and what SQL has to do with them.
+
+**Where a row is.** All sessions of a user are in one slot, so each step is one script. A key that
+is made here begins with the tag of its user's slot, and so does the id. A session that came with
+another key, from another engine, or whose user was set without a login, has a hash at the place
+where its id says, with the tag of the place where it is.
+
+**What counts.** Redis replicates later than it answers, so a fail-over may lose what it has
+acknowledged: also that a session was deleted. So an end is a fact of SQL: the stamp of a user for
+all of their sessions, a tombstone for one. Whoever reads a row asks SQL for both, in the statement
+that finds the user. Deleting the row comes after that, and only saves memory.
+
+**Transactions.** Redis has no part in a transaction of SQL. So:
+
+* To end sessions: read the rows, write stamps, tombstones and records, commit, delete the rows. A
+  process that is killed before the commit has done nothing; after it, rows are left that open
+  nothing, and vanish when they would have timed out.
+* To give a session a new key: copy the row, with a note ``after`` which it takes the place of;
+  write the tombstone of the old one, which names the new one; commit; delete the old row and the
+  note. A row with a note counts if, and only if, that tombstone names it. So before the commit the
+  old key opens the session and the new one does not, and after it the other way round, wherever a
+  process is killed, and whatever a rollback undoes.
+* To add a session: add the row, then end those whose place it takes. Killed in between, the old
+  one goes on, and nobody has the key of the new one. A rollback does not take the new row back.
+* What a request saves in a session is stored at once, and no rollback takes it back.
+"""
+
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from threading import local
+from typing import Any, cast
+
+from django.contrib.sessions.backends.base import CreateError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from session_auth import stores
+from session_auth.conf import get_conf
+from session_auth.engines.everybody import stamp_everybody
+from session_auth.engines.lookup import SESSIONS
+from session_auth.engines.redis import places, renewals, scripts, verdicts
+from session_auth.engines.redis.client import store
+from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
+from session_auth.exceptions import StoreUnavailable
+from session_auth.keys import new_session_key, new_tag, tag_for, tag_of
+from session_auth.models import AdoptedSession
+from session_auth.sessions import stamps, tombstones
+from session_auth.sessions.ending import keep
+from session_auth.sessions.rows import Position, Rows
+from session_auth.sessions.values import Record
+from session_auth.signals import EndReason
+
+UNSETTLED_MILLISECONDS = 60 * 60 * 1000
+"""How long a new row is kept until it is settled: one of a killed or rolled back process is not."""
+
+
+class RedisRows(Rows):
+    """The rows of all sessions, in the servers of ``SESSION_AUTH_REDIS``."""
+
+    def __init__(self) -> None:
+        self._scans = local()
+
+    def new_key(self, user_id: Any, *, like: str | None = None) -> str:
+        if user_id is not None:
+            return new_session_key(tag_for(user_id))
+        return new_session_key(tag_of(like) if like else new_tag())
+
+    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+        for row in renewals.counting(places.rows([session_id])):
+            ended, make_user = verdicts.find(row.record)
+            if not ended:
+                return row.record, make_user
+            if not stores.in_transaction(SESSIONS.alias()):  # or a rollback might undo the end
+                places.clear([row])
+        return None, None
+
+    def insert(
+        self, record: Record, *, ending: Collection[str], at_most: int | None
+    ) -> dict[EndReason, list[Record]]:
+        ids = places.add(record, at_most=at_most)
+        ended = {EndReason.REPLACED: _end(places.rows(ending), EndReason.REPLACED)}
+        others = [each for each in ids if each != record.id and each not in ending]
+        if at_most is not None and len(others) >= at_most:
+            living = places.rows(others)
+            surplus = living[: max(0, len(living) - at_most + 1)]
+            ended[EndReason.EVICTED] = _end(surplus, EndReason.EVICTED)
+            places.forget_ghosts(record.user_id, others, living)
+        return ended
+
+    @SESSIONS.changes
+    def adopt(self, record: Record, *, old_key: str) -> None:
+        alias = SESSIONS.alias()
+        with transaction.atomic(using=alias):
+            if record.user_id is not None:
+                stamps.lock_user(record.user_id, alias=alias)
+                if stamps.is_stamped(record.user_id, alias=alias):
+                    return
+            if tombstones.successors_of([record.id], alias=alias):
+                return
+            try:
+                with transaction.atomic(using=alias):
+                    notes = AdoptedSession.objects.using(alias)
+                    notes.create(session_id=record.id, old_key=old_key)
+            except IntegrityError:
+                return
+            # It is there if a process was killed before its commit.
+            with suppress(CreateError):
+                places.add(record, at_most=None)
+
+    def compare_and_set(self, record: Record, *, version: int) -> bool:
+        outcome = _write(record, "version", str(version))
+        if outcome == places.ANOTHER_USER:
+            return _move(record, version=version)
+        return outcome == places.WRITTEN
+
+    def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
+        until = time.monotonic() + stores.PATIENCE_SECONDS
+        while time.monotonic() < until:
+            row = next(iter(places.rows([session_id])), None)
+            if row is None or row.record.expires_at <= timezone.now():
+                return None
+            before, record = row.record, change(row.record)
+            as_it_was = fields_of(before, "version", "methods", "last_seen_at", "passive_seen_at")
+            outcome = _write(record, *as_it_was)
+            if outcome == places.GONE:
+                return None
+            if outcome == places.WRITTEN or (
+                outcome == places.ANOTHER_USER and _move(record, version=before.version)
+            ):
+                return record
+            time.sleep(random.uniform(0, stores.FIRST_PAUSE_SECONDS))  # noqa: S311 # no secret
+        raise StoreUnavailable
+
+    def mark_seen(self, record: Record, *, since: datetime) -> bool:
+        others = fields_of(record, "expires_at", "ip", "user_agent")
+        return places.mark(record, "last_seen_at", since, places.milliseconds(record), others)
+
+    def mark_passive(self, record: Record, *, since: datetime) -> bool:
+        others = fields_of(record, "ip", "user_agent")
+        return places.mark(record, "passive_seen_at", since, 0, others)
+
+    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
+        row = next(iter(renewals.counting(places.rows([session_id]))), None)
+        if row is None:
+            return False
+        record, tag = row.record, row.tag
+        if tag_of(new_id) != tag:
+            places.point(new_id, tag)
+        expires_at = proven.expires_at if proven else record.expires_at
+        new = Row(record._replace(id=new_id, expires_at=expires_at), tag, session_id)
+        proof = fields_of(proven, "authenticated_at", "methods", "expires_at") if proven else []
+        keys = [
+            places.key(tag, session_id),
+            places.key(tag, new_id),
+            places.index(tag, record.user_id),
+        ]
+        copied = store().run(
+            scripts.COPY,
+            keys,
+            microseconds(timezone.now()),
+            session_id,
+            new_id,
+            int(record.user_id is not None),
+            min(UNSETTLED_MILLISECONDS, places.milliseconds(new.record)),
+            *proof,
+        )
+        if copied != 1:
+            return False
+        if not renewals.claim(new):
+            places.clear([new])
+            return False
+        self.when_final(partial(renewals.settle, new))
+        return True
+
+    def remove_unseen(self, record: Record) -> bool:
+        return bool(_remove_timed_out([record]))
+
+    def remove_ids(self, session_ids: Collection[str], reason: EndReason) -> list[Record]:
+        return _end(places.rows(session_ids), reason)
+
+    def remove_of_user(
+        self, user_id: Any, reason: EndReason, *, only: str | None = None, but: str | None = None
+    ) -> list[Record]:
+        if only is not None:
+            rows = places.rows([only])
+            return _end(
+                [row for row in rows if user_text(row.record.user_id) == str(user_id)], reason
+            )
+        ended, over = _end_of_user(user_id, reason, but=but)
+        self.when_final(partial(places.clear, over))
+        return ended
+
+    def remove_expired(self, *, at_most: int) -> list[Record]:
+        if not hasattr(self._scans, "expired"):
+            self._scans.expired = places.expired()
+        found = list(islice(self._scans.expired, at_most))
+        if not found:
+            del self._scans.expired
+        ended = verdicts.ended_among(found)
+        return _remove_timed_out([record for record in found if record.id not in ended])
+
+    def remove_all(self, reason: EndReason) -> int:
+        keys, count = _end_everybody(reason)
+        self.when_final(partial(places.delete_keys, keys))
+        return count
+
+    def when_final(self, call: Callable[[], None]) -> bool:
+        return stores.when_final(call, alias=SESSIONS.alias())
+
+    def of_user(
+        self,
+        user_id: Any,
+        *,
+        at_most: int | None = None,
+        after: Position | None = None,
+        but: str | None = None,
+    ) -> list[Record]:
+        now = timezone.now()
+        rows = [
+            row
+            for row in renewals.counting(places.rows_of(user_id))
+            if row.record.expires_at > now and row.record.id != but
+        ]
+        records = [row.record for row in rows]
+        ended = verdicts.ended_among(records)
+        living = sorted(
+            (record for record in records if record.id not in ended), key=lambda record: record.id
+        )
+        living.sort(key=lambda record: record.last_seen_at, reverse=True)
+        if after is not None:
+            seen_at, session_id = after
+            living = [
+                record
+                for record in living
+                if record.last_seen_at < seen_at
+                or (record.last_seen_at == seen_at and record.id > session_id)
+            ]
+        return living[:at_most]
+
+
+def _write(record: Record, *conditions: str) -> int:
+    """Write a row if its fields have the values of ``conditions``; return what WRITE does."""
+    outcome = places.write(record, *conditions)
+    if isinstance(outcome, int):
+        return outcome
+    if not renewals.counting([outcome]):
+        return places.GONE
+    return cast("int", places.write(record, *conditions, tag=outcome.tag, is_pending=True))
+
+
+def _move(record: Record, *, version: int) -> bool:
+    """Write a row that has got another user, without a login, at the place where it belongs."""
+    row = next(iter(places.rows([record.id])), None)
+    if row is None or not places.remove(row.record._replace(version=version), row.tag, "version"):
+        return False
+    if row.tag != tag_of(record.id):
+        store().delete([places.key(tag_of(record.id), record.id)])
+    places.add(record, at_most=None)
+    return True
+
+
+def _remove_timed_out(records: Sequence[Record]) -> list[Record]:
+    """Remove rows that nobody has used since they were read; return those."""
+    removed = [
+        record
+        for record in records
+        if places.remove(record, tag_of(record.id), "version", "last_seen_at")
+    ]
+    if removed and get_conf().KEEP_ENDED is not None:
+        keep(removed)
+    return removed
+
+
+def _end(rows: Sequence[Row], reason: EndReason) -> list[Record]:
+    """End sessions, and return those that nobody else has ended."""
+    rows = renewals.counting(rows)
+    if not rows:
+        return []
+    claimed = SESSIONS.asks(_claim)([row.record for row in rows], reason)
+    stores.when_final(partial(places.clear, rows), alias=SESSIONS.alias())
+    return [row.record for row in rows if row.record.id in claimed]
+
+
+@SESSIONS.asks
+def _end_of_user(
+    user_id: Any, reason: EndReason, *, but: str | None
+) -> tuple[list[Record], list[Row]]:
+    """End the sessions of a user; return those that nobody else has ended, and all of the rows."""
+    alias = SESSIONS.alias()
+    with transaction.atomic(using=alias):
+        stamps.lock_user(user_id, alias=alias)
+        if but is not None:
+            stamps.stamp_for_adoption(user_id, alias=alias)
+        else:
+            stamps.stamp([user_id], alias=alias)
+        ended: list[Record] = []
+        over: list[Row] = []
+        found = places.rows_of(user_id)
+        while found := [row for row in renewals.counting(found) if row.record.id != but]:
+            claimed = _claim([row.record for row in found], reason)
+            ended += [row.record for row in found if row.record.id in claimed]
+            over += found
+            # Those that have got a new key since they were read.
+            left = {row.record.id for row in found} - claimed
+            renewed = set(tombstones.successors_of(left, alias=alias).values())
+            found = places.rows(renewed - {"", *(row.record.id for row in over)})
+        return ended, over
+
+
+@SESSIONS.asks
+def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
+    """Void everybody's sessions; return the keys of the rows, and how many sessions there were."""
+    alias, count = SESSIONS.alias(), 0
+    with transaction.atomic(using=alias):
+        stamp_everybody(alias)
+        keys = list(store().scan(f"{store().prefix}:{{*}}:s:*"))
+        for batch in places.batches(keys):
+            rows = [
+                row_of(key.rpartition(":")[2], "", fields)
+                for key, fields in zip(batch, store().hashes(batch), strict=True)
+                if "user_id" in fields
+            ]
+            count += len(rows)
+            if get_conf().KEEP_ENDED is not None:
+                keep([row.record for row in rows], reason)
+    return keys, count
+
+
+def _claim(records: Sequence[Record], reason: EndReason) -> set[str]:
+    """Write tombstones, and the records of ended sessions; return the ids of those that are new."""
+    alias, successors = SESSIONS.alias(), {record.id: "" for record in records}
+    if get_conf().KEEP_ENDED is None:
+        return tombstones.claim(successors, alias=alias)
+    with transaction.atomic(using=alias, savepoint=False):
+        claimed = tombstones.claim(successors, alias=alias)
+        keep([record for record in records if record.id in claimed], reason)
+    return claimed

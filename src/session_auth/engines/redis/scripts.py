@@ -1,0 +1,145 @@
+"""The scripts: each is one step, on keys of one slot, all of which it is told.
+
+A row is a hash, and the index of a user a sorted set: the ids of their sessions by the time at
+which they began. A hash with the field ``to`` is no row, but says with which tag the row is; a
+script returns that tag, and does nothing. Times are microseconds since 1970, by the clocks of the
+applications, as in the database engine: a server's clock may jump at a fail-over.
+
+A server that has taken over, or that was told ``SCRIPT FLUSH``, does not know the scripts; the
+client sends them again.
+"""
+
+KEEP_INDEX = """
+local function keep_index(index, ttl)
+  if redis.call('PTTL', index) < ttl then redis.call('PEXPIRE', index, ttl) end
+end
+"""
+
+ADD = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, index | ARGV: milliseconds to keep it, id, when it began, has a user, limit, fields...
+-- 0: the id is taken. Else the ids of the user's others, the oldest first, if they are too many.
+local ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[5])
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  -- Unless this is the same call, made again since its answer was lost.
+  if redis.call('HGET', KEYS[1], ARGV[6]) ~= ARGV[7] then return 0 end
+else
+  redis.call('HSET', KEYS[1], unpack(ARGV, 6))
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+if ARGV[4] == '0' then return {} end
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
+keep_index(KEYS[2], ttl)
+if limit < 0 or redis.call('ZCARD', KEYS[2]) <= limit then return {} end
+local others = redis.call('ZRANGE', KEYS[2], 0, -1)
+return others
+"""
+)
+
+WRITE = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, index | ARGV: now, milliseconds to keep it, user, whether it may be pending,
+--   number of conditions, conditions (field, value)..., fields (field, value)...
+-- 0: there is no such row, 1: written, 2: another user, 3: a condition does not hold;
+-- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it.
+local row = redis.call('HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id')
+if row[1] then return {'to', row[1]} end
+if not row[3] or tonumber(row[3]) <= tonumber(ARGV[1]) then return 0 end
+if row[2] and ARGV[4] == '0' then return {'after', row[2]} end
+if row[4] ~= ARGV[3] then return 2 end
+local conditions = tonumber(ARGV[5])
+for i = 6, 4 + 2 * conditions, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then return 3 end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 6 + 2 * conditions))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if ARGV[3] ~= '' then keep_index(KEYS[2], tonumber(ARGV[2])) end
+return 1
+"""
+)
+
+MARK = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, index | ARGV: now, field of the time, its new value, due if recorded until,
+--   milliseconds to keep it or 0, fields...
+local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', ARGV[2], 'user_id')
+if row[1] then return {'to', row[1]} end
+if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
+local last = tonumber(row[3])
+if last and last > tonumber(ARGV[4]) and last <= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3], unpack(ARGV, 6))
+local ttl = tonumber(ARGV[5])
+if ttl > 0 then
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  if row[4] ~= '' then keep_index(KEYS[2], ttl) end
+end
+return 1
+"""
+)
+
+COPY = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it, fields...
+-- 1: the new row is there, and counts once the tombstone of the old one names it.
+local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', 'created_at')
+if row[1] then return {'to', row[1]} end
+if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[2], unpack(redis.call('HGETALL', KEYS[1])))
+redis.call('HSET', KEYS[2], 'after', ARGV[2], unpack(ARGV, 6))
+local ttl = tonumber(ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ttl)
+if ARGV[4] ~= '0' then
+  redis.call('ZADD', KEYS[3], row[3], ARGV[3])
+  keep_index(KEYS[3], ttl)
+end
+return 1
+"""
+)
+
+SETTLE = (
+    KEEP_INDEX
+    + """
+-- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('HDEL', KEYS[2], 'after') == 1 then
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  if redis.call('EXISTS', KEYS[3]) == 1 then keep_index(KEYS[3], tonumber(ARGV[2])) end
+end
+return 1
+"""
+)
+
+REMOVE = """
+-- KEYS: row, index | ARGV: id, conditions (field, value)...
+-- 1: removed, 0: it was not there, or a condition does not hold.
+local to = redis.call('HGET', KEYS[1], 'to')
+if to then return {'to', to} end
+for i = 2, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then return 0 end
+end
+redis.call('ZREM', KEYS[2], ARGV[1])
+return redis.call('DEL', KEYS[1])
+"""
+
+CLEAR = """
+-- KEYS: index, rows... | ARGV: their ids
+redis.call('ZREM', KEYS[1], unpack(ARGV))
+return redis.call('DEL', unpack(KEYS, 2))
+"""
+
+POINT = """
+-- KEYS: row | ARGV: tag, milliseconds to keep it
+-- 1: whoever looks here finds where the row is, 0: there is a row, or one elsewhere.
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  if redis.call('HGET', KEYS[1], 'to') == ARGV[1] then return 1 end
+  return 0
+end
+redis.call('HSET', KEYS[1], 'to', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""

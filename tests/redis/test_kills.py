@@ -1,0 +1,254 @@
+"""A process that is killed at each step: before and after each statement, commit, and script.
+
+A child process does what the parent would, and kills itself at a step, as an OOM killer does. The
+parent then asks what is true. The child is killed one step later each time, until it is done.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import connection, connections, transaction
+from django.http import HttpRequest
+
+from session_auth.engines.redis.client import Store, store
+from session_auth.models import GuessCount, PendingMail
+from session_auth.sessions import end_session, end_sessions, list_sessions
+from session_auth.sessions.users import user_of
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
+from tests.storing import SessionStore, stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEW = "an even better horse"
+CALLS = ("run", "hashes", "members", "delete", "forget_members")
+
+
+class Steps:
+    """Kills the process at the step with this number."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.count = 0
+
+    def step(self) -> None:
+        self.count += 1
+        if self.count == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            result = call(*args, **kwargs)
+            self.step()
+            return result
+
+        return counted
+
+    def statement(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        return self.around(execute)(sql, parameters, many, context)
+
+
+def is_killed(act: Callable[[], object], at: int) -> bool:
+    """Do it in a child process that is killed at a step; say whether it came so far."""
+    connections.close_all()
+    store().client.close()
+    child = os.fork()
+    if child == 0:  # pragma: no cover # whose data nobody collects
+        status = 1
+        try:
+            steps = Steps(at)
+            with ExitStack() as patches:
+                for name in CALLS:
+                    patches.enter_context(
+                        patch.object(Store, name, steps.around(getattr(Store, name)))
+                    )
+                commit = steps.around(connection._commit)
+                patches.enter_context(patch.object(connection, "_commit", commit))
+                patches.enter_context(connection.execute_wrapper(steps.statement))
+                act()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return True
+    assert os.waitstatus_to_exitcode(status) == 0
+    return False
+
+
+def kills(act: Callable[[], object]) -> Iterator[int]:
+    """Yield after each kill, and once after the child was done."""
+    for at in count(1):
+        killed = is_killed(act, at)
+        yield at
+        if not killed:
+            assert at > 5
+            return
+
+
+def is_in(key: str) -> bool:
+    request = HttpRequest()
+    request.session = SessionStore(key)
+    return bool(user_of(request).is_authenticated)
+
+
+def forget_killed() -> None:
+    """Forget the guesses that were counted without an answer, and the mails not yet sent."""
+    GuessCount.objects.all().delete()
+    PendingMail.objects.all().delete()
+
+
+def change_password(browser: ApiClient) -> None:
+    body = {"old_password": PASSWORD, "new_password": NEW}
+    browser.call("POST", AUTH + "password/change/", body)
+
+
+def test_a_change_of_the_password_ends_the_others_or_has_not_happened(alice: User) -> None:
+    seen = set()
+    here, there = signed_in(), signed_in()
+
+    for _ in kills(lambda: change_password(here)):  # noqa: B023 # of that time
+        forget_killed()
+        alice.refresh_from_db()
+        is_changed = alice.check_password(NEW)
+        seen.add(is_changed)
+
+        # Also under the key that the caller had: the new one came with no answer.
+        assert is_in(there.session_key()) is not is_changed
+        assert is_in(here.session_key()) is not is_changed
+        if is_changed:
+            alice.set_password(PASSWORD)
+            alice.save()
+            here, there = signed_in(), signed_in()
+
+    assert seen == {False, True}
+
+
+def test_a_change_that_is_rolled_back_signs_nobody_out(alice: User) -> None:
+    here, there = signed_in(), signed_in()
+    old_key = here.session_key()
+
+    with transaction.atomic():
+        change_password(here)
+        transaction.set_rollback(True)
+
+    new_key = here.session_key()
+    assert new_key != old_key
+    assert (is_in(old_key), is_in(new_key), is_in(there.session_key())) == (True, False, True)
+    assert {info.id for info in list_sessions(alice)} == {
+        info.id for key in (old_key, there.session_key()) if (info := info_of(key))
+    }
+
+
+def info_of(key: str) -> Any:
+    session = SessionStore(key)
+    session.load()
+    return session.info
+
+
+def test_what_a_rolled_back_request_saves_under_its_new_key_is_refused(alice: User) -> None:
+
+    browser = signed_in()
+    session = SessionStore(browser.session_key())
+    with transaction.atomic():
+        session.cycle_key()
+        transaction.set_rollback(True)
+    session["late"] = True
+
+    with pytest.raises(UpdateError):
+        session.save()
+    assert is_in(browser.session_key())
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_a_new_key_replaces_the_old_one_in_one_instant(alice: User, in_transaction: bool) -> None:
+    opened = set()
+    browser = signed_in()
+    key = browser.session_key()
+
+    def renew() -> None:
+        session = SessionStore(key)
+        with transaction.atomic() if in_transaction else ExitStack():
+            session.cycle_key()
+            session["later"] = 1
+            session.save()
+
+    for _ in kills(renew):
+        # Whatever is left in Redis: of the two rows, one counts.
+        listed = [info.id for info in list_sessions(alice)]
+        assert len(listed) == 1
+        assert (listed == [id_of(browser)]) is is_in(key)
+        opened.add(is_in(key))
+        if not is_in(key):
+            assert end_sessions(alice) == 1
+            assert list_sessions(alice) == []
+            browser = signed_in()
+            key = browser.session_key()
+
+    assert opened == {True, False}
+
+
+ENDS: list[Callable[[User, ApiClient], object]] = [
+    lambda user, browser: SessionStore(browser.session_key()).flush(),
+    lambda user, browser: end_session(user, id_of(browser)),
+    lambda user, browser: end_sessions(user, but="x" * 43),
+    lambda user, browser: end_sessions(user),
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_of_which_somebody_was_told_stays(
+    end: Callable[[User, ApiClient], object], alice: User
+) -> None:
+    browser = signed_in()
+
+    for _ in kills(lambda: end(alice, browser)):  # noqa: B023 # of that time
+        end(alice, browser)  # as whoever got no answer does
+
+        assert not is_in(browser.session_key())
+        assert list_sessions(alice) == []
+        browser = signed_in()
+
+
+def test_a_login_that_is_killed_leaves_the_old_session_or_its_own(alice: User) -> None:
+    browser = signed_in()
+    key = browser.session_key()
+
+    for _ in kills(lambda: browser.log_in()):  # noqa: B023 # of that time
+        forget_killed()
+        if not is_in(key):
+            assert list_sessions(alice)  # its own, whose key nobody has
+            end_sessions(alice)
+            browser = signed_in()
+            key = browser.session_key()
+
+
+def test_a_visit_that_becomes_a_users_without_a_login_is_theirs_or_gone(alice: User) -> None:
+    session = stored(cart=1)
+    key = session.session_key
+
+    def become() -> None:
+        request = SessionStore(key)
+        request["_auth_user_id"] = str(alice.pk)
+        request.save()
+
+    for _ in kills(become):
+        data = SessionStore(key).load()
+        assert data in ({"cart": 1}, {"cart": 1, "_auth_user_id": str(alice.pk)}, {})
+        if "_auth_user_id" in data or not data:
+            end_sessions(alice)
+            session = stored(cart=1)
+            key = session.session_key

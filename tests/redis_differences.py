@@ -1,0 +1,60 @@
+"""The tests that do not run with the engine for Redis, each with its reason."""
+
+OF_THE_TABLE = "It is about the table of sessions, or the statements that ask it."
+OF_THE_ADMIN = "The admin lists what is in the table."
+OF_FAULTS_OF_SQL = "It makes the table of sessions fail, of which this engine asks nothing."
+
+DIFFERENCES = {
+    "faults/test_matrix.py": OF_FAULTS_OF_SQL,
+    "faults/test_middleware.py::test_what_django_calls_at_night_raises": OF_FAULTS_OF_SQL,
+    "test_admin.py": OF_THE_ADMIN,
+    "test_adoption.py::test_a_logout_whose_view_fails_ends_the_old_row_too": (
+        "The note of a takeover is rolled back with the view, and the row in Redis is not: the "
+        "session ends, but its row in the table of Django's engine stays."
+    ),
+    "test_attacks.py::test_a_stolen_database_opens_no_session": OF_THE_TABLE,
+    "test_cost.py": "tests/redis/test_cost.py counts for this engine.",
+    "test_databases_apart.py": OF_THE_ADMIN,
+    "test_doctor_audit.py::test_a_fact_is_read_from_the_settings": OF_THE_TABLE,
+    "test_doctor_command.py::test_rows_that_nobody_prunes_are_counted": OF_THE_TABLE,
+    "test_engine.py::test_the_store_never_holds_a_key": OF_THE_TABLE,
+    "test_engine.py::test_clearsessions_deletes_what_has_expired": (
+        "The row of a visitor vanishes by itself."
+    ),
+    "test_engine_saves.py::test_a_save_costs_one_statement": "It costs none.",
+    "test_events.py::test_an_end_by_staff_tells_who_did_it": OF_THE_ADMIN,
+    "test_flows.py::test_a_first_login_costs_five_statements": "It costs one less.",
+    "test_flows.py::test_another_backend_looks_the_user_up_again": "It costs one less.",
+    "test_flows.py::test_the_session_of_a_visitor_costs_two_more": "It costs one more.",
+    "test_indexes.py": OF_THE_TABLE,
+    "test_lookup.py": OF_THE_TABLE,
+    "test_other_engines.py": "It is about a project that leaves the engine of the table.",
+    "test_other_logins.py::test_a_visitor_who_brings_nothing_pays_nothing_for_it": (
+        "It costs one statement less."
+    ),
+    "test_passive.py::test_a_passive_request_from_elsewhere_is_seen_and_makes_nothing_last_longer": (
+        "It costs one statement less."
+    ),
+    "test_races.py::test_of_many_requests_at_once_one_writes_that_the_session_was_seen": (
+        "It counts statements; tests/redis/test_rows.py counts what is written."
+    ),
+    "test_session_adopt.py::test_a_backend_that_sessions_name_must_stay": OF_THE_TABLE,
+    "test_sessions.py::test_an_id_in_other_case_is_another_id": OF_THE_TABLE,
+    "test_sessions.py::test_a_user_ends_all_sessions_but_the_current_one": (
+        "It counts statements, and this one has savepoints."
+    ),
+    "test_sessions.py::test_listing_costs_one_statement_more_than_any_call": (
+        "It costs one more: for stamps and for tombstones."
+    ),
+    "test_stores.py::test_whoever_is_in_the_way_for_a_moment_is_waited_for": OF_FAULTS_OF_SQL,
+    "test_timeouts.py::"
+    "test_activity_is_written_once_a_minute_with_one_statement_and_no_cookie": (
+        "It costs one statement less."
+    ),
+}
+
+
+def is_different(node_id: str) -> bool:
+    """Say whether the test with this id, such as ``tests/test_a.py::test_b[c]``, is listed."""
+    name = node_id.removeprefix("tests/").partition("[")[0]
+    return name in DIFFERENCES or name.partition("::")[0] in DIFFERENCES
