@@ -1,13 +1,20 @@
 """A server in a thread of its own, as far as an ASGI application can see, and its clients."""
 
 import asyncio
+import os
 import queue
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connection
+
 from session_auth.asgi import LiveSessions
+from session_auth.sessions import bus
 
 PATIENCE_SECONDS = 10
 ORIGIN = "http://testserver"
@@ -33,8 +40,17 @@ class Server:
         socket.send({"type": "websocket.connect"})
         return socket
 
-    def request(self, app: Any, path: str, key: str = "", method: str = "GET", **headers: str) -> "Call":
-        call = self.call(app, scope_of("http", key, headers) | {"method": method, "path": path})
+    def request(
+        self,
+        app: Any,
+        path: str,
+        key: str = "",
+        method: str = "GET",
+        query: str = "",
+        **headers: str,
+    ) -> "Call":
+        about = {"method": method, "path": path, "query_string": query.encode()}
+        call = self.call(app, scope_of("http", key, headers) | about)
         call.send({"type": "http.request", "body": b"", "more_body": False})
         return call
 
@@ -68,18 +84,17 @@ class Call:
         self._loop = loop
         self._received: asyncio.Queue[Any] = asyncio.Queue()
         self._sent: queue.Queue[Any] = queue.Queue()
-        self.waits = threading.Event()
-        """Let a client that takes nothing take again."""
+        self.takes = asyncio.Event()
+        """Cleared while the client takes nothing."""
 
-        self.waits.set()
+        self.takes.set()
         self._future = asyncio.run_coroutine_threadsafe(self._run(app, scope), loop)
 
     async def _run(self, app: Any, scope: Any) -> None:
         await app(scope, self._received.get, self._take)
 
     async def _take(self, message: Any) -> None:
-        while not self.waits.is_set():
-            await asyncio.sleep(0.01)
+        await self.takes.wait()
         self._sent.put(message)
 
     def send(self, message: Any) -> None:
@@ -93,7 +108,7 @@ class Call:
         """Return the next message that the application has sent."""
         return self._sent.get(timeout=seconds)
 
-    def is_quiet(self, seconds: float = 0.2) -> bool:
+    def is_quiet(self, seconds: float = 0.1) -> bool:
         """Say whether nothing is sent for so long."""
         try:
             self._sent.get(timeout=seconds)
@@ -110,7 +125,7 @@ class Call:
 
 
 def scope_of(kind: str, key: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    given = {"host": "testserver", "user_agent": "Tester/1", "cookie": f"sessionid={key}"}
+    given = {"host": "testserver", "user_agent": "Tester/1", "cookie": key and f"sessionid={key}"}
     if kind == "websocket":
         given["origin"] = ORIGIN
     given |= headers
@@ -151,6 +166,63 @@ def opened(server: Server, key: str, app: Any = LIVE, *, name: str = "alice") ->
     assert socket.next() == {"type": "websocket.accept"}
     assert socket.next()["text"] == name
     return socket
+
+
+ELSEWHERE = """
+import sys
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.db import connection
+from session_auth.engines.database import SessionStore
+from session_auth.sessions import bus, end_all_sessions, end_sessions, end_session, listen_for_ends
+from session_auth.sessions.listing import end_by_ids
+from session_auth.signals import EndReason
+connection.settings_dict["NAME"] = sys.argv[1]
+print("ready", flush=True)
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+"""
+
+
+class Elsewhere:
+    """Another process of the site, which does what it is told."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", ELSEWHERE, str(connection.settings_dict["NAME"])],
+            env=os.environ
+            | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._said() == "ready"
+
+    def _said(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def does(self, code: str) -> None:
+        """Run a line of Python there."""
+        assert self._process.stdin
+        self._process.stdin.write(code + "\n")
+        self._process.stdin.flush()
+        assert self._said() == "done"
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def heard() -> bool:
+    """Wait until the bus is up, and say whether there is one."""
+    for _ in range(100):
+        if bus.is_up() or connection.vendor != "postgresql":
+            break
+        time.sleep(0.05)
+    return bus.is_up()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
+Application = Callable[[Any, Any, Any], Awaitable[Any]]  # each framework has types of its own
 
 CLOSE_CODE = 4000
 """To which the status of the reason is added: 4401 says that the session has ended."""

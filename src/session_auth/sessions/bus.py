@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -64,7 +65,8 @@ def subscribe(call: Subscriber) -> None:
 
 def unsubscribe(call: Subscriber) -> None:
     """Undo ``subscribe()``."""
-    _subscribers.remove(call)
+    with suppress(ValueError):
+        _subscribers.remove(call)
 
 
 def spread(notice: Notice | None) -> None:
@@ -132,8 +134,10 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, within a second or so."""
+        """End the thread."""
         self._is_stopped.set()
+        if self.is_up:
+            self._rows.tell("")  # wakes it
         self._thread.join()
 
     def _run(self) -> None:

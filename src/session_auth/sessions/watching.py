@@ -106,8 +106,10 @@ class Watch:
 
     def _hear(self, notice: Notice | None) -> None:
         """Receive a notice of the bus, in any thread."""
-        with suppress(RuntimeError):  # the loop is closed, and all its connections with it
+        try:
             self._loop.call_soon_threadsafe(self._heed, notice)
+        except RuntimeError:  # the loop is closed, and all its connections with it
+            bus.unsubscribe(self._hear)
 
     def _heed(self, notice: Notice | None) -> None:
         if notice is None:
