@@ -21,7 +21,7 @@ from session_auth.keys import digest, is_session_key
 from session_auth.middleware import AuthenticationMiddleware, SessionMiddleware
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.users import user_of, why_not_logged_in
-from session_auth.sessions.values import Record, State
+from session_auth.sessions.values import Record
 from session_auth.sessions.watching import Watch, Watched, look, watch
 
 __all__ = ["LiveSessions"]
@@ -86,7 +86,9 @@ class _Connection:
     """What the application receives when its session has ended."""
 
     _session: BaseSessionStore
-    _session_key: str | None
+    _noted: Record | None
+    """The row of the session when it was last looked at."""
+
     _user: Any
     _watch: Watch
     _watched: Watched | None = None
@@ -138,7 +140,7 @@ class _Connection:
             self._watched = Watched(digest(session.session_key), self.cut)
             self._watch.add(self._watched)
         self._user = await sync_to_async(_look_up)(request)
-        self._session_key = session.session_key
+        self._noted = session._record
         if not self._user.is_authenticated:
             self.forget()
             if self._live.login_required:
@@ -248,8 +250,8 @@ class _Socket(_Connection):
         await self.run()
 
     async def receive(self) -> Message:
-        if self._session.session_key != self._session_key:
-            self._follow_consumer()
+        if self._session._record is not self._noted:
+            self._follow_application()
         message = await super().receive()
         if self._live.activity and message["type"] == "websocket.receive":
             self._mark_active()
@@ -259,11 +261,10 @@ class _Socket(_Connection):
         code = CLOSE_CODE + why.status
         await self._send_raw({"type": "websocket.close", "code": code, "reason": why.code})
 
-    def _follow_consumer(self) -> None:
+    def _follow_application(self) -> None:
         """Watch over the session that the application has opened, or given a new key."""
-        is_of_user = self._session.info is not None and self._session.info.user_id is not None
-        if self._session.state is State.STORED and is_of_user:
-            self._session_key = self._session.session_key
+        self._noted = record = self._session._record
+        if record is not None and record.user_id is not None:
             self.note(self._session)
 
     def _mark_active(self) -> None:

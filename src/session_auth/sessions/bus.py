@@ -11,13 +11,13 @@ have to look for themselves.
 
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -89,7 +89,7 @@ def origin() -> str:
 
 @lru_cache(maxsize=1)
 def _origin(pid: int) -> str:
-    return secrets.token_urlsafe(9)
+    return uuid4().hex
 
 
 def text_of(notice: Notice) -> str:
@@ -153,7 +153,7 @@ class Listener:
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _listen(self) -> None:
-        proof = f"{origin()} {secrets.token_urlsafe(9)}"
+        proof = f"{origin()} {uuid4().hex}"
         proves_until = None
         for text in self._rows.listen():
             if self._is_stopped.is_set():
