@@ -12,7 +12,6 @@ from django.contrib.auth.models import User
 from django.urls import path
 
 from session_auth.asgi import LiveSessions
-from session_auth.models import Session
 from tests.api_client import ApiClient, signed_in
 from tests.live import CLOSED, Server
 
