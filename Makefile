@@ -33,8 +33,11 @@ run: .venv/.demo
 	@$(PYTHON) demo/manage.py migrate --verbosity 0
 	@$(PYTHON) demo/manage.py create_demo_users
 	@# Without a terminal, one process: whoever stops it by its id must not leave a reloader behind.
-	@test -t 1 || reload=--noreload; \
-		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 $(short) exec $(PYTHON) demo/manage.py runserver $$reload localhost:$(PORT)
+	@# By ASGI, for the stream of articles; runserver does without it.
+	@test ! -t 1 || reload="--reload --reload-dir demo --reload-dir src"; \
+		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 $(short) exec $(PYTHON) -m uvicorn \
+		config.asgi:application --app-dir demo --host localhost --port $(PORT) \
+		--timeout-graceful-shutdown 1 --lifespan off $$reload
 
 test: .venv/.tox
 	@$(PYTHON) scripts/run_tests.py $(ONLY)
@@ -84,7 +87,7 @@ clean:
 	@echo "Installing the package and Django"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --only-binary cbor2,cffi,cryptography \
-		--editable '.[user-agents,passkeys,totp]'
+		--editable '.[user-agents,passkeys,totp]' uvicorn
 	@touch $@
 
 .venv/.tox: .venv/.python

@@ -17,12 +17,15 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from session_auth.engines import notices
 from session_auth.models import Session
-from session_auth.signals import EndReason, session_ended
+from session_auth.sessions import bus
+from session_auth.signals import EndReason, session_ended, session_ended_anywhere
 from tests import logged
 from tests.api_client import PASSWORD, ApiClient
 from tests.clock import NOON
 from tests.doctor_site import make_certificate
+from tests.live import Elsewhere, Server, running
 from tests.outage import unreachable_database
 from tests.redis_differences import is_different
 from tests.settings import REDIS
@@ -43,6 +46,9 @@ LEFT_OUT = {
         if os.environ.get("TEST_DATABASE", "sqlite") != "sqlite"
         else "it is about servers of databases; see CONTRIBUTING.md",
     ),
+    "test_watching_postgresql.py": None
+    if os.environ.get("TEST_DATABASE") == "postgresql"
+    else "it is about PostgreSQL; see CONTRIBUTING.md",
     "neighbours": None
     if apps.is_installed("django_cas_ng")
     else "it has settings and packages of its own; see CONTRIBUTING.md",
@@ -212,6 +218,41 @@ def ends() -> Iterator[list[tuple[str, Any, str]]]:
     session_ended.connect(note)
     yield seen
     session_ended.disconnect(note)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """An event loop of its own, for ASGI applications."""
+    monkeypatch.setattr(notices, "TICK_SECONDS", 0.1)  # or the end of each test takes longer
+    with running() as server:
+        yield server
+    bus.stop()
+
+
+@pytest.fixture(scope="session")
+def other_process(django_db_setup: None) -> Iterator[Elsewhere]:
+    elsewhere = Elsewhere()
+    yield elsewhere
+    elsewhere.end()
+
+
+@pytest.fixture
+def elsewhere(other_process: Elsewhere) -> Iterator[Elsewhere]:
+    """Another process of the same site."""
+    yield other_process
+    other_process.does("connection.close()")
+
+
+@pytest.fixture
+def told() -> Iterator[list[Any]]:
+    seen: list[Any] = []
+
+    def note(*, session_id: Any, user_id: Any, reason: EndReason, **kwargs: object) -> None:
+        seen.append((session_id, user_id, reason))
+
+    session_ended_anywhere.connect(note)
+    yield seen
+    session_ended_anywhere.disconnect(note)
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from django.contrib.auth.signals import user_login_failed
 
 from session_auth import throttling
 from session_auth.client_info import ClientInfo, client_info, meta_of, meta_of_scope
-from session_auth.contrib.channels import ClientInfoMiddleware
 from session_auth.exceptions import Throttled
-from session_auth.models import GuessCount, Session
+from session_auth.models import GuessCount
 from tests.api_client import PASSWORD, signed_in
 from tests.storing import SessionStore
 
@@ -122,22 +121,6 @@ def test_the_log_tells_method_path_and_address(
     [record] = caplog.records
     told = vars(record)
     assert (told["method"], told["path"], told["ip"]) == ("POST", "/graphql/%C3%A9", "9.9.9.9")
-
-
-def test_a_session_that_a_consumer_opens_knows_its_client(settings: Any) -> None:
-    settings.SESSION_AUTH_TRUSTED_PROXIES = ["9.9.9.9", "10.0.0.1"]
-    session = SessionStore()
-    connection = scope(session=session)
-
-    async def consumer(scope: dict[str, Any], receive: Any, send: Any) -> str:
-        scope["session"]["a"] = 1
-        await scope["session"].asave()
-        return "done"
-
-    assert async_to_sync(ClientInfoMiddleware(consumer))(connection, None, None) == "done"
-
-    row = Session.objects.get()
-    assert (row.ip, row.user_agent) == ("8.8.8.8", "Tester/1")
 
 
 def test_a_scope_without_a_client_tells_no_address() -> None:

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from session_auth.decorators import login_required
 from tests import views
 
 urlpatterns = [
@@ -34,6 +35,8 @@ urlpatterns = [
     path("api/steps-async/", views.steps_async),
     path("api/recent-class/", views.Recent.as_view()),
     path("api/recent-class-async/", views.RecentAsync.as_view()),
+    path("api/stream/", views.stream),
+    path("api/stream/private/", login_required(views.stream)),
     path("page/", views.page),
     path("page/untouched/", views.untouched),
     path("page/untouched-async/", views.untouched_async),

@@ -1,5 +1,7 @@
 """The views of a project: what it takes to see the package at work."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ from django.contrib.auth.decorators import login_required as html_login_required
 from django.contrib.auth.models import User
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 
@@ -47,6 +49,27 @@ def set_password(request: HttpRequest) -> HttpResponse:
     user.set_password(request.GET["password"])
     user.save()
     return HttpResponse()
+
+
+async def stream(request: HttpRequest) -> StreamingHttpResponse:
+    """Send an event, and then nothing for long; ``?type=`` is the type, or the encoding."""
+
+    async def events() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        try:
+            await asyncio.sleep(60)
+        finally:
+            streams.append("stopped")
+
+    response = StreamingHttpResponse(events())
+    response.headers["Content-Type"] = request.GET.get("type", "text/event-stream; charset=utf-8")
+    if "encoding" in request.GET:
+        response.headers["Content-Encoding"] = request.GET["encoding"]
+    return response
+
+
+streams: list[str] = []
+"""What has become of the streams."""
 
 
 def only_here(request: HttpRequest) -> HttpResponse:

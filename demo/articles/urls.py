@@ -5,6 +5,7 @@ from articles import views
 app_name = "articles"
 urlpatterns = [
     path("api/articles/", views.articles, name="api"),
+    path("api/articles/stream/", views.stream, name="stream"),
     path("", views.home, name="home"),
     path("articles/", views.ajax, name="ajax"),
     path("app/", views.app, name="app"),

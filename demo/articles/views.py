@@ -1,6 +1,11 @@
 """The Articles API, and the pages that use it."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -36,6 +41,32 @@ def write_article(request: HttpRequest) -> JsonResponse:
         raise InvalidRequest(fields=form.errors)  # which the middleware answers with
     form.instance.author = request.user
     return JsonResponse(form.save().as_json(), status=201)
+
+
+@login_required
+async def stream(request: HttpRequest) -> StreamingHttpResponse:
+    """Each article as it is written; its session ends, and so does the stream: see asgi.py."""
+    seen = int(request.headers.get("Last-Event-ID", 0)) or await newest()
+    response = StreamingHttpResponse(new_articles(seen), content_type="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # or nginx keeps events back
+    return response
+
+
+async def newest() -> int:
+    last = await Article.objects.order_by("pk").alast()
+    return last.pk if last else 0
+
+
+async def new_articles(seen: int) -> AsyncIterator[str]:
+    yield "\n"
+    while True:
+        async for article in (
+            Article.objects.select_related("author").filter(pk__gt=seen).order_by("pk")
+        ):
+            seen = article.pk
+            data = json.dumps(article.as_json(), cls=DjangoJSONEncoder)
+            yield f"id: {seen}\nevent: article\ndata: {data}\n\n"
+        await asyncio.sleep(1)
 
 
 # The pages; those that show who is signed in are not kept by any cache, the back button's included

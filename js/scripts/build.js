@@ -10,7 +10,7 @@ import { minify } from "terser";
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const DIST = path("../dist/");
 const STATIC = path("../../src/session_auth/static/session_auth/");
-const SERVED = ["session-auth", "factors", "react", "vue", "svelte"];
+const SERVED = ["session-auth", "factors", "live", "react", "vue", "svelte"];
 const MODULES = [...SERVED, "testing"];
 export const TARGET = "es2022";
 

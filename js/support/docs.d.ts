@@ -17,6 +17,9 @@ declare global {
   function askForToken(): Promise<string>;
   function cookieToken(): string | undefined;
   function createApp(component: unknown): import("vue").App;
+  function reload(): void;
+  function show(data: string): void;
+  function showPrice(price: string): void;
   function post(url: string, data: unknown, token?: string): Promise<any>;
 
   interface Credential {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache, partial
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
@@ -20,6 +21,7 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+OF_CONNECTIONS = {"HOST", "PORT", "NAME", "USER", "PASSWORD", "OPTIONS"}
 UNIX_SOCKET = "unix"
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(rf"(https://{HOST.pattern}|http://localhost)(:[0-9]+)?")
@@ -88,6 +90,10 @@ COOKIE = Rule(
 COUNT = Rule("a whole number above 0", lambda value: type(value) is int and value > 0)
 COUNT_OR_NONE = Rule(
     "a whole number above 0, or None", lambda value: value is None or COUNT.accepts(value)
+)
+DATABASE = Rule(
+    "a dict with any of 'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD' and 'OPTIONS'",
+    lambda value: isinstance(value, Mapping) and value.keys() <= OF_CONNECTIONS,
 )
 DAYS = Rule(
     "a timedelta above 0, of 30 days at most",
@@ -173,6 +179,9 @@ class Conf:
 
     LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
     """How often activity is recorded: once in this time at most."""
+
+    LISTEN_AT: Annotated[Mapping[str, Any], DATABASE] = MappingProxyType({})
+    """What differs from ``DATABASES`` for the connection that hears of ends: past a pooler, say."""
 
     MAX_SESSIONS: Annotated[int | None, COUNT_OR_NONE] = 1000
     """How many sessions a user may have; a login ends the oldest above that. ``None``: no limit."""

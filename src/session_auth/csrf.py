@@ -240,6 +240,23 @@ def verify_read(request: HttpRequest) -> None:
         raise failure(request, reason)
 
 
+def verify_handshake(request: HttpRequest) -> None:
+    """Refuse to open a WebSocket for a page of another site, which a token cannot be asked for.
+
+    As for unsafe requests, by Fetch metadata and ``Origin`` (cross-site WebSocket hijacking).
+    Browsers send ``Origin`` with each handshake: one without it is from no browser. Raises
+    ``CsrfFailed``.
+    """
+    check, reason = _Check(), None
+    if (site := check.foreign_site(request)) is not None:
+        reason = REASON_CROSS_SITE % site
+    elif "HTTP_ORIGIN" in request.META and not check._origin_verified(request):
+        reason = django_csrf.REASON_BAD_ORIGIN % request.META["HTTP_ORIGIN"]
+    if reason is not None:
+        log(request, reason)
+        raise failure(request, reason)
+
+
 def refusal_of_login(request: HttpRequest) -> CsrfFailed | None:
     """Return why the view may log nobody in: the browser says that another site has called it.
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from django.dispatch import Signal
 
-__all__ = ["EndReason", "csrf_token_needed", "session_ended"]
+__all__ = ["EndReason", "csrf_token_needed", "session_ended", "session_ended_anywhere"]
 
 
 class EndReason(StrEnum):
@@ -50,6 +50,16 @@ session_ended = Signal()
 Arguments: ``session_id`` (``str``, never the key), ``user_id`` (the primary key of the user) and
 ``reason`` (``EndReason``). The sender is ``None``. Both ids are ``None`` where everybody's sessions
 have ended at once (``end_all_sessions()``).
+"""
+
+
+session_ended_anywhere = Signal()
+"""Sent in each process that listens, for each session of a user that has ended in any of them.
+
+Its arguments are those of ``session_ended``. A process listens while it has connections of
+``LiveSessions``, and from ``session_auth.sessions.listen_for_ends()`` on. What other processes end
+is told on PostgreSQL and by the engine for Redis. A timeout is not told: each process can foresee
+it. While the connection to the store is down, some are lost.
 """
 
 

@@ -1,4 +1,4 @@
-"""The demo as ``make run`` starts it, on a free port and a database of its own."""
+"""The demo on a free port, with a database of its own."""
 
 import os
 import socket
@@ -19,11 +19,12 @@ def running_demo(
     settings: str = "config.settings",
     *,
     project: Path = ROOT / "demo",
+    by_asgi: bool = False,
     **variables: str,
 ) -> Iterator[str]:
     """Start the demo, or a project built upon it, and yield its origin; stop it at the end.
 
-    ``variables`` are added to its environment.
+    ``variables`` are added to its environment. By default it is ``runserver`` that serves it.
     """
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
@@ -41,9 +42,13 @@ def running_demo(
     for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
         subprocess.run([*manage, *command], env=environment, check=True, stdout=subprocess.PIPE)
     log = folder / "server.log"
+    command = [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"]
+    if by_asgi:
+        command = [sys.executable, "-m", "granian", "config.asgi:application", "--port", str(port)]
+        command += ["--interface", "asginl", "--workers-kill-timeout", "1"]
     with log.open("w") as output:
         server = subprocess.Popen(
-            [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
+            command,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,21 +1,23 @@
-"""Channels: consumers log users in and out, without a request."""
+"""Channels: consumers know the user, log users in and out, and end with their session."""
 
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from channels.auth import AuthMiddlewareStack, login, logout
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.contrib.auth.models import User
+from django.urls import path
 
-from session_auth.contrib.channels import ClientInfoMiddleware
-from session_auth.models import Session
+from session_auth.asgi import LiveSessions
 from tests.api_client import ApiClient, signed_in
-from tests.neighbours.connections import ADDRESS, say
+from tests.live import CLOSED, Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BACKEND = "session_auth.backends.ModelBackend"
+left: list[int] = []
 
 
 class Consumer(AsyncWebsocketConsumer):
@@ -29,12 +31,46 @@ class Consumer(AsyncWebsocketConsumer):
         name = str(self.scope["user"])
         await self.send(f"{name} {self.scope['session'].session_key}")
 
+    async def disconnect(self, code: int) -> None:
+        left.append(code)
 
-APP = AuthMiddlewareStack(ClientInfoMiddleware(Consumer.as_asgi()))
+
+class Chat(WebsocketConsumer):
+    """As in the tutorial of Channels."""
+
+    def receive(self, text_data: str) -> None:
+        self.send(text_data=f"{self.scope['user']}: {text_data}")
+
+    def disconnect(self, close_code: int) -> None:
+        left.append(close_code)
 
 
-def tell(text: str, key: str = "") -> list[str]:
-    said: str = async_to_sync(say)(APP, text, key=key)
+APP = LiveSessions(Consumer.as_asgi())
+TUTORIAL = LiveSessions(
+    ProtocolTypeRouter(
+        {
+            "websocket": AllowedHostsOriginValidator(
+                AuthMiddlewareStack(URLRouter([path("", Chat.as_asgi())]))
+            )
+        }
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_left() -> None:
+    left.clear()
+
+
+def opened(server: Server, key: str = "", app: Any = APP) -> Any:
+    socket = server.socket(app, key)
+    assert socket.next()["type"] == "websocket.accept"
+    return socket
+
+
+def tell(socket: Any, text: str) -> list[str]:
+    socket.say(text)
+    said: str = socket.next()["text"]
     return said.split()
 
 
@@ -44,33 +80,56 @@ def with_key(key: str) -> ApiClient:
     return browser
 
 
-def test_a_consumer_knows_the_user(alice: User) -> None:
-    assert tell("who", signed_in().session_key())[0] == "alice"
-    assert tell("who")[0] == "AnonymousUser"
+def test_a_consumer_knows_the_user(server: Server, alice: User) -> None:
+    assert tell(opened(server, signed_in().session_key()), "who")[0] == "alice"
+    assert tell(opened(server), "who")[0] == "AnonymousUser"
 
 
-def test_its_logout_ends_the_session(alice: User, ends: list[Any]) -> None:
+@pytest.mark.parametrize("app", [APP, TUTORIAL])
+def test_a_consumer_is_told_when_its_session_ends(server: Server, alice: User, app: Any) -> None:
     browser = signed_in()
+    socket = opened(server, browser.session_key(), app)
 
-    assert tell("log out", browser.session_key())[0] == "AnonymousUser"
+    browser.log_out()
 
+    assert socket.next() == CLOSED
+    socket.result()
+    assert left == [4401]
+
+
+def test_its_logout_ends_the_session(server: Server, alice: User, ends: list[Any]) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+
+    socket.say("log out")
+
+    assert socket.next() == CLOSED
     assert browser.user() is None
     assert [reason for _, _, reason in ends] == ["logout"]
 
 
-def test_its_login_opens_a_session_that_the_list_shows_with_its_client(alice: User) -> None:
-    name, key = tell("alice")
+def test_its_login_opens_a_session_that_the_list_shows_with_its_client(
+    server: Server, alice: User
+) -> None:
+    socket = opened(server)
+
+    name, key = tell(socket, "alice")
 
     assert name == "alice"
-    [listed] = with_key(key).get("/api/auth/sessions/").json()["sessions"]
-    assert (listed["ip"], listed["user_agent"]) == (ADDRESS, "Tester/1")
+    browser = with_key(key)
+    [listed] = browser.get("/api/auth/sessions/").json()["sessions"]
+    assert (listed["ip"], listed["user_agent"]) == ("9.9.9.9", "Tester/1")
+    browser.log_out()
+    assert socket.next() == CLOSED
 
 
-def test_its_login_as_somebody_else_ends_the_session_before(alice: User, bob: User) -> None:
+def test_its_login_as_somebody_else_ends_the_session_before(
+    server: Server, alice: User, bob: User
+) -> None:
     browser = signed_in()
+    socket = opened(server, browser.session_key())
 
-    name, key = tell("bob", browser.session_key())
+    socket.say("bob")
 
-    assert (name, browser.user()) == ("bob", None)
-    assert with_key(key).user()["username"] == "bob"
-    assert Session.objects.count() == 1
+    assert socket.next() == CLOSED
+    assert browser.user() is None

@@ -1,6 +1,6 @@
 """Sessions in a table of the project's database: the default engine."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from inspect import getattr_static
 from itertools import chain
@@ -14,8 +14,10 @@ from django.utils import timezone
 
 from session_auth import stores
 from session_auth.conf import get_conf
+from session_auth.engines import notices
 from session_auth.engines.everybody import end_everybody
 from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_return, insert, take
+from session_auth.engines.notices import NewId
 from session_auth.models import AdoptedSession, Session
 from session_auth.sessions import stamps
 from session_auth.sessions.base import BaseSessionStore
@@ -44,6 +46,12 @@ class DatabaseRows(JoinedLookup):
     so no two wait for each other.
     """
 
+    @SESSIONS.asks
+    def read_many(self, session_ids: Collection[str]) -> list[Record]:
+        rows = _rows().exclude(stamps.is_void())
+        batches = (_records(rows.filter(id__in=ids)) for ids in _batches(list(session_ids)))
+        return list(chain.from_iterable(batches))
+
     @SESSIONS.changes
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
@@ -56,7 +64,8 @@ class DatabaseRows(JoinedLookup):
             surplus = _insert(record, ending=ending, at_most=at_most)
             if ending and surplus:
                 _lock_ids([*ending, *surplus])
-            ended = {EndReason.REPLACED: _take_ids(ending, EndReason.REPLACED)}
+            replaced = _take_ids(ending, EndReason.REPLACED, successor=record)
+            ended = {EndReason.REPLACED: replaced}
             if surplus:
                 ended[EndReason.EVICTED] = _take_ids(surplus, EndReason.EVICTED)
             return ended
@@ -111,7 +120,7 @@ class DatabaseRows(JoinedLookup):
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
         columns = ("authenticated_at", "methods", "expires_at") if proven else ()
         proof = {column: getattr(proven, column) for column in columns}
-        return bool(_live(session_id).update(id=new_id, **proof))
+        return bool(_live(session_id).update(id=NewId(new_id), **proof))
 
     @SESSIONS.asks
     def remove_unseen(self, record: Record) -> bool:
@@ -177,6 +186,15 @@ class DatabaseRows(JoinedLookup):
             )
         rows = live.exclude(stamps.is_void()).order_by("-last_seen_at", "id")
         return _records(rows[:at_most])
+
+    def can_listen(self) -> bool:
+        return notices.can_notify(_alias())
+
+    def listen(self) -> Iterator[str | None]:
+        return notices.listen(_alias())
+
+    def tell(self, text: str) -> None:
+        notices.notify(text, alias=_alias())
 
 
 class SessionStore(BaseSessionStore):
@@ -263,32 +281,43 @@ def _first(rows: QuerySet[Session]) -> Record | None:
     return next(iter(_records(rows)), None)
 
 
-def _take_ids(session_ids: Collection[str], reason: EndReason | None) -> list[Record]:
+def _take_ids(
+    session_ids: Collection[str], reason: EndReason | None, *, successor: Record | None = None
+) -> list[Record]:
     ids = sorted(session_ids)
     if len(ids) == 1:
-        return _take(_rows().filter(id=ids[0]), reason)
-    batches = (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
-    taken = (_take(_rows().filter(id__in=batch), reason) for batch in batches)
+        return _take(_rows().filter(id=ids[0]), reason, successor=successor)
+    taken = (
+        _take(_rows().filter(id__in=batch), reason, successor=successor) for batch in _batches(ids)
+    )
     return list(chain.from_iterable(taken))
 
 
-def _take(rows: QuerySet[Session], reason: EndReason | None) -> list[Record]:
+def _take(
+    rows: QuerySet[Session], reason: EndReason | None, *, successor: Record | None = None
+) -> list[Record]:
     """Delete the rows and return them: if two requests take the same row, one gets it."""
     if get_conf().KEEP_ENDED is None:
-        return _delete(rows)
+        return _delete(rows, reason, successor)
     with transaction.atomic(using=_alias(), savepoint=False):
-        taken = _delete(rows)
+        taken = _delete(rows, reason, successor)
         keep(taken, reason)
     return taken
 
 
-def _delete(rows: QuerySet[Session]) -> list[Record]:
+def _delete(
+    rows: QuerySet[Session], reason: EndReason | None, successor: Record | None
+) -> list[Record]:
     if can_return(_alias()):
-        return take(rows)
+        return take(rows, reason=reason, successor=successor)
     with transaction.atomic(using=_alias(), savepoint=False):
         taken = _records(rows.select_for_update())
         _rows().filter(id__in=[record.id for record in taken]).delete()
     return taken
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
 
 
 def _lock_ids(session_ids: Collection[str]) -> None:

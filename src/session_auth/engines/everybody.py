@@ -10,8 +10,10 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from session_auth.conf import get_conf
+from session_auth.engines import notices
 from session_auth.models import EndedSession, Session, UserStamp
 from session_auth.sessions import stamps
+from session_auth.sessions.bus import Notice, text_of
 from session_auth.sessions.ending import keep
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
@@ -32,6 +34,8 @@ def end_everybody(reason: EndReason, *, alias: str) -> int:
         if get_conf().KEEP_ENDED is not None:
             _keep_all(reason, alias)
         deleted: int = Session.objects.using(alias)._raw_delete(alias)
+        if notices.can_notify(alias):
+            notices.notify(text_of(Notice(None, None, reason)), alias=alias)
         return deleted
 
 

@@ -25,10 +25,12 @@ from django.db.models import Manager, Model, QuerySet, Subquery
 from django.db.models.sql import DeleteQuery, InsertQuery
 from django.dispatch import receiver
 
+from session_auth.engines import notices
 from session_auth.models import Session
 from session_auth.sessions import stamps
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record
+from session_auth.signals import EndReason
 from session_auth.stores import Boundary
 
 SESSIONS = Boundary("sessions", alias=lambda: router.db_for_write(Session))
@@ -107,10 +109,13 @@ def can_return(alias: str) -> bool:
     return connection.features.can_return_columns_from_insert and connection.vendor != "oracle"
 
 
-def take(rows: QuerySet[Session]) -> list[Record]:
+def take(
+    rows: QuerySet[Session], *, reason: EndReason | None, successor: Record | None
+) -> list[Record]:
     """Delete the rows and return them, in one statement.
 
-    PostgreSQL locks them in the order of their ids: so no two deletes wait for each other.
+    PostgreSQL locks them in the order of their ids: so no two deletes wait for each other. And it
+    tells other processes, unless the sessions have timed out.
     """
     connection = connections[rows.db]
     lookup = _lookup(connection, _statement(rows.db, False))
@@ -121,11 +126,18 @@ def take(rows: QuerySet[Session]) -> list[Record]:
         sql = f"DELETE FROM {table} WHERE {quote('id')} IN ({ids} FOR UPDATE)"  # noqa: S608 # made here
     else:
         sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
-    columns = ", ".join(quote(str(field.column)) for field in Session._meta.concrete_fields)
+    columns = [quote(str(field.column)) for field in Session._meta.concrete_fields]
+    told: list[Any] = []
+    if reason is not None and notices.can_notify(rows.db):
+        column, told = notices.ended_column(reason, successor)
+        columns.append(column)
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} RETURNING {columns}", parameters)
+        cursor.execute(f"{sql} RETURNING {', '.join(columns)}", (*parameters, *told))
         taken = cursor.fetchall()
-    return [Record._make(read_row(row, lookup.session_converters, connection)) for row in taken]
+    width = lookup.statement.width
+    return [
+        Record._make(read_row(row[:width], lookup.session_converters, connection)) for row in taken
+    ]
 
 
 def insert(record: Record, beyond: QuerySet[Session, Any]) -> bool:

@@ -9,6 +9,7 @@ from session_auth.sessions.listing import (
     end_sessions,
     end_sessions_of_users,
     list_sessions,
+    listen_for_ends,
     prune_sessions,
 )
 from session_auth.sessions.proofs import assurance
@@ -26,5 +27,6 @@ __all__ = [
     "end_sessions",
     "end_sessions_of_users",
     "list_sessions",
+    "listen_for_ends",
     "prune_sessions",
 ]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -32,7 +32,8 @@ from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, is_session_key
-from session_auth.sessions import adoption
+from session_auth.sessions import adoption, bus
+from session_auth.sessions.bus import Notice
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import prune_ended, prune_expired
@@ -125,6 +126,15 @@ class BaseSessionStore(SessionBase):
         self.modified = False
         self.serializer = _serializer(cached_settings.SESSION_SERIALIZER)
         self.state = State.NEW if self.session_key is None else State.UNREAD
+
+    @classmethod
+    def of_record(cls, record: Record, meta: Mapping[str, Any] = MappingProxyType({})) -> Self:
+        """Return the session of a row that was read without its key."""
+        session = cls()
+        session._record, session.meta = record, meta
+        session._session_cache = session.decode(record.data)  # type: ignore[attr-defined]  # not in the stubs
+        session.state = State.STORED
+        return session
 
     # Django's contract. An async method that is not overridden here is Django's own, which runs the
     # sync one below in a thread.
@@ -349,9 +359,12 @@ class BaseSessionStore(SessionBase):
                 methods = write_methods(read_methods(record.methods) | {proof: now})
                 record = record._replace(authenticated_at=now, methods=methods)
                 record = self._seen(record, dict(self.items()), now)
-            if not self.rows.rename(self._record.id, record.id, proven=record if proof else None):
+            old_id = self._record.id
+            if not self.rows.rename(old_id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
-            adoption.forget([self._record.id])
+            adoption.forget([old_id])
+            renewed = Notice(old_id, record.user_id, None, record.id)
+            self.rows.when_final(partial(bus.spread, renewed))
             self._record = record
         self._session_key = new_key
         self.modified = True
@@ -361,6 +374,12 @@ class BaseSessionStore(SessionBase):
         if self._record is None:
             return None
         return self._deadlines(dict(self.items()), self._record, timezone.now())
+
+    def ends_at(self) -> datetime:
+        """Return when this stored session ends, unless somebody uses it before."""
+        record = cast("Record", self._record)
+        ends = self._deadlines(dict(self.items()), record, timezone.now())
+        return min(record.expires_at, ends.first)
 
     def describe(self) -> dict[str, Any] | None:
         """Return what the session's own browser is told of it; ``None`` if it has no key.
@@ -468,7 +487,7 @@ class BaseSessionStore(SessionBase):
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
         for reason, records in ended.items():
             if records:
-                announce(self.rows, records, reason)
+                announce(self.rows, records, reason, successor=record)
         # A new key has to reach the client: only a modified session is sent in a cookie.
         self.modified = self.modified or key != self.session_key
         self._session_key = key

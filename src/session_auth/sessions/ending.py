@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.db import Error, router, transaction
@@ -13,7 +13,8 @@ from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.models import EndedSession
-from session_auth.sessions import adoption
+from session_auth.sessions import adoption, bus
+from session_auth.sessions.bus import Notice
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import Record, seen_at
 from session_auth.signals import EndReason, session_ended
@@ -39,6 +40,9 @@ class Ends:
     by: object
     """The primary key of the user who was logged in then."""
 
+    successor: Record | None = None
+    """The session that was added in the same step."""
+
     def tell(self) -> None:
         """Log and signal the end of the sessions that had a user."""
         for record in self.records:
@@ -49,6 +53,14 @@ class Ends:
                     Event.SESSION_ENDED, self.request, reason=str(reason), **ids, by=self.by
                 )
                 session_ended.send_robust(sender=None, reason=reason, **ids)
+                if self.reason is not None:  # or each process has foreseen it
+                    bus.spread(Notice(**ids, reason=reason, successor=self._successor_of(record)))
+
+    def _successor_of(self, record: Record) -> str | None:
+        """Return the id of the session in which the same user goes on in the same browser."""
+        if self.successor is None or self.reason is not EndReason.REPLACED:
+            return None
+        return self.successor.id if self.successor.user_id == record.user_id else None
 
     def end_again(self) -> None:
         self.prepare()
@@ -80,6 +92,7 @@ def announce(
     reason: EndReason | None = None,
     *,
     prepare: Callable[[], object] = lambda: None,
+    successor: Record | None = None,
 ) -> None:
     """Log and signal the end of sessions, once no rollback can bring their rows back.
 
@@ -98,6 +111,7 @@ def announce(
         prepare=prepare,
         request=request,
         by=events.caller_id(request) if request and reason else None,  # nobody ends it by waiting
+        successor=successor,
     )
     is_final = rows.when_final(partial(_conclude, ends, request))
     if not is_final and request is not None:
@@ -110,7 +124,8 @@ def settle(request: HttpRequest) -> None:
     A session that had ended because of a change of its user goes on: the change was rolled back,
     too.
     """
-    for ends in vars(request).pop(IN_DOUBT):
+    for undone in vars(request).pop(IN_DOUBT):
+        ends = replace(undone, successor=None)  # which is gone, too
         if ends.reason not in CONSEQUENCES:
             ends.end_again()
         elif ends.rows.read(ends.records[0].id) is not None:

@@ -20,7 +20,8 @@ from session_auth import events
 from session_auth.events import Event
 from session_auth.guessing import counts
 from session_auth.keys import is_session_id
-from session_auth.sessions import adoption, hash_upgrades
+from session_auth.sessions import adoption, bus, hash_upgrades
+from session_auth.sessions.bus import Notice
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import (
     PRUNE_ROWS,
@@ -50,13 +51,18 @@ def rows() -> Rows:
 
     Raises ``ImproperlyConfigured`` if it is not one of this package.
     """
-    store = import_module(settings.SESSION_ENGINE).SessionStore
+    store = store_class()
     if not hasattr(store, "rows"):
         raise ImproperlyConfigured(
             f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', whose sessions can be neither listed "
             f"nor ended. Set it to '{DEFAULT_ENGINE}'."
         )
     return cast("Rows", store.rows)
+
+
+def store_class() -> Any:
+    """Return the class of sessions of the engine that ``SESSION_ENGINE`` names."""
+    return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 def kept_rows() -> Rows:
@@ -189,7 +195,17 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
     adoption.forget_all()
     events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
     session_ended.send_robust(sender=None, session_id=None, user_id=None, reason=reason)
+    bus.spread(Notice(None, None, reason))
     return ended
+
+
+def listen_for_ends() -> None:
+    """Let this process send ``session_ended_anywhere`` for what others end, from now on.
+
+    For processes without ``LiveSessions``, which does it by itself. Call it after the fork, in
+    ``wsgi.py`` say. It starts a thread, once, if the engine can tell other processes.
+    """
+    bus.listen(rows())
 
 
 def prune_sessions(*, batch: int = PRUNE_ROWS) -> int:

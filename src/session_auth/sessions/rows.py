@@ -1,7 +1,7 @@
 """The contract of an engine: the rows of the sessions, and what can be done with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,11 @@ class Rows(ABC):
 
         A row does not count if all sessions of its user were ended after its login: see ``stamps``.
         """
+
+    def read_many(self, session_ids: Collection[str]) -> list[Record]:
+        """Return the rows with these ids that are there, as ``read()`` does."""
+        found = (self.read(session_id) for session_id in session_ids)
+        return [record for record in found if record is not None]
 
     @abstractmethod
     def insert(
@@ -144,3 +149,19 @@ class Rows(ABC):
         Of these, return those that come ``after`` a position, without the row ``but``, and no more
         than ``at_most``.
         """
+
+    def can_listen(self) -> bool:
+        """Say whether this engine tells other processes of ends, as ``bus`` says."""
+        return False
+
+    def listen(self) -> Iterator[str | None]:
+        """Yield each text that an engine tells in any process, from now on.
+
+        Yield ``None`` once it listens, and then about once a second. Raise an exception when the
+        connection is lost.
+        """
+        raise NotImplementedError
+
+    def tell(self, text: str) -> None:
+        """Let ``listen()`` yield this text in each process, once it is committed."""
+        raise NotImplementedError

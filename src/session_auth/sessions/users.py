@@ -1,5 +1,6 @@
 """Who is calling: the same answer as Django's, mostly without its second query."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache, partial
 from inspect import isclass
@@ -31,8 +32,13 @@ from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades, proofs
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
-from session_auth.sessions.listing import end_kept_sessions, end_sessions_of
-from session_auth.sessions.values import State
+from session_auth.sessions.listing import (
+    end_by_ids,
+    end_kept_sessions,
+    end_sessions_of,
+    store_class,
+)
+from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
 from session_auth.stores import Boundary
 
@@ -220,6 +226,25 @@ def end_sessions_of_changed_user(
     elif getattr(instance, "_password", None) is not None:  # as set_password() leaves it
         own = _own_session_id(instance.pk)
         end_kept_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
+
+
+@USERS.asks
+def end_sessions_of_changed_users(records: Collection[Record]) -> None:
+    """End those of these sessions whose next request would be refused, though no signal said so.
+
+    As after ``QuerySet.update()``, or a change in plain SQL.
+    """
+    manager = auth.get_user_model()._base_manager
+    users = manager.using(router.db_for_write(manager.model)).in_bulk(
+        {record.user_id for record in records}
+    )
+    for record in records:
+        user = users.get(record.user_id)
+        if user is None or _may_not_log_in(user):
+            reason = EndReason.DELETED if user is None else EndReason.DEACTIVATED
+            end_sessions_of(record.user_id, reason=reason)
+        elif not _has_hash_of(store_class().of_record(record), user):
+            end_by_ids([record.id], reason=EndReason.PASSWORD_CHANGED)
 
 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:

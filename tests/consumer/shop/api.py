@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
-from session_auth.contrib.channels import ClientInfoMiddleware
+from session_auth.asgi import LiveSessions
 from session_auth.contrib.ninja import SessionAuth, add_exception_handlers
 from session_auth.contrib.rest_framework import (
     HasRecentLogin,
@@ -41,4 +41,4 @@ REST_FRAMEWORK = {
 async def consumers(scope: dict[str, Any], receive: Any, send: Any) -> None: ...
 
 
-application = ClientInfoMiddleware(consumers)
+application = LiveSessions(consumers, login_required=True, activity=False)

@@ -17,9 +17,15 @@ from session_auth.sessions import (
     end_session,
     end_sessions_of_users,
     list_sessions,
+    listen_for_ends,
     prune_sessions,
 )
-from session_auth.signals import EndReason, csrf_token_needed, session_ended
+from session_auth.signals import (
+    EndReason,
+    csrf_token_needed,
+    session_ended,
+    session_ended_anywhere,
+)
 from session_auth.templatetags.session_auth import session_auth_client
 from shop.models import Customer
 
@@ -27,13 +33,17 @@ counts: dict[str, int] = {}
 
 
 @receiver(session_ended)
-def close_sockets(*, session_id: str, user_id: Any, reason: EndReason, **kwargs: Any) -> None:
+@receiver(session_ended_anywhere)
+def forget_session(*, session_id: str, user_id: Any, reason: EndReason, **kwargs: Any) -> None:
     counts[reason] = counts.get(reason, 0) + 1
 
 
 @receiver(csrf_token_needed)
 def count_old_browsers(*, request: HttpRequest, **kwargs: Any) -> None:
     counts["old"] = counts.get("old", 0) + 1
+
+
+listen_for_ends()
 
 
 def lock_out(customer: Customer) -> list[str]:

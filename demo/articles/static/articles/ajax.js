@@ -2,7 +2,8 @@
 
 import "./account.js";
 import "./dialogs.js";
-import { showTime, startWriting } from "./articles.js";
+import { followArticles, showTime, startWriting } from "./articles.js";
 
 document.querySelectorAll("#articles time").forEach(showTime);
 startWriting();
+followArticles();

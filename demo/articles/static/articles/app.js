@@ -4,7 +4,7 @@
 import "./hood.js"; // before the first request
 import { showUser } from "./account.js";
 import "./dialogs.js";
-import { loadArticles, startWriting } from "./articles.js";
+import { followArticles, loadArticles, startWriting } from "./articles.js";
 import { client } from "./client.js";
 import { clone, find } from "./dom.js";
 import { loadMethods, startMethods } from "./methods.js";
@@ -49,6 +49,7 @@ for (const link of links) {
 }
 addEventListener("popstate", show);
 show();
+followArticles();
 
 let user = null;
 client.subscribe(() => {

@@ -1,17 +1,18 @@
 // Articles: the latest ones, and the form that adds one.
 
-import { client } from "./client.js";
+import { client, live } from "./client.js";
 import { clone, fill, find, timeText } from "./dom.js";
 import { attempt, onSubmit } from "./forms.js";
 
-const articlesUrl = document.body.dataset.articlesUrl;
+const { articlesUrl, streamUrl } = document.body.dataset;
 
 export function showTime(element) {
   element.textContent = timeText(element.dateTime);
 }
 
-function articleElement({ title, author, body, created_at }) {
+function articleElement({ id, title, author, body, created_at }) {
   const element = clone("#article");
+  element.dataset.id = id;
   fill(element, { h3: title, ".author": author, ".body": body });
   const time = find("time", element);
   time.dateTime = created_at;
@@ -31,6 +32,22 @@ export async function loadArticles() {
   });
 }
 
+/** Put an article on top, unless it is there: the answer and the stream both bring one's own. */
+function addArticle(article, list) {
+  if (!find(`[data-id="${article.id}"]`, list)) list.prepend(articleElement(article));
+}
+
+/** Show what others write as they do, where an ASGI server serves the page. */
+export function followArticles() {
+  if (!streamUrl) return;
+  live.events(streamUrl, {
+    article({ data }) {
+      const list = find("#articles"); // which the view may not have
+      if (list) addArticle(JSON.parse(data), list);
+    },
+  });
+}
+
 export function startWriting() {
   const panel = find(".write");
   client.ready().then(({ user }) => (panel.open ||= Boolean(user)), () => {});
@@ -38,6 +55,6 @@ export function startWriting() {
   onSubmit(find("#write"), async (form) => {
     const body = Object.fromEntries(form);
     const article = await client.json(articlesUrl, { method: "POST", body });
-    list.prepend(articleElement(article));
+    addArticle(article, list);
   });
 }

@@ -75,6 +75,20 @@ window.fetch = async (input, init) => {
   }
 };
 
+const Source = window.EventSource;
+window.EventSource = class extends Source {
+  constructor(url) {
+    super(url);
+    const call = clone("#call");
+    fill(call, { ".method": "GET", ".path": new URL(url).pathname, ".status": "…" });
+    showLines(call, "Request", ["Accept: text/event-stream"]);
+    add(call);
+    this.addEventListener("open", () => finish(call, 200, { code: "open" }));
+    this.addEventListener("error", () => finish(call, "–", { code: "closed" }));
+    this.addEventListener("session_ended", () => finish(call, 200, { code: "session_ended" }));
+  }
+};
+
 for (const name of EVENTS) {
   client.on(name, (detail) => {
     const { user, ...rest } = detail ?? {};

@@ -2,9 +2,10 @@
 
 import "./account.js";
 import "./dialogs.js";
-import { loadArticles, showArticles, startWriting } from "./articles.js";
+import { followArticles, loadArticles, showArticles, startWriting } from "./articles.js";
 import { find } from "./dom.js";
 
 showArticles(JSON.parse(find("#start").textContent));
 startWriting();
+followArticles();
 find("#reload").addEventListener("click", loadArticles);

@@ -1,0 +1,150 @@
+/**
+ * WebSockets and streams of events that are open while somebody is logged in: they come back after
+ * trouble in the network and after a login, and never after the end of a session. Load it where that
+ * is used; the server has to close what it opens (`session_auth.asgi.LiveSessions`).
+ *
+ * @module live
+ */
+import type { SessionClient } from "./session-auth.js";
+
+export interface Feed {
+  /** Close it for good. */
+  close(): void;
+}
+
+export interface LiveSocket extends Feed {
+  /** Send at once; false if it is not open. Nothing is kept for later. */
+  send(data: string | ArrayBufferLike | Blob | ArrayBufferView): boolean;
+}
+
+export interface SocketListeners {
+  /** Each time that it is open: ask here for what was missed. */
+  open?: (() => void) | undefined;
+  message?: ((event: MessageEvent) => void) | undefined;
+}
+
+/** Listeners by the names of the events; those without a name are "message". */
+export interface EventListeners {
+  open?: (() => void) | undefined;
+  [name: string]: ((event: MessageEvent) => void) | undefined;
+}
+
+export interface Live {
+  /** A WebSocket of this site: `live.socket("/ws/chat/", { message: ({ data }) => ... })`. */
+  socket(path: string, listeners: SocketListeners, protocols?: string | string[]): LiveSocket;
+  /** A stream of events of this site: `live.events("/api/stream/", { message: ({ data }) => ... })`. */
+  events(path: string, listeners: EventListeners): Feed;
+}
+
+const SESSION_ENDED = 4401;
+const SECOND = 1000;
+const LONGEST = 30 * SECOND;
+
+/** What `connect` opens has to tell when it is open, and when it is closed; it returns what closes it. */
+type Connect = (opened: () => void, closed: (hasEnded?: boolean) => void) => () => void;
+
+/** Make what `client` lacks for sockets and streams. */
+export const createLive = (client: SessionClient<any>): Live => {
+  /** Whom the page shows: another value for another user, undefined for nobody. */
+  const shown = () => {
+    const { session, user } = client.getSnapshot();
+    return session?.user_ref ?? user?.id;
+  };
+
+  /** Let the store learn who is logged in, without prolonging the session. */
+  const look = () => client.json(client.url("user/"), { headers: { "Session-Activity": "passive" } });
+
+  const keepOpen = (connect: Connect): (() => void) => {
+    let user: unknown;
+    let tries = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let disconnect: (() => void) | undefined;
+
+    const stop = () => {
+      clearTimeout(timer);
+      disconnect?.();
+      disconnect = undefined;
+    };
+    const start = () => {
+      stop();
+      if (user === undefined) return;
+      let isOpen = false;
+      let isOver = false;
+      const close = connect(
+        () => {
+          isOpen = true;
+          tries = 0;
+        },
+        async (hasEnded) => {
+          if (isOver) return;
+          disconnect!();
+          // Browsers do not tell why nothing was opened.
+          if (hasEnded || !isOpen) await look().catch(() => {});
+          if (disconnect !== over) return; // somebody else by now, or nobody
+          const pause = Math.min(SECOND * 2 ** tries++, LONGEST);
+          timer = setTimeout(start, pause * (0.5 + Math.random() / 2));
+        },
+      );
+      const over = (disconnect = () => {
+        isOver = true;
+        close();
+      });
+    };
+    const follow = () => {
+      const now = shown();
+      if (now === user) return;
+      user = now;
+      tries = 0;
+      start();
+    };
+
+    const off = client.subscribe(follow);
+    follow();
+    return () => {
+      off();
+      stop();
+    };
+  };
+
+  return {
+    socket(path, listeners, protocols = []) {
+      let socket: WebSocket | undefined;
+      const close = keepOpen((opened, closed) => {
+        const own = (socket = new WebSocket(String(client.url(path)).replace(/^http/, "ws"), protocols));
+        own.onopen = () => {
+          opened();
+          listeners.open?.();
+        };
+        own.onmessage = (event) => listeners.message?.(event);
+        own.onclose = ({ code }) => closed(code === SESSION_ENDED);
+        return () => {
+          own.onopen = own.onmessage = own.onclose = null;
+          own.close();
+        };
+      });
+      return {
+        close,
+        send(data) {
+          const isOpen = socket?.readyState === 1;
+          if (isOpen) socket!.send(data as string);
+          return isOpen;
+        },
+      };
+    },
+
+    events(path, listeners) {
+      const close = keepOpen((opened, closed) => {
+        const source = new EventSource(client.url(path));
+        source.addEventListener("open", opened);
+        for (const [name, listener] of Object.entries(listeners)) {
+          source.addEventListener(name, listener as (event: Event) => void);
+        }
+        source.addEventListener("session_ended", () => closed(true));
+        // After trouble in the network, it comes back by itself, and says what it has seen.
+        source.onerror = () => source.readyState === 2 && closed();
+        return () => source.close();
+      });
+      return { close };
+    },
+  };
+};

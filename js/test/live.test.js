@@ -1,0 +1,280 @@
+// WebSockets and streams of events: open while somebody is logged in.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import { createLive } from "../../src/session_auth/static/session_auth/live.js";
+import { closePage, openPage, passTime, settle } from "../support/page.js";
+import { Site } from "../support/site.js";
+import { closeTabs, openTab } from "../support/tabs.js";
+
+/** What a page has opened, both kinds. */
+let opened;
+
+class FakeSocket {
+  readyState = 0;
+  sent = [];
+
+  constructor(url, protocols) {
+    Object.assign(this, { url: String(url), protocols });
+    opened.push(this);
+  }
+
+  accept() {
+    this.readyState = 1;
+    this.onopen?.({});
+  }
+
+  /** The server closes it, or the network. */
+  cut(code = 1006) {
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+
+  send(data) {
+    this.sent.push(data);
+  }
+
+  close() {
+    this.readyState = 3;
+    this.isClosed = true;
+  }
+}
+
+class FakeSource extends EventTarget {
+  readyState = 0;
+
+  constructor(url) {
+    super();
+    this.url = String(url);
+    opened.push(this);
+  }
+
+  accept() {
+    this.readyState = 1;
+    this.dispatchEvent(new Event("open"));
+  }
+
+  tell(name, data) {
+    this.dispatchEvent(Object.assign(new Event(name), { data }));
+  }
+
+  /** Trouble, after which a browser comes back by itself (0), or does not (2). */
+  cut(readyState = 2) {
+    this.readyState = readyState;
+    this.onerror?.({});
+  }
+
+  close() {
+    this.readyState = 2;
+    this.isClosed = true;
+  }
+}
+
+const KINDS = {
+  socket: { path: "/ws/chat/", url: "wss://site.example/ws/chat/", end: (it) => it.cut(4401) },
+  events: {
+    path: "/api/stream/",
+    url: "https://site.example/api/stream/",
+    end(it) {
+      it.tell("session_ended", "{}");
+      it.cut();
+    },
+  },
+};
+
+for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
+  describe(`live.${kind}()`, () => {
+    let site, client, live;
+    const urls = () => opened.map((each) => each.url);
+    const last = () => opened.at(-1);
+
+    beforeEach(async () => {
+      opened = [];
+      site = new Site();
+      openPage(site);
+      Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeSource });
+      site.logIn("alice");
+      ({ client } = openTab());
+      await client.ready();
+      live = createLive(client);
+    });
+    afterEach(() => {
+      closeTabs();
+      closePage();
+    });
+
+    it("is open while somebody is logged in, and tells what comes", async () => {
+      const told = [];
+      live[kind](path, { open: () => told.push("open"), message: ({ data }) => told.push(data) });
+
+      assert.deepEqual(urls(), [url]);
+      last().accept();
+      if (kind === "socket") last().onmessage({ data: "hello" });
+      else last().tell("message", "hello");
+      assert.deepEqual(told, ["open", "hello"]);
+    });
+
+    it("comes back after trouble in the network, less and less often", async () => {
+      live[kind](path, {});
+      last().accept();
+      site.calls = [];
+
+      last().cut();
+      await passTime({ seconds: 1.1 });
+      assert.equal(opened.length, 2);
+      assert.deepEqual(site.calls, []); // it was open: that was the network
+      for (let n = 0; n < 9; n++) {
+        last().cut();
+        await settle();
+        await passTime({ seconds: 31 });
+      }
+      assert.equal(opened.length, 11);
+      last().cut();
+      await settle();
+      await passTime({ seconds: 14 });
+      assert.equal(opened.length, 11);
+      await passTime({ seconds: 17 });
+      assert.equal(opened.length, 12);
+      last().accept();
+      last().cut();
+      await passTime({ seconds: 1.1 });
+      assert.equal(opened.length, 13);
+    });
+
+    it("never comes back after the end of the session, and tells the store", async () => {
+      const ends = [];
+      client.on("ended", () => ends.push("ended"));
+      live[kind](path, {});
+      last().accept();
+      site.calls = [];
+      site.end();
+
+      end(last());
+      await settle();
+
+      assert.equal(client.getSnapshot().status, "anonymous");
+      assert.deepEqual(ends, ["ended"]);
+      assert.ok(site.calls.every((call) => call.endsWith("/user/ passive")), site.calls.join());
+      await passTime({ hours: 1 });
+      assert.equal(opened.length, 1);
+    });
+
+    it("comes back after a new login", async () => {
+      live[kind](path, {});
+      last().accept();
+      site.end();
+      end(last());
+      await settle();
+
+      await client.login({ username: "alice", password: "right" });
+
+      assert.deepEqual(urls(), [url, url]);
+    });
+
+    it("comes back where the same user has logged in anew meanwhile", async () => {
+      live[kind](path, {});
+      last().accept();
+      site.logIn("alice");
+
+      end(last());
+      await settle();
+      await passTime({ seconds: 1.1 });
+
+      assert.deepEqual(urls(), [url, url]);
+    });
+
+    it("is another one for another user", async () => {
+      live[kind](path, {});
+      last().accept();
+
+      await client.login({ username: "bob", password: "right" });
+
+      assert.equal(opened.length, 2);
+      assert.ok(opened[0].isClosed);
+    });
+
+    it("asks who is logged in where nothing was opened", async () => {
+      live[kind](path, {});
+      site.end();
+
+      last().cut();
+      await settle();
+
+      assert.equal(client.getSnapshot().status, "anonymous");
+    });
+
+    it("is opened for nobody before they log in, and closed when they log out", async () => {
+      await client.logout();
+      live[kind](path, {});
+      assert.deepEqual(urls(), []);
+
+      await client.login({ username: "alice", password: "right" });
+      assert.deepEqual(urls(), [url]);
+      await client.logout();
+
+      assert.ok(last().isClosed);
+      await passTime({ minutes: 5 });
+      assert.equal(opened.length, 1);
+    });
+
+    it("stays closed once it is closed", async () => {
+      const feed = live[kind](path, {});
+      last().accept();
+      last().cut();
+
+      feed.close();
+
+      await passTime({ minutes: 5 });
+      assert.equal(opened.length, 1);
+    });
+  });
+}
+
+describe("what one kind has", () => {
+  let site, client, live;
+
+  beforeEach(async () => {
+    opened = [];
+    site = new Site();
+    openPage(site);
+    Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeSource });
+    site.logIn("alice");
+    ({ client } = openTab());
+    await client.ready();
+    live = createLive(client);
+  });
+  afterEach(() => {
+    closeTabs();
+    closePage();
+  });
+
+  it("sends over an open socket alone", () => {
+    const chat = live.socket("/ws/chat/", {}, ["v1"]);
+    const [socket] = opened;
+
+    assert.equal(chat.send("early"), false);
+    socket.accept();
+    assert.equal(chat.send("hello"), true);
+    assert.deepEqual([socket.sent, socket.protocols], [["hello"], ["v1"]]);
+  });
+
+  it("leaves a stream to the browser, which comes back by itself and says what it has seen", async () => {
+    live.events("/api/stream/", {});
+    opened[0].accept();
+
+    opened[0].cut(0);
+
+    await passTime({ minutes: 5 });
+    assert.equal(opened.length, 1);
+  });
+
+  it("tells events by their names", () => {
+    const told = [];
+    live.events("/api/stream/", { price: ({ data }) => told.push(data) });
+
+    opened[0].tell("price", "42");
+    opened[0].tell("other", "1");
+
+    assert.deepEqual(told, ["42"]);
+  });
+});

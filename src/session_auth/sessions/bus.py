@@ -1,0 +1,201 @@
+"""The bus: each process learns of sessions that have ended in another one.
+
+An engine tells of an end in the very step that ends the session, by a text of ``text_of()``; its
+``Rows.listen()`` yields what the engines of all processes tell. Of an end in its own process, each
+process knows without that. Nothing else is told: no save, and no timeout, which everybody can
+foresee.
+
+What an engine tells may be lost while the connection is down. Then subscribers get ``None``, and
+have to look for themselves.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import connections
+
+from session_auth.sessions.rows import Rows
+from session_auth.signals import EndReason, session_ended_anywhere
+
+RECONNECT_SECONDS = 1.0
+"""The pause before the next try to listen, which doubles up to ``LONGEST_PAUSE_SECONDS``."""
+
+LONGEST_PAUSE_SECONDS = 15.0
+
+PROOF_SECONDS = 5.0
+"""How long the first notice of one's own may take. Then nothing arrives, it seems."""
+
+NOBODY = "-"
+
+logger = logging.getLogger("session_auth")
+
+
+class Notice(NamedTuple):
+    """A session has ended, or goes on under another id."""
+
+    session_id: str | None
+    """``None``: everybody's sessions have ended."""
+
+    user_id: Any
+    reason: EndReason | None
+    """``None``: it has not ended, but has a new key."""
+
+    successor: str | None = None
+    """The id under which its user goes on in the same browser."""
+
+
+Subscriber = Callable[[Notice | None], None]
+
+_subscribers: list[Subscriber] = []
+
+
+def subscribe(call: Subscriber) -> None:
+    """Let each notice come to ``call``, in any thread; ``None`` says that some may be lost."""
+    _subscribers.append(call)
+
+
+def unsubscribe(call: Subscriber) -> None:
+    """Undo ``subscribe()``."""
+    with suppress(ValueError):
+        _subscribers.remove(call)
+
+
+def spread(notice: Notice | None) -> None:
+    """Tell the subscribers in this process."""
+    for call in tuple(_subscribers):
+        call(notice)
+    if notice is not None and notice.reason is not None:
+        session_ended_anywhere.send_robust(
+            sender=None,
+            session_id=notice.session_id,
+            user_id=notice.user_id,
+            reason=notice.reason,
+        )
+
+
+def origin() -> str:
+    """Return the name of this process: it leaves out what it has told itself."""
+    return _origin(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _origin(pid: int) -> str:
+    return uuid4().hex
+
+
+def text_of(notice: Notice) -> str:
+    """Return the text by which an engine tells a notice."""
+    words = (notice.reason, notice.session_id, notice.successor, notice.user_id)
+    return " ".join([origin(), *(NOBODY if each is None else str(each) for each in words)])
+
+
+def hear(text: str) -> None:
+    """Spread what another process has told. If it is not understood, some may be lost."""
+    teller, _, rest = text.partition(" ")
+    if teller != origin():
+        try:
+            spread(_parse(rest))
+        except (ValueError, ValidationError):  # as of a newer version
+            spread(None)
+
+
+def _parse(text: str) -> Notice:
+    reason, session_id, successor, user_id = (
+        None if word == NOBODY else word for word in text.split(" ", 3)
+    )
+    return Notice(
+        session_id=session_id,
+        user_id=None if user_id is None else get_user_model()._meta.pk.to_python(user_id),
+        reason=None if reason is None else EndReason(reason),
+        successor=successor,
+    )
+
+
+class Listener:
+    """A thread of this process that hears what others tell, for as long as the process lives."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.pid = os.getpid()
+        self.is_up = False
+        self._rows = rows
+        self._is_stopped = threading.Event()
+        self._pause = RECONNECT_SECONDS
+        # A daemon thread, which keeps no process alive.
+        self._thread = threading.Thread(target=self._run, name=__name__, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._is_stopped.set()
+        if self.is_up:
+            self._rows.tell("")  # wakes it
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopped.is_set():
+            try:
+                self._listen()
+            except Exception as error:
+                logger.warning("Ends of sessions in other processes are looked for: %r", error)
+            finally:
+                self._set_up(False)
+                connections.close_all()  # those of this thread
+            self._is_stopped.wait(self._pause)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _listen(self) -> None:
+        proof = f"{origin()} {uuid4().hex}"
+        proves_until = None
+        for text in self._rows.listen():
+            if self._is_stopped.is_set():
+                return
+            if text == proof:
+                self._pause = RECONNECT_SECONDS
+                self._set_up(True)
+            elif text is not None:
+                hear(text)
+            elif proves_until is None:
+                self._rows.tell(proof)
+                proves_until = time.monotonic() + PROOF_SECONDS
+            elif not self.is_up and time.monotonic() > proves_until:
+                raise TimeoutError("What is told does not arrive. Is there a pooler in between?")
+
+    def _set_up(self, is_up: bool) -> None:
+        if self.is_up is not is_up:
+            self.is_up = is_up
+            spread(None)  # some may have been lost until now; from now on, none or all are
+
+
+_listener: Listener | None = None
+_lock = threading.Lock()
+
+
+def listen(rows: Rows) -> None:
+    """Let this process hear what others tell, if the engine can tell it."""
+    global _listener
+    with _lock:
+        if rows.can_listen() and (_listener is None or _listener.pid != os.getpid()):
+            _listener = Listener(rows)
+
+
+def is_up() -> bool:
+    """Say whether each end in another process is heard at once."""
+    return _listener is not None and _listener.is_up
+
+
+def stop() -> None:
+    """Hear nothing any more: for tests."""
+    global _listener
+    with _lock:
+        if _listener is not None:
+            _listener.stop()
+            _listener = None

@@ -1,0 +1,449 @@
+"""A WebSocket is closed when its session ends, for whatever reason."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import login
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpRequest
+from django.test import override_settings
+
+from session_auth import asgi
+from session_auth.asgi import LiveSessions
+from session_auth.backends import ModelBackend
+from session_auth.models import Session
+from session_auth.sessions import end_all_sessions, end_sessions
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
+from tests.live import CLOSED, LIVE, Call, Server, echo, goodbyes, opened
+from tests.outage import unreachable_database
+from tests.password_calls import NEW
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEMBERS_ONLY = LiveSessions(echo, login_required=True)
+ACTIVE = LiveSessions(echo, activity=True)
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_left() -> None:
+    goodbyes.clear()
+
+
+def refusal(code: int, reason: str) -> dict[str, Any]:
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+# Each end
+
+
+def log_out(browser: ApiClient, alice: User) -> None:
+    browser.log_out()
+
+
+def end_from_elsewhere(browser: ApiClient, alice: User) -> None:
+    signed_in().call("DELETE", AUTH + f"sessions/{id_of(browser)}/")
+
+
+def end_others(browser: ApiClient, alice: User) -> None:
+    signed_in().call("DELETE", AUTH + "sessions/")
+
+
+def deactivate(browser: ApiClient, alice: User) -> None:
+    alice.is_active = False
+    alice.save()
+
+
+def set_password(browser: ApiClient, alice: User) -> None:
+    alice.set_password(NEW)
+    alice.save()
+
+
+def delete(browser: ApiClient, alice: User) -> None:
+    alice.delete()
+
+
+def end_everybody(browser: ApiClient, alice: User) -> None:
+    end_all_sessions()
+
+
+def log_in_as_somebody_else(browser: ApiClient, alice: User) -> None:
+    User.objects.create_user("bob", password=PASSWORD)
+    browser.log_in("bob")
+
+
+ENDS = [
+    log_out,
+    end_from_elsewhere,
+    end_others,
+    deactivate,
+    set_password,
+    delete,
+    end_everybody,
+    log_in_as_somebody_else,
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_socket_is_closed_at_once_by_each_end(
+    server: Server, alice: User, end: Callable[[ApiClient, User], None]
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+
+    end(browser, alice)
+
+    assert socket.next() == CLOSED
+    socket.result()
+    assert goodbyes == [{"type": "websocket.disconnect", "code": 4401, "reason": "session_ended"}]
+
+
+def test_a_socket_is_closed_when_its_session_times_out(server: Server, alice: User) -> None:
+    browser, other = signed_in(), signed_in()
+    with override_settings(SESSION_AUTH_IDLE_TIMEOUT=timedelta(seconds=0.8)):
+        socket, kept = (opened(server, each.session_key()) for each in (browser, other))
+        with override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(seconds=0.1)):
+            assert socket.is_quiet(0.5)
+            other.user()
+
+        assert socket.next(1) == CLOSED
+        assert kept.is_quiet(0.1)  # since it was used meanwhile
+        assert kept.next(1) == CLOSED
+
+
+def test_other_sessions_stay_open(server: Server, alice: User, bob: User) -> None:
+    browser, others = signed_in(), [signed_in(), signed_in("bob")]
+    sockets = [
+        opened(server, other.session_key(), name=name)
+        for other, name in zip(others, ("alice", "bob"), strict=True)
+    ]
+
+    browser.log_out()
+
+    assert all(socket.is_quiet() for socket in sockets)
+
+
+# New keys
+
+
+def prove(browser: ApiClient) -> None:
+    browser.call("POST", AUTH + "reauthenticate/", {"password": PASSWORD})
+
+
+def change_password(browser: ApiClient) -> None:
+    body = {"old_password": PASSWORD, "new_password": NEW}
+    browser.call("POST", AUTH + "password/change/", body)
+
+
+def log_in_again(browser: ApiClient) -> None:
+    browser.log_in()
+
+
+@pytest.mark.parametrize("renew", [prove, change_password, log_in_again])
+def test_a_new_key_closes_no_socket_and_its_end_does(
+    server: Server, alice: User, renew: Callable[[ApiClient], None]
+) -> None:
+    browser = signed_in()
+    before = browser.session_key()
+    sockets = [opened(server, before), opened(server, before)]
+
+    renew(browser)
+
+    assert browser.session_key() != before
+    assert all(socket.is_quiet() for socket in sockets)
+    browser.log_out()
+    assert [socket.next() for socket in sockets] == [CLOSED, CLOSED]
+
+
+# At the handshake
+
+
+def test_a_visitor_may_open_a_socket_unless_a_login_is_required(
+    server: Server, alice: User
+) -> None:
+    browser = signed_in()
+    ended = browser.session_key()
+    browser.log_out()
+
+    opened(server, "", name="AnonymousUser")
+    opened(server, ended, name="AnonymousUser")
+    refusals = [server.socket(MEMBERS_ONLY, key).next() for key in ("", ended)]
+
+    assert refusals == [refusal(4401, "not_authenticated"), CLOSED]
+    opened(server, signed_in().session_key(), MEMBERS_ONLY)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://sub.testserver"},
+        {"origin": "https://testserver"},
+        {"origin": "http://testserver", "sec_fetch_site": "cross-site"},
+        {"origin": "http://testserver", "sec_fetch_site": "same-site"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+    ],
+)
+def test_a_page_of_another_site_opens_no_socket(
+    server: Server, alice: User, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = server.socket(LIVE, signed_in().session_key(), **headers)
+
+    assert socket.next() == refusal(4403, "csrf_failed")
+    assert [each for each in caplog.messages if each.startswith("csrf_failed")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://testserver", "sec_fetch_site": "same-origin"},
+        {"origin": "https://front.example", "sec_fetch_site": "cross-site"},
+        {"origin": ""},  # no browser
+    ],
+)
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://front.example"])
+def test_our_own_pages_open_sockets(server: Server, alice: User, headers: dict[str, str]) -> None:
+    socket = server.socket(LIVE, signed_in().session_key(), **headers)
+
+    assert socket.next() == {"type": "websocket.accept"}
+
+
+def test_two_session_cookies_open_no_socket(server: Server, alice: User) -> None:
+    socket = server.socket(LIVE, f"{signed_in().session_key()}; sessionid=planted")
+
+    assert socket.next() == refusal(4400, "invalid_request")
+
+
+def test_without_the_store_no_socket_is_opened(server: Server, alice: User) -> None:
+    key = signed_in().session_key()
+
+    with unreachable_database():
+        socket = server.socket(LIVE, key)
+
+        assert socket.next() == refusal(4503, "store_unavailable")
+
+
+class Ending(ModelBackend):
+    """Finds a user whose sessions somebody ends in that moment."""
+
+    def get_user(self, user_id: Any) -> Any:
+        user = User.objects.get(pk=user_id)
+        end_sessions(user)
+        return user
+
+
+def test_an_end_during_the_handshake_is_not_missed(server: Server, alice: User) -> None:
+    path = f"{__name__}.Ending"
+    with override_settings(AUTHENTICATION_BACKENDS=[path]):
+        browser = ApiClient()
+        browser.force_login(alice, path)
+
+        socket = server.socket(LIVE, browser.session_key())
+
+        assert socket.next() == CLOSED
+
+
+def test_the_list_of_sessions_shows_from_where_a_socket_is_used(
+    server: Server, alice: User
+) -> None:
+    browser = signed_in()
+
+    opened(server, browser.session_key())
+
+    stored = Session.objects.get()
+    assert (stored.ip, stored.user_agent) == ("9.9.9.9", "Tester/1")
+
+
+# Activity
+
+
+@override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(seconds=0.3))
+@pytest.mark.parametrize(("app", "written"), [(LIVE, 0), (ACTIVE, 1)])
+def test_a_socket_is_no_activity_unless_the_project_says_so(
+    server: Server, alice: User, app: Any, written: int
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key(), app)
+    before = Session.objects.get().last_seen_at
+    assert socket.is_quiet(0.4)
+
+    for _ in range(5):
+        socket.say("hello")
+        assert socket.next()["text"] == "hello"
+    assert socket.is_quiet(0.1)
+
+    after = Session.objects.get().last_seen_at
+    assert (after > before) is bool(written)
+    for _ in range(5):
+        socket.say("hello")
+        assert socket.next()["text"] == "hello"
+    assert Session.objects.get().last_seen_at == after  # at most once in the interval
+
+
+@override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(seconds=0.1))
+def test_activity_on_a_socket_prolongs_the_session(server: Server, alice: User) -> None:
+    browser = signed_in()
+    with override_settings(SESSION_AUTH_IDLE_TIMEOUT=timedelta(seconds=0.8)):
+        socket = opened(server, browser.session_key(), ACTIVE)
+        for _ in range(3):
+            assert socket.is_quiet(0.35)
+            socket.say("hello")
+            assert socket.next()["text"] == "hello"
+
+        assert socket.next(2) == CLOSED
+
+
+# The application
+
+
+def test_what_the_application_sends_afterwards_goes_nowhere(server: Server, alice: User) -> None:
+    async def stubborn(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        for _ in range(3):
+            await send({"type": "websocket.send", "text": "a secret"})
+
+    browser = signed_in()
+    socket = server.socket(LiveSessions(stubborn), browser.session_key())
+    assert socket.next() == {"type": "websocket.accept"}
+
+    browser.log_out()
+
+    socket.result()
+    assert socket.next() == CLOSED
+    assert socket.is_quiet()
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "GRACE_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("no_grace")
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_application_that_does_not_return_is_cancelled(
+    server: Server, alice: User, asks: bool
+) -> None:
+    ends = []
+
+    async def deaf(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            while asks:
+                await receive()
+            await asyncio.sleep(60)
+        finally:
+            ends.append("cancelled")
+
+    browser = signed_in()
+    socket = server.socket(LiveSessions(deaf), browser.session_key())
+    assert socket.next() == {"type": "websocket.accept"}
+
+    browser.log_out()
+
+    assert socket.next() == CLOSED
+    socket.result()
+    assert ends == ["cancelled"]
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_client_that_takes_nothing_holds_nobody_up(server: Server, alice: User) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+    socket.takes.clear()
+    socket.say("hello")
+
+    browser.log_out()
+
+    socket.result()
+
+
+def test_a_server_can_cancel_the_application(server: Server, alice: User) -> None:
+    cancelled = []
+
+    async def patient(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await echo(scope, receive, send)
+        except asyncio.CancelledError:
+            cancelled.append(scope["path"])
+            raise
+
+    socket = opened(server, signed_in().session_key(), LiveSessions(patient))
+
+    socket.hang_up()
+
+    assert socket.is_quiet()
+    assert cancelled == ["/"]
+
+
+def test_a_lifespan_passes_as_it_is(server: Server) -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    server.call(LiveSessions(app), {"type": "lifespan"}).result()
+
+    assert seen == [{"type": "lifespan"}]
+
+
+def _request(scope: Any) -> HttpRequest:
+    request = HttpRequest()
+    request.session = scope["session"]
+    request.user = scope["user"]
+    return request
+
+
+async def consumer(scope: Any, receive: Any, send: Any) -> None:
+    """Log users in and out, as consumers of Channels do."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await sync_to_async(_obey)(scope, message["text"])
+        await send({"type": "websocket.send", "text": scope["session"].session_key or ""})
+
+
+def _obey(scope: Any, name: str) -> None:
+    session = scope["session"]
+    if name == "renew":
+        session.cycle_key()
+    elif name:
+        login(
+            _request(scope), User.objects.get(username=name), "session_auth.backends.ModelBackend"
+        )
+        session.save()
+    else:
+        session["visited"] = True
+        session.save()
+    connection.close()
+
+
+def asked(socket: Call, text: str) -> str:
+    socket.say(text)
+    return str(socket.next()["text"])
+
+
+def test_a_session_that_the_application_opens_closes_its_socket_when_it_ends(
+    server: Server, alice: User
+) -> None:
+    socket = server.socket(LiveSessions(consumer))
+    assert socket.next() == {"type": "websocket.accept"}
+    asked(socket, "")
+    asked(socket, "alice")
+    key = asked(socket, "renew")
+    stored = Session.objects.get()
+    assert (stored.ip, stored.user_agent) == ("9.9.9.9", "Tester/1")
+
+    browser = ApiClient()
+    browser.cookies["sessionid"] = key
+    assert browser.user()["username"] == "alice"
+    end_sessions(alice)
+
+    assert socket.next() == CLOSED

@@ -1,0 +1,109 @@
+"""PostgreSQL tells other processes of ends; while the connection is cut, they look."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import override_settings
+
+from session_auth.sessions import bus, listen_for_ends, watching
+from session_auth.signals import EndReason
+from tests.api_client import id_of, signed_in
+from tests.faults import databases
+from tests.live import CLOSED, Elsewhere, Server, heard, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no look find what the bus should tell."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS_WITH_BUS", 60.0)
+
+
+def test_a_new_login_of_the_user_in_another_process_closes_nothing(
+    server: Server, elsewhere: Elsewhere, alice: User
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+    heard()
+
+    elsewhere.does(
+        f"old = SessionStore('{browser.session_key()}');"
+        "new = old.successor(keep=list(old.keys())); new.save()"
+    )
+
+    assert socket.is_quiet(0.8)
+    elsewhere.does("end_by_ids([new.info.id], reason=EndReason.LOGOUT)")
+    assert socket.next(3) == CLOSED
+
+
+def test_a_process_is_told_of_ends_in_others(
+    elsewhere: Elsewhere, alice: User, told: list[Any]
+) -> None:
+    browser = signed_in()
+    listen_for_ends()
+    listen_for_ends()
+    heard()
+
+    elsewhere.does(f"end_by_ids(['{id_of(browser)}'], reason=EndReason.ENDED_BY_ADMIN)")
+    elsewhere.does("end_all_sessions(reason=EndReason.LOGOUT)")
+    asyncio.run(asyncio.sleep(0.2))
+
+    assert told == [
+        (id_of(browser), alice.pk, EndReason.ENDED_BY_ADMIN),
+        (None, None, EndReason.LOGOUT),
+    ]
+    bus.stop()
+
+
+def test_an_end_that_is_rolled_back_closes_nothing(
+    server: Server, elsewhere: Elsewhere, alice: User
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+    heard()
+
+    elsewhere.does(
+        "from django.db import transaction; block = transaction.atomic(); block.__enter__()"
+    )
+    elsewhere.does(f"end_by_ids(['{id_of(browser)}'], reason=EndReason.LOGOUT)")
+    elsewhere.does("transaction.set_rollback(True); block.__exit__(None, None, None)")
+
+    assert socket.is_quiet(0.5)
+
+
+def test_what_is_told_while_the_connection_is_cut_is_found(
+    server: Server, elsewhere: Elsewhere, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "RECONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 60.0)
+    browsers = [signed_in(), signed_in()]
+    sockets = [opened(server, browser.session_key()) for browser in browsers]
+    heard()
+
+    databases.cut_connections()
+    connection.close()
+    elsewhere.does("connection.close()")
+    elsewhere.does(f"end_by_ids(['{id_of(browsers[0])}'], reason=EndReason.LOGOUT)")
+
+    assert sockets[0].next(5) == CLOSED  # since it looks when the connection is there again
+    assert heard()
+    elsewhere.does(f"end_by_ids(['{id_of(browsers[1])}'], reason=EndReason.LOGOUT)")
+    assert sockets[1].next(1) == CLOSED
+
+
+def test_a_connection_that_carries_nothing_is_no_bus(
+    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of PgBouncer in transaction mode, which gives each statement another connection."""
+    monkeypatch.setattr(bus, "PROOF_SECONDS", 0.1)
+    with override_settings(SESSION_AUTH_LISTEN_AT={"NAME": "postgres"}):
+        listen_for_ends()
+        asyncio.run(asyncio.sleep(2.5))
+
+        assert not bus.is_up()
+    assert any("Is there a pooler in between?" in each for each in caplog.messages)
+    bus.stop()
