@@ -15,7 +15,6 @@ from session_auth.client_info import ClientInfo, client_info, meta_of, meta_of_s
 from session_auth.exceptions import Throttled
 from session_auth.models import GuessCount
 from tests.api_client import PASSWORD, signed_in
-from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
 

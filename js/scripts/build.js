@@ -34,7 +34,7 @@ export async function built(name, { format = "esm" } = {}) {
   const minified = await minify(
     { [`${name}.ts`]: code },
     {
-      compress: { comparisons: false, passes: 3, pure_getters: true, unsafe_arrows: true },
+      compress: { comparisons: false, passes: 3, pure_getters: true, unsafe: true, unsafe_arrows: true },
       ecma: 2022,
       // Names that begin with an underscore stay within one module: see src/core.ts.
       mangle: { properties: { regex: /^_[a-z]/ } },

@@ -2,7 +2,7 @@
 import { PASSIVE, stamp, type Core } from "./core.js";
 import { cookieNotKept } from "./errors.js";
 import { readCookie } from "./page.js";
-import { askWho, call, learn, Trait } from "./requests.js";
+import { askWho, call, Trait } from "./requests.js";
 import type { Abortable } from "./session-auth.js";
 import { publish } from "./store.js";
 
@@ -24,14 +24,14 @@ export const renew = async (
   // HTTPS, the server has to be asked.
   const isPlain = core._watcher && location.protocol === "http:";
   if (cause && (isPlain || readCookie(core) === cookieBefore)) {
-    const [seen] = await askWho(core, PASSIVE).catch(() => answer);
+    const seen = await askWho(core, PASSIVE).catch(() => answer);
     if (!seen.user) throw cookieNotKept();
   }
   core._provenAt = stamp(core);
-  learn(core, answer, core._provenAt, cause);
-  core._answeredToken = answer[0].csrfToken;
-  return answer[0].user;
+  publish(core, answer, core._provenAt, cause);
+  core._answeredToken = answer.csrfToken;
+  return answer.user;
 };
 
 export const publishLogout = (core: Core) =>
-  publish(core, { user: null }, null, stamp(core), "logout");
+  publish(core, { user: null }, stamp(core), "logout");

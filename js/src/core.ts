@@ -34,6 +34,8 @@ export interface Core {
   /** When the session ends, by the clock of this computer, as all times here. */
   _endsAt: number;
   _provenAt: number;
+  /** How far the server's times, if they have no offset, are from what this browser takes them for. */
+  _zone: number;
 
   /** The token in the server's last answer that had one. */
   _answeredToken?: string | undefined;
@@ -86,12 +88,13 @@ export const createCore = ({
     _snapshot: LOADING,
     _asOf: 0,
     _endsAt: 0,
+    _zone: -Infinity,
     _askers: new Set(),
     _retryDelay: SECOND / 2,
   }) as unknown as Core;
 
 /** The time, but always later than what is known: a clock may be coarse, or be put back. */
-export const stamp = (core: Core) => Math.max(Date.now(), core._asOf + 1);
+export const stamp = (core: Core) => Math.max(core._asOf + 1, Date.now());
 
 /** Not relative to document.baseURI: a planted <base> could send passwords elsewhere. */
 export const endpoint = (core: Core, name: string) =>

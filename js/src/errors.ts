@@ -38,7 +38,7 @@ export class SessionAuthError extends Error {
 
 export const cookieNotKept = (cause?: unknown) =>
   new SessionAuthError(
-    "No cookie was kept. Allow cookies for this site.",
+    "Allow this site to keep cookies.",
     { code: "cookie_not_kept", hint: "Use https.", cause },
   );
 

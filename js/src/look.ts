@@ -1,8 +1,8 @@
 // Asking the server who is logged in.
 import { endpoint, LOADING, stamp, type Core } from "./core.js";
 import type { JsonOptions } from "./session-auth.js";
-import { askWho, learn } from "./requests.js";
-import { setSnapshot } from "./store.js";
+import { askWho } from "./requests.js";
+import { publish, setSnapshot } from "./store.js";
 import { inTurn, LONGEST_TURN } from "./tabs.js";
 import { ignore, pause } from "./waiting.js";
 
@@ -11,7 +11,7 @@ const refresh = async (core: Core, options?: JsonOptions) => {
   const renewed = inTurn(core, () => core._renewal, "login/").catch(ignore);
   if (core._snapshot.user) await Promise.race([renewed, pause(LONGEST_TURN)]);
   const asOf = stamp(core);
-  learn(core, await askWho(core, options), asOf);
+  publish(core, await askWho(core, options), asOf);
 };
 
 /** `refresh`, whose failure the snapshot shows as long as nothing is known. */

@@ -1,15 +1,13 @@
 // Calls of the server: with the token that Django wants, with the name of whom the tab shows, and
 // once more where a refusal can be cured.
-import { endpoint, stamp, type Core, type State } from "./core.js";
+import { endpoint, stamp, type Core } from "./core.js";
 import { errorOf, parse, SessionAuthError } from "./errors.js";
 import { pageOrigin, readCookie } from "./page.js";
 import type { JsonOptions } from "./session-auth.js";
-import { NOBODY, publish, shownUser } from "./store.js";
+import { NOBODY, shownUser } from "./store.js";
 import { inTurn } from "./tabs.js";
 import { ignore, unlessAborted } from "./waiting.js";
 
-const SAFE_METHODS = /^(GET|HEAD|OPTIONS)$/; // and TRACE, which browsers send for nobody
-const JSON_TYPE = "application/json";
 const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
 
 /** What is special about a call; they may be added. */
@@ -26,7 +24,7 @@ export const enum Trait {
 // The token.
 
 export const askForToken = async (core: Core): Promise<string> => {
-  const [{ csrfToken }] = await call(core, "GET", "csrf/", Trait.Anyone);
+  const { csrfToken } = await call(core, "GET", "csrf/", Trait.Anyone);
   return (core._answeredToken = csrfToken);
 };
 
@@ -76,7 +74,8 @@ export const send = async (
   let request = requestFor(input, init);
   if (new URL(request.url).origin !== pageOrigin()) return fetch(request);
 
-  const isUnsafe = !SAFE_METHODS.test(request.method);
+  // TRACE is safe, too, but browsers send it for nobody.
+  const isUnsafe = !/^(GET|HEAD|OPTIONS)$/.test(request.method);
   if (isUnsafe) {
     // The mode keeps a redirect from taking the token to another origin.
     request = new Request(request, { credentials: "same-origin", mode: "same-origin" });
@@ -98,7 +97,7 @@ export const send = async (
     const renews = traits & Trait.Renews;
     const fetchIt = () => fetch(request);
     const callInTurn = () => (core._renewal = inTurn(core, fetchIt, "login/")) as Promise<Response>;
-    const response = await (renews ? unlessAborted(signal, callInTurn) : fetchIt());
+    const response = await unlessAborted(signal, renews ? callInTurn : fetchIt);
     const actual = response.headers.get(SHOWN_USER);
     const isSeenThrough = names && !(traits & Trait.Ends) && actual && actual !== shownUser(core);
     const look = () => core._look().catch(ignore);
@@ -143,8 +142,8 @@ export const exchange = async (
   const request = requestFor(input, {
     ...(init as RequestInit),
     headers: {
-      accept: JSON_TYPE,
-      ...(body !== undefined && { "content-type": JSON_TYPE }),
+      accept: "application/json",
+      ...(body !== undefined && { "content-type": "application/json" }),
       ...Object.fromEntries(new Headers(headers)),
     },
     body: JSON.stringify(body),
@@ -162,23 +161,19 @@ export const exchange = async (
   return [data, response.headers];
 };
 
-/** Call an endpoint. */
-export const call = (
+/** Call an endpoint. What it answers has the time of the server, too, as what a page brings has. */
+export const call = async (
   core: Core,
   method: string,
   name: string,
   traits: Trait,
   options?: JsonOptions,
   body?: unknown,
-) => exchange(core, endpoint(core, name), { ...options, method, body }, traits);
+): Promise<any> => {
+  const url = endpoint(core, name);
+  const [data, headers] = await exchange(core, url, { ...options, method, body }, traits);
+  return { now: headers.get("Date"), ...data };
+};
 
 export const askWho = (core: Core, options?: JsonOptions) =>
   call(core, "GET", "user/", Trait.Anyone, options);
-
-/** Take over what an answer says of who is logged in. */
-export const learn = (
-  core: Core,
-  [answer, headers]: [any, Headers],
-  asOf: number,
-  cause?: State["cause"],
-) => publish(core, answer, headers.get("Date"), asOf, cause);

@@ -323,7 +323,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     // What another tab has learned since the page was asked for is newer.
     const asOf = Math.min(Date.now(), performance.timeOrigin);
     // Other tabs may not know of a login by a form.
-    publish(core, initial, initial.now, asOf);
+    publish(core, initial, asOf);
   }
 
   const user: SessionClient["user"] = async (options) => {
@@ -331,9 +331,8 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     return core._snapshot.user; // which may be newer than that answer
   };
   const listen = (name: string, listener: (detail: any) => void) => {
-    const off = on(core, name, listener);
     startWatching(core);
-    return off;
+    return on(core, name, listener);
   };
 
   return {
@@ -355,9 +354,9 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     changePassword: ({ oldPassword, newPassword }, options) =>
       renew(core, "password/change/", { old_password: oldPassword, new_password: newPassword }, options),
     requestPasswordReset: async (account, options) =>
-      (await call(core, "POST", "password/reset/", Trait.Anyone, options, account))[0].message,
+      (await call(core, "POST", "password/reset/", Trait.Anyone, options, account)).message,
     checkPasswordReset: async (link, options) =>
-      (await call(core, "POST", "password/reset/check/", Trait.Anyone, options, link))[0],
+      void (await call(core, "POST", "password/reset/check/", Trait.Anyone, options, link)),
     async confirmPasswordReset({ newPassword, ...link }, options) {
       await call(core, "POST", "password/reset/confirm/", Trait.Anyone, options, {
         ...link,
@@ -366,13 +365,13 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
       if (core._snapshot.user) await core._look().catch(ignore);
     },
     sessions: {
-      list: async (options) => (await call(core, "GET", "sessions/", Trait.None, options))[0].sessions,
+      list: async (options) => (await call(core, "GET", "sessions/", Trait.None, options)).sessions,
       async end(id, options) {
         const traits = id === core._snapshot.session?.id ? Trait.Ends : Trait.None;
         await call(core, "DELETE", `sessions/${encodeURIComponent(id)}/`, traits, options);
         if (traits) publishLogout(core);
       },
-      endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options))[0].ended,
+      endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options)).ended,
     },
     fetch: (input, init) => send(core, input, Trait.None, init),
     json: async (input, options) => (await exchange(core, input, options))[0],

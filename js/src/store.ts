@@ -2,7 +2,7 @@
 import { type Core, type State } from "./core.js";
 import { emit } from "./events.js";
 import type { Expiring, Initial, Snapshot } from "./session-auth.js";
-import { MINUTE, SECOND } from "./times.js";
+import { MINUTE, QUARTER, SECOND } from "./times.js";
 import { tell } from "./tabs.js";
 
 export const NOBODY = "none";
@@ -22,14 +22,23 @@ const kindOfEnd = ({ _snapshot: { session } }: Core) =>
 /** Take over what the server has said, and tell the other tabs. */
 export const publish = (
   core: Core,
-  { user, session = null }: Initial,
-  serverTime: string | null | undefined,
+  { user, session = null, now: serverTime }: Initial,
   asOf: number,
   cause?: State["cause"],
 ) => {
   // The clock of this computer may be another: an answer is good for a difference of times.
   const now = Date.now();
-  const endsAt = now + Date.parse(session?.expires_at!) - (Date.parse(serverTime!) || now);
+  let then = Date.parse(serverTime!) || now;
+  const { expires_at, created_at } = session ?? ({} as any);
+  if (/T[\d:.]+$/.test(expires_at)) {
+    // A time without offset, in whichever zone: these are apart by quarters of an hour, and what the
+    // server takes for now is not before the login. Of an older one, the end is told too late.
+    then += core._zone = Math.max(
+      core._zone,
+      QUARTER * Math.ceil((Date.parse(created_at) - then - SECOND) / QUARTER),
+    );
+  }
+  const endsAt = now + Date.parse(expires_at) - then;
   const state: State = { user, session, asOf, endsAt: endsAt || Infinity, cause };
   takeOver(core, state);
   tell(core, state);

@@ -45,7 +45,5 @@ export const inTurn = async (core: Core, turn: () => unknown, what?: "login/"): 
 };
 
 /** Another tab may have another version of this module, and send other data. */
-const isState = (data: any): data is State => {
-  const { user, session, asOf, endsAt } = data ?? {};
-  return typeof user === typeof session && asOf > 0 && endsAt > 0;
-};
+const isState = (data: any): data is State =>
+  typeof data?.user === typeof data?.session && data?.endsAt > data?.asOf;

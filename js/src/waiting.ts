@@ -20,10 +20,9 @@ export const unlessAborted = async <T>(
   start: () => Promise<T>,
 ): Promise<T> => {
   signal?.throwIfAborted();
-  let giveUp!: () => void;
+  const done = new AbortController();
   const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal!.reason);
-    signal?.addEventListener("abort", giveUp);
+    signal?.addEventListener("abort", () => reject(signal.reason), done);
   });
-  return Promise.race([start(), aborted]).finally(() => signal?.removeEventListener("abort", giveUp));
+  return Promise.race([start(), aborted]).finally(() => done.abort());
 };

@@ -18,8 +18,8 @@ export const schedule = (core: Core, soonest = SECOND) => {
 };
 
 const wait = (core: Core) => {
-  clearTimeout(core._timer);
   if (!core._watcher) return;
+  clearTimeout(core._timer);
   const since = Date.now();
   core._timer = setTimeout(
     () => {
@@ -40,7 +40,7 @@ const lookAndGoOn = async (core: Core, looked: Promise<unknown> = lookForAllTabs
     const { session, expiring } = core._snapshot;
     if (session && !expiring && timeToWarningOrEnd(core) <= 0) warn(core);
     // Soon at first, and less and less often.
-    core._retryDelay = core._asOf ? RETRY : Math.min(2 * core._retryDelay, RETRY);
+    core._retryDelay = Math.min(2 * core._retryDelay, RETRY);
     schedule(core, Math.max(core._retryDelay, error.retryAfter * SECOND || 0));
   }
 };
@@ -49,9 +49,8 @@ const lookAndGoOn = async (core: Core, looked: Promise<unknown> = lookForAllTabs
 export const startWatching = (core: Core, look = core._lookActively) => {
   if (core._watcher || !pageOrigin()) return;
   core._watcher = new AbortController();
-  const { signal } = core._watcher;
   for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
-    addEventListener(name, (event) => onPageEvent(core, event), { signal });
+    addEventListener(name, (event) => onPageEvent(core, event), core._watcher);
   }
   core._reschedule = () => schedule(core);
   listen(core, takeOver);
@@ -71,14 +70,14 @@ const onPageEvent = (core: Core, { type, persisted }: Event & { persisted?: bool
   else if (persisted) {
     listen(core, takeOver);
     core._look().catch(ignore); // at once: the page may show a user who has logged out
-  } else if (!globalThis.document?.hidden && Date.now() - core._asOf > MINUTE) {
+  } else if (!globalThis.document?.hidden && core._asOf < Date.now() - MINUTE) {
     lookForAllTabs(core).catch(ignore);
   }
 };
 
 export const stopWatching = (core: Core) => {
-  core._watcher?.abort();
-  core._channel?.close();
-  core._watcher = undefined;
   clearTimeout(core._timer);
+  core._channel?.close();
+  core._watcher?.abort();
+  core._watcher = undefined;
 };

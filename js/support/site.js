@@ -16,6 +16,7 @@ export class Site {
   troubles = [];
   #keys = 0;
 
+  timeOf = (time) => new Date(time).toISOString();
   now = () => Date.now() + this.clockAhead;
 
   /** What befalls the cookies of a login: a browser keeps them, but for those that it blocks. */
@@ -146,12 +147,13 @@ export class Site {
   describe() {
     if (!this.session) return { user: null };
     const [idle, absolute] = this.#ends();
-    const iso = (time) => new Date(time).toISOString();
+    const iso = this.timeOf;
     return {
       user: this.#user(),
       session: {
         id: this.session.id,
         user_ref: `ref-${this.session.username}`,
+        created_at: iso(this.session.createdAt),
         expires_at: iso(Math.min(idle, absolute)),
         idle_expires_at: iso(idle),
         absolute_expires_at: iso(absolute),

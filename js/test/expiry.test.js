@@ -148,7 +148,7 @@ describe("expiry", () => {
   it("is told by what was known when the server cannot be asked", async () => {
     const { client, seen } = await openReadyTab();
     await passTime({ minutes: 28 });
-    site.troubles = [new TypeError("offline"), new TypeError("offline"), 503, 503];
+    site.troubles = [new TypeError("offline"), ...Array(9).fill(503)];
 
     await passTime({ minutes: 1 });
     assert.deepEqual(seen, [["expiring", { secondsLeft: 60, kind: "idle" }]]);
@@ -157,6 +157,29 @@ describe("expiry", () => {
     await passTime({ minutes: 3, steps: 60 });
 
     assert.deepEqual(seen.slice(1), [["ended", { reason: "idle" }]]);
+  });
+
+  for (const [zone, hours] of [["Tokyo", 9], ["Kolkata", 5.5], ["New York", -5]]) {
+    it(`is reckoned right from times without an offset, of a server in ${zone}`, async () => {
+      site.timeOf = (time) => new Date(time + hours * 3_600_000).toISOString().replace("Z", "");
+      const { seen } = await openReadyTab();
+
+      await passTime({ minutes: 28, seconds: 59 });
+      assert.deepEqual(seen, []);
+      await passTime({ seconds: 1 });
+
+      assert.deepEqual(seen, [["expiring", { secondsLeft: 60, kind: "idle" }]]);
+    });
+  }
+
+  it("is never told too early, from times without an offset and an old login", async () => {
+    site.timeOf = (time) => new Date(time + 9 * 3_600_000).toISOString().replace("Z", "");
+    site.session.createdAt -= 20 * 60_000;
+
+    const { seen } = await openReadyTab();
+    await passTime({ minutes: 30 });
+
+    assert.deepEqual(seen, []);
   });
 
   it("is noticed after a long sleep of the computer, when it is too late to warn", async () => {

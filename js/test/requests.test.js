@@ -337,8 +337,10 @@ describe("requests", () => {
   it("leaves no listener at a signal that lives long", async () => {
     const { signal } = new AbortController();
     const listeners = new Set();
-    signal.addEventListener = (name, listener) => listeners.add(listener);
-    signal.removeEventListener = (name, listener) => listeners.delete(listener);
+    signal.addEventListener = (name, listener, options) => {
+      listeners.add(listener);
+      options.signal.addEventListener("abort", () => listeners.delete(listener));
+    };
 
     const answer = createSessionClient().user({ signal });
     assert.equal(listeners.size, 1);

@@ -185,7 +185,7 @@ describe("the state of a client", () => {
       const { client, seen } = openTab();
       await settle();
 
-      await assert.rejects(client.login(CREDENTIALS), { ...refusal, message: /Allow cookies/, hint: /https/ });
+      await assert.rejects(client.login(CREDENTIALS), { ...refusal, message: /keep cookies/, hint: /https/ });
 
       assert.deepEqual(seen, []);
       assert.equal(client.getSnapshot().status, "anonymous");
