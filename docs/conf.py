@@ -36,8 +36,8 @@ pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-con
 highlight_language = "text"
 
 
-class SvelteLexer(HtmlLexer):
-    """Svelte is HTML but for what stands in braces, which stays without a colour."""
+class LenientLexer(HtmlLexer):
+    """HTML, Svelte and Alpine; what is theirs alone stays without a colour."""
 
     def get_tokens_unprocessed(self, *given: Any) -> Iterator[tuple[int, Any, str]]:
         for index, token, text in super().get_tokens_unprocessed(*given):
@@ -45,4 +45,5 @@ class SvelteLexer(HtmlLexer):
 
 
 def setup(app: Any) -> None:
-    app.add_lexer("svelte", SvelteLexer)
+    app.add_lexer("html", LenientLexer)
+    app.add_lexer("svelte", LenientLexer)

@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 # Packages that tests/neighbours/ has, and files of projects that tests/following.py makes.
-RUN_ELSEWHERE = ("from channels", "(AbstractUser)", "from accounts")
+RUN_ELSEWHERE = ("from channels", "(AbstractUser)", "from accounts", "allauth.urls")
 EXAMPLES = [ROOT / "examples" / name for name in ("react", "vue")]
 
 
