@@ -27,8 +27,19 @@ html_favicon = "_theme/static/favicon.svg"
 html_css_files = ["site.css"]
 html_copy_source = html_show_sphinx = html_show_copyright = False
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b5d3b", "color-brand-content": "#0b6e46"},
-    "dark_css_variables": {"color-brand-primary": "#5fd3a0", "color-brand-content": "#6fdcab"},
+    "light_css_variables": {
+        "color-brand-primary": "#0b5d3b",
+        "color-brand-content": "#0b6e46",
+        "color-code-background": "#f4f6f5",
+        "added": "#0b5d3b",
+        "removed": "#a3232b",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#5fd3a0",
+        "color-brand-content": "#6fdcab",
+        "added": "#6fdcab",
+        "removed": "#ff9ea3",
+    },
     "footer_icons": [],
 }
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
@@ -36,8 +47,8 @@ pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-con
 highlight_language = "text"
 
 
-class SvelteLexer(HtmlLexer):
-    """Svelte is HTML but for what stands in braces, which stays without a colour."""
+class LenientLexer(HtmlLexer):
+    """HTML, Svelte and Alpine; what is theirs alone stays without a colour."""
 
     def get_tokens_unprocessed(self, *given: Any) -> Iterator[tuple[int, Any, str]]:
         for index, token, text in super().get_tokens_unprocessed(*given):
@@ -45,4 +56,5 @@ class SvelteLexer(HtmlLexer):
 
 
 def setup(app: Any) -> None:
-    app.add_lexer("svelte", SvelteLexer)
+    app.add_lexer("html", LenientLexer)
+    app.add_lexer("svelte", LenientLexer)

@@ -22,6 +22,7 @@ SOURCE = CACHE / "source"
 SITE = CACHE / "html"
 
 LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?!\w+:)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+COMMENT = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
 LANGUAGES = {".py": "python", ".js": "js", ".html": "html+django"}
 
 
@@ -45,6 +46,7 @@ class Pages:
         self.written.add(path)
         text = path.read_text()
         if path.suffix == ".md":
+            text = COMMENT.sub("", text)
             text = LINK.sub(lambda found: self.link(path, **found.groupdict("")), text)
         else:
             name = path.relative_to(ROOT)

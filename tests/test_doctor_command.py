@@ -60,7 +60,7 @@ def test_the_checks_of_a_deployment_are_run_and_the_worst_stand_first() -> None:
     findings = found()
     levels = [Level(finding["level"]).severity for finding in findings if "." in finding["id"]]
 
-    assert {"session_auth.E101", "session_auth.W110", "security.W004"} <= {
+    assert {"session_auth.E101", "session_auth.W110", "security.W008"} <= {
         finding["id"] for finding in findings
     }
     checks = [severity for severity in levels if severity >= Level.INFO.severity]

@@ -53,9 +53,8 @@ CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_HTTPONLY = False  # scripts read the token and send it back
 CSRF_COOKIE_SAMESITE = "Lax"
 
-# W003 knows Django's own middleware by name only; session_auth.E001 looks for its subclass.
 # W021 asks for the list that browsers come with (SECURE_HSTS_PRELOAD): it takes months to leave it.
-SILENCED_SYSTEM_CHECKS = ["security.W003", "security.W021"]
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # The proxy is on this machine. It must set this header, and drop the one that clients send.
 SESSION_AUTH_TRUSTED_PROXIES = ["unix", "127.0.0.1"]

@@ -37,7 +37,7 @@ export async function bundle(page) {
       }));
       onResolve({ filter: /^docs$/ }, () => ({
         namespace: "docs",
-        path: Object.keys(files).find((name) => name.startsWith("src/main.")),
+        path: Object.keys(files).find((name) => name.includes("/main.")),
       }));
     },
   };

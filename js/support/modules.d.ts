@@ -18,6 +18,9 @@ declare module "@tanstack/react-query" {
 declare module "swr" {
   export function mutate(key: (key: unknown) => boolean, data: undefined): Promise<unknown>;
 }
+declare module "next/server" {
+  export const NextResponse: { next(): Response; redirect(url: URL): Response };
+}
 declare module "react-router" {
   export function redirect(address: string): Response;
 }

@@ -14,6 +14,7 @@ const OPTIONS = {
   allowJs: true,
   baseUrl: JS,
   checkJs: true,
+  experimentalDecorators: true,
   jsx: ts.JsxEmit.ReactJSX,
   lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
   module: ts.ModuleKind.ES2022,

@@ -15,6 +15,7 @@ class SessionAuthConfig(AppConfig):
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
         from session_auth import caching, checks, csrf, events, flows, later, plain_http, throttling
+        from session_auth.checks import djangos
         from session_auth.passwords import elsewhere
         from session_auth.sessions import users
 
@@ -45,3 +46,4 @@ class SessionAuthConfig(AppConfig):
             register(check, Tags.security, Tags.database)
         for check in checks.DEPLOY:
             register(check, Tags.security, deploy=True)
+        djangos.say_it_once()

@@ -42,7 +42,8 @@ def host_prefix_is_valid(**kwargs: Any) -> list[CheckMessage]:
 def cookies_are_secure(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"{which}_COOKIE_SECURE is off: the cookie goes out over plain HTTP too.",
+            f"{which}_COOKIE_SECURE is off: the cookie goes out over plain HTTP too, where others "
+            "can read it.",
             hint=f"Set {which}_COOKIE_SECURE = True in production.",
             id="session_auth.E101",
         )

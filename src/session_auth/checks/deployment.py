@@ -26,7 +26,8 @@ def not_everybody_is_a_proxy(**kwargs: Any) -> list[CheckMessage]:
         Error(
             f"SESSION_AUTH_TRUSTED_PROXIES contains '{proxy}', which is everybody: a client can "
             "name any address as its own, a new one for each guess.",
-            hint="List the addresses or networks of your proxies.",
+            hint="List the addresses or networks of your proxies: "
+            "SESSION_AUTH_TRUSTED_PROXIES = ['10.0.0.5'], say.",
             id="session_auth.E012",
         )
         for proxy in setting("TRUSTED_PROXIES", ())
@@ -44,7 +45,7 @@ def proxies_are_known(**kwargs: Any) -> list[CheckMessage]:
             "every client has the address of the proxy, in the list of sessions and in the counts "
             "of guesses, so that strangers can use up the guesses of all.",
             hint="List the addresses or networks of your proxies, or 'unix' for one that comes "
-            "through a Unix socket.",
+            "through a Unix socket: SESSION_AUTH_TRUSTED_PROXIES = ['10.0.0.5'], say.",
             id="session_auth.W103",
         )
     ]

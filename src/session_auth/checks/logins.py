@@ -83,7 +83,8 @@ def rest_framework_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
             "SessionAuthentication of Django REST framework checks CSRF in these views: "
             f"{listed(routes)}. It checks no Fetch metadata, checks nothing for anonymous callers, "
             "and answers them with 403.",
-            hint="Use session_auth.contrib.rest_framework.SessionAuthentication.",
+            hint="Put 'session_auth.contrib.rest_framework.SessionAuthentication' in its place, in "
+            "DEFAULT_AUTHENTICATION_CLASSES and in the views that name theirs.",
             id="session_auth.W007",
         )
     ]
@@ -106,7 +107,8 @@ def ninja_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
             f"Django Ninja's own cookie authentication checks CSRF in these views: "
             f"{listed(routes)}. It checks no Fetch metadata, and a view without auth, such as a "
             "login, is not checked at all.",
-            hint="Use session_auth.contrib.ninja.SessionAuth.",
+            hint="Write NinjaAPI(auth=SessionAuth()), with session_auth.contrib.ninja.SessionAuth, "
+            "and auth=SessionAuth(required=False) for a login.",
             id="session_auth.W008",
         )
     ]

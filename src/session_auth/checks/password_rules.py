@@ -39,8 +39,9 @@ def reset_links_use_https(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "SESSION_AUTH_PASSWORD_RESET_URL is not an https URL.",
-            hint="Whoever can read the traffic could set a new password.",
+            "SESSION_AUTH_PASSWORD_RESET_URL is not an https URL: whoever can read the traffic "
+            "could set a new password.",
+            hint="Begin it with https://.",
             id="session_auth.E104",
         )
     ]
@@ -103,7 +104,8 @@ def passwords_have_a_minimum_length(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"AUTH_PASSWORD_VALIDATORS lets passwords of less than {MIN_LENGTH} characters pass.",
+            f"AUTH_PASSWORD_VALIDATORS lets passwords of less than {MIN_LENGTH} characters pass, "
+            "which are soon guessed.",
             hint="Add 'django.contrib.auth.password_validation.MinimumLengthValidator', with "
             "{'min_length': 15} if a password is all that users log in with.",
             id="session_auth.W107",

@@ -32,7 +32,8 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
-            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE.",
+            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE, so what it protects from "
+            "is open.",
             hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
             id="session_auth.E001",
         )
@@ -47,7 +48,8 @@ def session_middleware_comes_first(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "SessionMiddleware stands below a middleware that needs the session.",
+            "SessionMiddleware stands below a middleware that needs the session, and that finds "
+            "none there.",
             hint="Put it above CsrfViewMiddleware and AuthenticationMiddleware in MIDDLEWARE.",
             id="session_auth.E002",
         )
@@ -107,7 +109,9 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as exc:
         return [
             Error(
-                str(exc), hint='Such as ("/api/",) or timedelta(hours=1).', id="session_auth.E006"
+                str(exc),
+                hint='Write it as docs/settings.md has it: ("/api/",), say, or timedelta(hours=1).',
+                id="session_auth.E006",
             )
         ]
     return []
@@ -116,8 +120,9 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
 def kept_keys_are_not_auth_keys(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"SESSION_AUTH_KEEP_AT_LOGIN must not contain '{name}'.",
-            hint="It says who is logged in: only login() may write it.",
+            f"SESSION_AUTH_KEEP_AT_LOGIN contains '{name}', which says who is logged in: what was "
+            "in a visitor's session could log somebody in.",
+            hint=f"Remove '{name}' from it. Only login() writes that key.",
             id="session_auth.E007",
         )
         for name in setting("KEEP_AT_LOGIN", ())
@@ -202,7 +207,7 @@ def settings_are_known(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"{name} is not a setting of this package: it has no effect.",
-            hint="Is it misspelt?",
+            hint="Write it as docs/settings.md does, or remove it.",
             id="session_auth.W001",
         )
         for name in unknown_settings()
