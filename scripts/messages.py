@@ -113,8 +113,12 @@ def djangos(language: str, found: dict[str, set[str]] = {}) -> set[str]:  # noqa
         home = Path(django.__file__).parent
         folders = [home / "conf/locale", home / "contrib/auth/locale"]
         paths = [folder / language / "LC_MESSAGES/django.mo" for folder in folders]
-        keys = [gettext.GNUTranslations(path.open("rb"))._catalog for path in paths]  # type: ignore[attr-defined]  # not in the stubs
-        found[language] = {key for each in keys for key in each if isinstance(key, str)}
+        keys: set[str] = set()
+        for path in paths:
+            with path.open("rb") as file:
+                catalog = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # not in the stubs
+            keys |= {key for key in catalog if isinstance(key, str)}
+        found[language] = keys
     return found[language]
 
 
