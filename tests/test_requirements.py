@@ -113,6 +113,30 @@ def test_no_endpoint_leads_anywhere(alice: User, method: str) -> None:
             ) * 2
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"all": true}', "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"", "text/plain", 200),
+    ],
+)
+@pytest.mark.parametrize(("method", "endpoint"), [("POST", "logout/"), ("DELETE", "sessions/")])
+def test_an_endpoint_without_fields_reads_its_body_all_the_same(
+    alice: User, method: str, endpoint: str, body: bytes, content_type: str, status: int
+) -> None:
+    """ASVS 1.5.3 and 2.2.1"""
+    browser = signed_in()
+
+    response = browser.call(method, AUTH + endpoint, body, CONTENT_TYPE=content_type)
+
+    assert response.status_code == status
+    assert (browser.user() is None) is (status == 200 and endpoint == "logout/")
+
+
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "CONNECT"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_no_endpoint_takes_another_method(alice: User, method: str, endpoint: str) -> None:
