@@ -157,6 +157,15 @@ def test_a_sound_site_passes_and_nothing_is_changed_there(certificate: Path) -> 
             ],
         ),
         (
+            reflecting(lambda origin: origin, credentials=False),
+            [
+                ("warn", "cors.stranger"),
+                ("warn", "cors.null"),
+                ("warn", "cors.look-alike"),
+                ("warn", "cors.preflight"),
+            ],
+        ),
+        (
             reflecting(lambda origin: "*" if origin else "", credentials=False),
             [
                 ("warn", "cors.stranger"),

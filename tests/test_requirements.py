@@ -1,12 +1,16 @@
 """What a standard asks for and no other test would see broken: breaks of docs/ledger.toml."""
 
+import logging
 import secrets
 import string
 from base64 import urlsafe_b64decode
 from collections import Counter
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import user_logged_in
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client, modify_settings
@@ -113,6 +117,30 @@ def test_no_endpoint_leads_anywhere(alice: User, method: str) -> None:
             ) * 2
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"all": true}', "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"", "text/plain", 200),
+    ],
+)
+@pytest.mark.parametrize(("method", "endpoint"), [("POST", "logout/"), ("DELETE", "sessions/")])
+def test_an_endpoint_without_fields_reads_its_body_all_the_same(
+    alice: User, method: str, endpoint: str, body: bytes, content_type: str, status: int
+) -> None:
+    """ASVS 1.5.3 and 2.2.1"""
+    browser = signed_in()
+
+    response = browser.call(method, AUTH + endpoint, body, CONTENT_TYPE=content_type)
+
+    assert response.status_code == status
+    assert (browser.user() is None) is (status == 200 and endpoint == "logout/")
+
+
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "CONNECT"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_no_endpoint_takes_another_method(alice: User, method: str, endpoint: str) -> None:
@@ -130,6 +158,17 @@ def test_a_password_may_be_long(alice: User, length: int) -> None:
     assert change(signed_in(), new_password=long + "1").status_code == 200
     assert can_log_in(long + "1")
     assert not can_log_in(long + "2")
+
+
+def test_a_link_in_the_query_is_not_read(alice: User) -> None:
+    """ASVS 14.2.1: servers log what stands in a URL."""
+    link = link_for()
+    query = f"uid={link['uid']}&token={link['token']}&new_password={NEW}"
+
+    for path in ("password/reset/check/", "password/reset/confirm/"):
+        for body in ({}, {"uid": "", "token": ""}, {"uid": "", "token": "", "new_password": NEW}):
+            assert ApiClient().call("POST", f"{AUTH}{path}?{query}", body).status_code == 400
+    assert can_log_in(PASSWORD)
 
 
 def test_a_reset_is_told_by_mail(alice: User) -> None:
@@ -193,6 +232,15 @@ def test_a_device_is_signed_with_128_bits(alice: User) -> None:
     assert len({bits[at : at + 4] for at in range(0, 16, 4)}) == 4
 
 
+def test_a_login_without_a_request_is_told(alice: User, caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 16.3.1: by whatever code, as that of a command."""
+    with caplog.at_level(logging.INFO, "session_auth.security"):
+        user_logged_in.send(sender=User, request=None, user=alice)
+
+    assert [vars(record).get("event") for record in caplog.records] == ["login"]
+    assert vars(caplog.records[0])["user_id"] == alice.pk
+
+
 def test_no_event_tells_what_a_wrong_login_has_typed(
     alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -216,6 +264,20 @@ def test_an_error_tells_nothing_of_how_it_came_about(browser: ApiClient, body: b
         "code": "malformed_json",
         "hint": MalformedJSON.hint,
     }
+
+
+def test_a_session_that_code_deletes_has_ended(
+    alice: User, ends: list[tuple[str, Any, str]]
+) -> None:
+    """ASVS 7.4.1: by Django's own ``delete()``, as projects have it."""
+    browser, other = signed_in(), signed_in()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+
+    store().delete(browser.session_key())
+    store().delete("A" * 43)
+
+    assert (browser.user(), other.user() is None) == (None, False)
+    assert [reason for _, _, reason in ends] == ["logout"]
 
 
 def test_an_end_of_others_ends_them_before_their_next_call(

@@ -86,6 +86,20 @@ def test_a_shorter_timeout_counts_for_sessions_that_began_before(
         assert not is_logged_in(browser)
 
 
+@pytest.mark.parametrize("remember", [None, True])
+def test_activity_moves_no_absolute_timeout_that_became_shorter(
+    clock: Any, browser: ApiClient, alice: User, remember: bool | None
+) -> None:
+    browser.log_in(more={} if remember is None else {"remember": remember})
+    for minutes in (4, 9):
+        clock.move_to(NOON + minutes * MINUTE)
+        assert is_logged_in(browser)
+    clock.move_to(NOON + 10 * MINUTE)
+
+    with override_settings(SESSION_AUTH_ABSOLUTE_TIMEOUT=10 * MINUTE):
+        assert not is_logged_in(browser)
+
+
 @pytest.mark.parametrize(
     ("setting", "remember"),
     [("IDLE_TIMEOUT", False), ("ABSOLUTE_TIMEOUT", False), ("ABSOLUTE_TIMEOUT", True)],

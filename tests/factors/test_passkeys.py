@@ -199,6 +199,18 @@ def test_wrong_uses_are_counted(passkey: Authenticator) -> None:
     assert told(log_in_by_passkey(ApiClient(), passkey)) == (429, "throttled")
 
 
+def test_a_wrong_use_is_told(
+    passkey: Authenticator, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASVS 16.3.1"""
+    passkey.key = Authenticator().key
+    with caplog.at_level(logging.INFO, logger="session_auth.security"):
+        log_in_by_passkey(ApiClient(), passkey)
+
+    [told] = [vars(each) for each in caplog.records if each.name == "session_auth.security"]
+    assert (told["event"], told["user_id"]) == ("login_failed", alice.pk)
+
+
 def test_the_origin_is_never_taken_from_the_request(passkey: Authenticator) -> None:
     """CVE-2026-134320"""
     passkey.origin, passkey.rp_id = "http://localhost", "localhost"

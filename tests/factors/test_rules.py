@@ -241,6 +241,26 @@ def test_wrong_codes_are_counted_over_logins_and_browsers(clock: Any, db: None) 
     assert told(ApiClient().log_in()) == (429, "throttled")  # nor does a new login help
 
 
+def test_a_wrong_code_is_told(clock: Any, db: None, caplog: pytest.LogCaptureFixture) -> None:
+    """ASVS 16.3.1: at a login, and where somebody is logged in already."""
+    user, secret = user_with_app()
+    browser = half_way()
+    with caplog.at_level(logging.INFO, logger="session_auth.security"):
+        second_factor(browser, "totp", code="000000")
+        second_factor(browser, "totp", code=code_of(secret))
+        browser.call("POST", AUTH + "reauthenticate/", {"method": "totp", "code": "111111"})
+
+    wrong = [vars(each) for each in caplog.records if vars(each).get("event") == "stage_failed"]
+    assert [(each["user_id"], each["proof"], each["code"]) for each in wrong] == [
+        (user.pk, "totp", "invalid_credentials")
+    ] * 2
+    assert {each["path"] for each in wrong} == {
+        AUTH + "login/second-factor/",
+        AUTH + "reauthenticate/",
+    }
+    assert not [each for each in wrong if "000000" in str(each) or "111111" in str(each)]
+
+
 def test_a_right_password_forgives_no_wrong_code(clock: Any, db: None) -> None:
     _, secret = user_with_app()
     for _ in range(21):

@@ -40,6 +40,30 @@ def trusted(secret: bytes) -> ApiClient:
     return browser
 
 
+def flags(cookie: Any) -> tuple[Any, ...]:
+    return tuple(cookie[name] for name in ("secure", "httponly", "samesite", "domain", "path"))
+
+
+@override_settings(
+    SESSION_COOKIE_NAME="__Host-sessionid",
+    SESSION_COOKIE_SECURE=True,
+    SESSION_COOKIE_SAMESITE="Strict",
+)
+def test_each_cookie_has_the_flags_of_the_session_cookie(secret: bytes) -> None:
+    """ASVS 3.3.1 to 3.3.4: also those of a challenge, and of trust."""
+    browser = half_way()
+    answers = [
+        browser.call("POST", AUTH + "passkeys/options/", {"purpose": "login"}),
+        second_factor(browser, "totp", code=code_of(secret), trust=True),
+    ]
+
+    sent = {name: flags(morsel) for each in answers for name, morsel in each.cookies.items()}
+    names = ("__Host-sessionid", "__Host-sessionid_challenge", "__Host-sessionid_trust")
+    assert {name: sent[name] for name in names} == dict.fromkeys(
+        names, (True, True, "Strict", "", "/")
+    )
+
+
 def test_a_browser_is_trusted_by_choice(secret: bytes) -> None:
     browser = half_way()
     second_factor(browser, "totp", code=code_of(secret))
