@@ -67,7 +67,7 @@ def origin(site: Path) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="module", params=["light-375", "dark-375", "light-1280", "dark-1280"])
+@pytest.fixture(scope="module", params=["light-375", "dark-1280"])
 def page(request: pytest.FixtureRequest, origin: str) -> Iterator[tuple[Page, list[str]]]:
     """Yield a page, and what it asked of others, or wrote to the console."""
     scheme, width = request.param.split("-")
