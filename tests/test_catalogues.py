@@ -30,7 +30,7 @@ FOR_DEVELOPERS = ("checks", "doctor", "management", "migrations")
 
 RAISED_AT_DEVELOPERS = frozenset(
     {"CommandError", "ImproperlyConfigured", "SessionInterrupted", "TypeError", "ValueError"}
-    | {"misfit", "UpdateError"}
+    | {"ConnectionError", "LookupError", "RuntimeError", "TimeoutError", "UpdateError", "misfit"}
 )
 ENGLISH: dict[str, str] = {
     "Cannot parse request body": "Ninja says so",
@@ -38,11 +38,11 @@ ENGLISH: dict[str, str] = {
     "Too many requests.": "Ninja says so",
     "Unauthorized": "Ninja says so",
     "Value error, ": "pydantic says so",
-    "DELETE FROM ": "SQL",
-    "INSERT INTO ": "SQL",
     INTERRUPTED: "as Django has it, on a page of Django's",
 }
 """What looks like a sentence for people, and why it is none."""
+
+SQL = re.compile(r"[A-Z]{4,} .*", re.DOTALL)
 
 LOGGED = ("Sec-Fetch-", "Taken here: ")
 """How reasons of a failed CSRF check begin, for the log and the hint."""
@@ -62,7 +62,9 @@ def unmarked(text: str) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
             vars(child)["parent"] = node
         value: object = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, str) and SENTENCE.fullmatch(value) and not is_excused(node):
+        if not isinstance(value, str) or SQL.fullmatch(value):
+            continue
+        if SENTENCE.fullmatch(value) and not is_excused(node):
             yield value
 
 

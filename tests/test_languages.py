@@ -124,7 +124,9 @@ def test_what_is_made_of_a_page_on_the_way_out_is_in_that_language(
     here = signed_in()
 
     with override_settings(MIDDLEWARE=with_locale(*more)):
-        response = here.get(path, headers={"Accept-Language": "de"})
+        client = Client(headers={"Accept-Language": "de"})
+        client.cookies = here.cookies
+        response = client.get(path)
 
     said = {"not_found": "Das gibt es nicht."}
     said["session_ended"] = "Ihre Sitzung ist beendet. Melden Sie sich noch einmal an."
