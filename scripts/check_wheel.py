@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 NEEDED = (
+    "session_auth/factors/locale/de/LC_MESSAGES/django.mo",
+    "session_auth/locale/zh_Hans/LC_MESSAGES/django.mo",
     "session_auth/py.typed",
     "session_auth/migrations/0001_initial.py",
     "session_auth/static/session_auth/factors.js",
@@ -20,6 +22,7 @@ NEEDED = (
     "session_auth/static/session_auth/session-auth.js.map",
     "session_auth/static/session_auth/svelte.js",
     "session_auth/static/session_auth/vue.js",
+    "session_auth/templates/session_auth/email.html",
     "session_auth/templatetags/session_auth.py",
 )
 

@@ -70,8 +70,8 @@ LEFT_OUT = {
 # Modules about documents and measurements: no Python and no Django changes what they find. Those of
 # their tests that ask no database run in one environment, by "not once" in tox.ini.
 ONCE = (
-    *("test_benchmarks", "test_compatibility_docs", "test_contributing", "test_docs"),
-    "test_doctor_docs",
+    *("test_benchmarks", "test_catalogues", "test_compatibility_docs", "test_contributing"),
+    *("test_docs", "test_doctor_docs"),
 )
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")

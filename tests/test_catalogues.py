@@ -30,7 +30,7 @@ FOR_DEVELOPERS = ("checks", "doctor", "management", "migrations")
 
 RAISED_AT_DEVELOPERS = frozenset(
     {"CommandError", "ImproperlyConfigured", "SessionInterrupted", "TypeError", "ValueError"}
-    | {"misfit", "UpdateError"}
+    | {"ConnectionError", "LookupError", "RuntimeError", "TimeoutError", "UpdateError", "misfit"}
 )
 ENGLISH: dict[str, str] = {
     "Cannot parse request body": "Ninja says so",
@@ -38,12 +38,11 @@ ENGLISH: dict[str, str] = {
     "Too many requests.": "Ninja says so",
     "Unauthorized": "Ninja says so",
     "Value error, ": "pydantic says so",
-    "DELETE FROM ": "SQL",
-    "INSERT INTO ": "SQL",
-    "Firefox on Windows": "a sample",
     INTERRUPTED: "as Django has it, on a page of Django's",
 }
 """What looks like a sentence for people, and why it is none."""
+
+SQL = re.compile(r"[A-Z]{4,} .*", re.DOTALL)
 
 LOGGED = ("Sec-Fetch-", "Taken here: ")
 """How reasons of a failed CSRF check begin, for the log and the hint."""
@@ -62,9 +61,11 @@ def unmarked(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         for child in ast.iter_child_nodes(node):
             vars(child)["parent"] = node
-        text = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and SENTENCE.fullmatch(text) and not is_excused(node):
-            yield text
+        value: object = node.value if isinstance(node, ast.Constant) else None
+        if not isinstance(value, str) or SQL.fullmatch(value):
+            continue
+        if SENTENCE.fullmatch(value) and not is_excused(node):
+            yield value
 
 
 def is_excused(node: ast.AST) -> bool:
@@ -184,7 +185,10 @@ def test_the_script_keeps_what_is_translated_and_names_what_lacks(
     monkeypatch.setattr(messages, "APPS", (app,))
     monkeypatch.setattr(messages, "PLURALS", {"de": messages.PLURALS["de"]})
     path = messages.path_of(app, "de")
-    known = {messages.Message("One thing."): ("Eines.",), messages.Message("Gone."): ("Weg.",)}
+    known: messages.Catalogue = {
+        messages.Message("One thing."): ("Eines.",),
+        messages.Message("Gone."): ("Weg.",),
+    }
     messages.write(path, messages.header_of("de"), known)
 
     assert messages.main() == 1
@@ -195,7 +199,9 @@ def test_the_script_keeps_what_is_translated_and_names_what_lacks(
         messages.Message("%(n)d egg", "%(n)d eggs"): ("", ""),
         messages.Message('A "b"'): ("",),
     }
-    full = {message: tuple("x" for _ in texts) for message, texts in catalogue.items()}
+    full: messages.Catalogue = {
+        message: tuple("x" for _ in texts) for message, texts in catalogue.items()
+    }
     messages.write(path, messages.header_of("de"), full)
     assert messages.main() == 0
 

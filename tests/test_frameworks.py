@@ -1,18 +1,24 @@
 """One error contract and one CSRF check: plain views, Django REST framework and Django Ninja."""
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
+from ninja import NinjaAPI
+from ninja.errors import ValidationError as NinjaValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from session_auth.contrib.ninja import add_exception_handlers
 from session_auth.contrib.rest_framework import SessionAuthentication, exception_handler
 from session_auth.models import Session
 from tests import frameworks
@@ -421,3 +427,59 @@ def test_ninja_leaves_unchecked_what_its_view_exempts(here: ApiClient) -> None:
     response = here.post("/api/ninja/unchecked/", {}, content_type="application/json")
 
     assert response.json() == {"author": "alice"}
+
+
+# In German
+
+
+@pytest.mark.parametrize("framework", ["drf", "ninja"])
+def test_a_german_site_is_answered_in_german(framework: str, here: ApiClient) -> None:
+    apps = [*settings.INSTALLED_APPS, "rest_framework"]  # which has a catalogue of its own
+    with override_settings(LANGUAGE_CODE="de", INSTALLED_APPS=apps):
+        missing = here.call("POST", f"/api/{framework}/articles/", {})
+        wrong = here.call("POST", f"/api/{framework}/articles/", {"title": [1]})
+        unread = here.call("POST", f"/api/{framework}/articles/", b"{")
+        nowhere = raised(here, framework, "missing")
+        unknown = Client().get(f"/api/{framework}/articles/")
+
+    told = [response.json() for response in (missing, wrong, unread, nowhere, unknown)]
+    for body in told:
+        texts = [body["error"], *(t for ts in body.get("fields", {}).values() for t in ts)]
+        assert not re.search(r"\b(the|is|field|valid|not)\b", " ".join(texts), re.IGNORECASE)
+
+
+def test_drf_says_in_german_how_long_to_wait(here: ApiClient) -> None:
+    apps = [*settings.INSTALLED_APPS, "rest_framework"]
+    with override_settings(LANGUAGE_CODE="de", INSTALLED_APPS=apps):
+        response = here.get("/api/drf/throttled/")
+
+    assert response.json()["error"] == (
+        "Die Anfrage wurde gedrosselt. Erwarte Verfügbarkeit in 7 Sekunden."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "told"),
+    [
+        ("int_parsing", "Input should be a valid integer", "Enter a whole number."),
+        ("decimal_type", "Decimal input should be a string", "Enter a number."),
+        (
+            "datetime_from_date_parsing",
+            "Input should be a valid datetime",
+            "Enter a valid date/time.",
+        ),
+        ("model_attributes_type", "Input should be a dictionary", "Must be an object."),
+        ("value_error", "Value error, No such town.", "No such town."),
+        ("string_too_short", "String should have at least 3 characters", "Enter a valid value."),
+    ],
+)
+def test_what_pydantic_says_is_told_to_people(kind: str, message: str, told: str) -> None:
+    error = NinjaValidationError([{"type": kind, "msg": message, "loc": ("body", "it", "a")}])
+
+    api = NinjaAPI(urls_namespace=kind)
+    add_exception_handlers(api)
+    response = api.on_exception(RequestFactory().get("/"), error)
+
+    body = json.loads(response.content)
+
+    assert (body["fields"], body["hint"]) == ({"a": [told]}, f"a: {message}.")

@@ -1,7 +1,7 @@
 """The language of an answer: that of its request, wherever in the stack it is made."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
@@ -123,7 +124,9 @@ def test_what_is_made_of_a_page_on_the_way_out_is_in_that_language(
     here = signed_in()
 
     with override_settings(MIDDLEWARE=with_locale(*more)):
-        response = here.get(path, headers={"Accept-Language": "de"})
+        client = Client(headers={"Accept-Language": "de"})
+        client.cookies = here.cookies
+        response = client.get(path)
 
     said = {"not_found": "Das gibt es nicht."}
     said["session_ended"] = "Ihre Sitzung ist beendet. Melden Sie sich noch einmal an."
@@ -153,7 +156,7 @@ def test_text_in_the_window_says_how_it_is_encoded(outage: None) -> None:
 
 def test_a_path_says_the_language_where_the_project_has_such_paths() -> None:
     request = RequestFactory().get("/fr/", headers={"Accept-Language": "de"})
-    request.urlconf = __name__  # type: ignore[assignment]  # a name, as Django takes it
+    request.urlconf = __name__
 
     with override_settings(MIDDLEWARE=with_locale()), language_of(request):
         assert translation.get_language() == "fr"
@@ -222,8 +225,8 @@ def test_a_mail_is_text_and_html_that_say_the_same(alice: User) -> None:
 
     passwords.send_links(form_for(alice))
 
-    [message] = mail.outbox
-    html = str(message.alternatives[0][0])  # type: ignore[attr-defined]  # it has two parts
+    [message] = cast("list[EmailMultiAlternatives]", mail.outbox)
+    html = str(message.alternatives[0][0])
     assert "for <b>eve</b> https://evil.example at" in message.body
     assert "for &lt;b&gt;eve&lt;/b&gt; https://evil.example at" in html
     assert html.count("<a href=") == html.count('<a href="https://example.org/') == 2
@@ -255,9 +258,9 @@ def test_a_project_changes_the_text_and_the_html_follows(alice: User, settings: 
 
     passwords.send_notice(alice.pk, ip="", user_agent="")
 
-    [message] = mail.outbox
+    [message] = cast("list[EmailMultiAlternatives]", mail.outbox)
     assert message.body == "Ours.\n\nFor alice.\n"
-    assert message.alternatives[0][0] == "<i>Ours.|For alice.</i>"  # type: ignore[attr-defined]
+    assert message.alternatives[0][0] == "<i>Ours.|For alice.</i>"
 
 
 def test_the_mails_can_be_looked_at(

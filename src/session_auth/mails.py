@@ -28,7 +28,7 @@ More than one where a mail says different things: each has a name.
 SAMPLE = {
     "changed_at": datetime(2027, 1, 31, 18, 5, tzinfo=UTC),
     "ip": "203.0.113.5",
-    "browser": "Firefox on Windows",
+    "browser": "Firefox",
 }
 
 

@@ -136,6 +136,10 @@ class Tombstone(models.Model):
     until = models.DateTimeField(db_index=True)
     """From then on, it would have ended by itself."""
 
+    class Meta:
+        verbose_name = _("trace of an ended session")
+        verbose_name_plural = _("traces of ended sessions")
+
     def __str__(self) -> str:
         return self.session_id
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import messages
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -184,8 +185,8 @@ def test_each_mail_is_in_german(browser: ApiClient, alice: User) -> None:
     assert [message.subject.replace("example.org", "testserver") for message in mail.outbox] == (
         subjects
     )
-    for message in mail.outbox:
-        html = str(message.alternatives[0][0])  # type: ignore[attr-defined]  # it has two parts
+    for message in cast("list[EmailMultiAlternatives]", mail.outbox):
+        html = str(message.alternatives[0][0])
         assert '<html lang="de" dir="ltr">' in html
         assert not english_in(f"{message.subject}\n{message.body}\n{html}")
 
@@ -197,7 +198,7 @@ def test_the_admin_is_in_german(alice: User) -> None:
     User.objects.create_superuser("root", "root@example.org", PASSWORD)
     staff = Client()
     staff.force_login(User.objects.get(username="root"))
-    RequiredPassword.objects.create(user_id=alice.pk, required_at=timezone.now())
+    RequiredPassword.objects.create(user_id=str(alice.pk), required_at=timezone.now())
     ApiClient().log_in(password="wrong")
     paths = ["session_auth/session", "session_auth/endedsession", "session_auth/guesscount"]
     paths += ["session_auth/requiredpassword", "session_auth_factors/factor", "auth/user"]
@@ -213,7 +214,7 @@ def test_the_admin_is_in_german(alice: User) -> None:
     pages += [staff.post(path, form, follow=True).content.decode()]
     pages += [staff.post(path, form | {"reason": "x"}, follow=True).content.decode()]
     signed_in("root")
-    chosen = list(User.objects.values_list("pk", flat=True))
+    chosen = [str(pk) for pk in User.objects.values_list("pk", flat=True)]
     form = {"action": "delete_selected", "_selected_action": chosen, "select_across": "1"}
     pages += [staff.post("/admin/session_auth/session/", form).content.decode()]
 

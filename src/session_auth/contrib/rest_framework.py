@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.http import Http404
 from django.utils.module_loading import import_string
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
@@ -19,6 +20,7 @@ from session_auth.exceptions import (
     MalformedJSON,
     MethodNotAllowed,
     NotAuthenticated,
+    NotFound,
     ReauthenticationRequired,
     SecondFactorMissing,
     SessionAuthError,
@@ -103,6 +105,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """
     if isinstance(exc, exceptions.NotAuthenticated):
         exc = _reason(exc, context["request"])
+    elif isinstance(exc, Http404):
+        exc = NotFound()  # what Django says of it is for developers, in English
     elif isinstance(exc, exceptions.PermissionDenied):
         exc = _told(exc, context["request"])
     # Imported late: REST framework's views ask for the classes of this module while they are made.

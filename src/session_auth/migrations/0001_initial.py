@@ -141,6 +141,10 @@ class Migration(migrations.Migration):
                 ("successor", session_auth.models.DigestField(blank=True, max_length=43)),
                 ("until", models.DateTimeField(db_index=True)),
             ],
+            options={
+                "verbose_name": "trace of an ended session",
+                "verbose_name_plural": "traces of ended sessions",
+            },
         ),
         migrations.CreateModel(
             name="PendingMail",
