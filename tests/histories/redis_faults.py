@@ -62,6 +62,14 @@ def wait_for_new_primary(servers: Servers, *, but: Node, count: int) -> None:
     wait_until(lambda _: sum(role_of(node) == "master" for node in others) == count, others[0])
 
 
+def is_settled(servers: Servers, count: int) -> bool:
+    """Say whether there are so many primaries, and each other server follows one."""
+    others = [node for node in servers.data if role_of(node) != "master"]
+    return len(servers.data) - len(others) == count and all(
+        role_of(node) == "slave" and is_linked(node) for node in others
+    )
+
+
 def wait_for_replicas(servers: Servers) -> None:
     for node in servers.data:
         if role_of(node) == "slave":
@@ -80,7 +88,7 @@ def primary_killed(servers: Servers) -> Loss:
     wait_for_new_primary(servers, but=victim, count=count)
     time.sleep(QUIET_SECONDS)
     victim.start()
-    wait_until(lambda node: role_of(node) == "slave", victim)
+    wait_until(lambda _: is_settled(servers, count), victim)
     time.sleep(QUIET_SECONDS)
     return lost_since(start, "primary killed")
 
@@ -93,7 +101,7 @@ def primary_stopped(servers: Servers) -> Loss:
     wait_for_new_primary(servers, but=victim, count=count)
     time.sleep(QUIET_SECONDS)
     victim.signal(signal.SIGCONT)
-    wait_until(lambda node: role_of(node) == "slave", victim)
+    wait_until(lambda _: is_settled(servers, count), victim)
     time.sleep(QUIET_SECONDS)
     return lost_since(start, "primary stopped")
 
@@ -133,7 +141,7 @@ def sentinels_told_to_fail_over(servers: Servers) -> Loss:
     [before], start = primaries(servers), now()
     servers.sentinels[0].call("SENTINEL", "FAILOVER", PRIMARY)
     wait_for_new_primary(servers, but=before, count=1)
-    wait_until(lambda node: role_of(node) == "slave", before)
+    wait_until(lambda _: is_settled(servers, 1), before)
     time.sleep(QUIET_SECONDS)
     return lost_since(start, "Sentinels told to fail over")
 

@@ -80,7 +80,8 @@ def test_no_history_breaks_a_promise(name: str, record: Callable[[str], History]
     outcomes = Counter(each.outcome.name for each in history.operations)
     longest = max(each.end - each.start for each in history.operations)
     sys.stdout.write(f"\n{name}: {dict(outcomes)}, the longest {longest:.1f} s\n")
-    assert [str(each) for each in check(history)] == []
+    violations = check(history)
+    assert not violations, "\n".join(map(str, violations))
     assert outcomes[Outcome.DONE.name] > ENOUGH
 
 
