@@ -20,7 +20,7 @@ help:
 	@echo "make lint             run the linters and the type checker only"
 	@echo "make format           format the code and fix what can be fixed by machine"
 	@echo "make docs             build the site of the docs into .cache/docs/html"
-	@echo "make faults           try every fault of a database at every door, those that take long too"
+	@echo "make faults           try every fault of a database or of Redis, those that take long too"
 	@echo "make suites           run the tests of Django, allauth and REST framework on our classes"
 	@echo "make ledger           break what is said to be met, and see its test fail; ONLY='3.4.1 7.2.3'"
 	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
@@ -57,7 +57,7 @@ client:
 	@BUILD_ONLY=1 scripts/check_js.sh
 
 faults: .venv/.tox
-	@FAULTS=1 $(PYTHON) -m tox run -e sqlite,postgresql,mariadb -- tests/faults
+	@FAULTS=1 $(PYTHON) -m tox run -e sqlite,postgresql,mariadb,redis -- tests/faults tests/histories
 
 suites: .venv/.tox
 	@$(PYTHON) -m tox run -e suites -- $(or $(ONLY),all)

@@ -55,7 +55,11 @@ LEFT_OUT = {
     "graphene": None
     if importlib.util.find_spec("graphene_django")
     else "graphene-django is not installed; see CONTRIBUTING.md",
-    "redis": None if REDIS else "it needs a server; see CONTRIBUTING.md",
+    **dict.fromkeys(
+        ("redis", "histories/test_redis.py"),
+        None if REDIS else "it needs a server; see CONTRIBUTING.md",
+    ),
+    "histories/test_databases.py": "it is about the database engine" if REDIS else None,
     "browser": None
     if importlib.util.find_spec("playwright")
     else "Playwright is not installed; see CONTRIBUTING.md",
