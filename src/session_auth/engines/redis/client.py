@@ -11,15 +11,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
-from redis import Redis, Sentinel
-from redis.backoff import ExponentialBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.retry import Retry
 
 from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable
+
+try:
+    from redis import Redis, Sentinel
+    from redis.backoff import ExponentialBackoff
+    from redis.cluster import ClusterNode, RedisCluster
+    from redis.retry import Retry
+except ImportError as exc:  # pragma: no cover # the tests of this engine have it
+    raise ImproperlyConfigured(
+        "The engine session_auth.engines.redis needs redis-py: pip install "
+        "'django-session-auth[redis]'."
+    ) from exc
 
 PREFIX = "sa"
 """Begins all keys, unless the setting says another ``prefix``."""

@@ -43,7 +43,7 @@ from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import stamp_everybody
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import places, renewals, scripts, verdicts
+from session_auth.engines.redis import flaws, places, renewals, scripts, verdicts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
@@ -69,6 +69,9 @@ class RedisRows(Rows):
         if user_id is not None:
             return new_session_key(tag_for(user_id))
         return new_session_key(tag_of(like) if like else new_tag())
+
+    def flaws(self) -> list[str]:
+        return list(flaws.flaws(store()))
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         for row in renewals.counting(places.rows([session_id])):
