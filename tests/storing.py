@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from session_auth.engines.database import SessionStore
+    from session_auth.engines.database import SessionStore as SessionStore
 else:
     SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 
