@@ -67,7 +67,7 @@ def examine_database() -> Iterator[Finding]:
     )
     if not missing:
         yield _guesses_can_be_counted()
-        yield _store_keeps_sessions()
+        yield from _store_keeps_sessions()
         yield from _rows_are_pruned()
 
 
@@ -108,13 +108,15 @@ def _guesses_can_be_counted() -> Finding:
     )
 
 
-def _store_keeps_sessions() -> Finding:
-    """Ask the engine; that of the database has nothing to say."""
+def _store_keeps_sessions() -> Iterator[Finding]:
+    """Ask the engine for what it finds; that of the database does not look."""
     try:
         flaws = kept_rows().flaws()
     except SessionAuthError as exc:
         flaws = [f"{type(exc).__name__}: it cannot be reached."]
-    return judged(
+    if flaws is None:
+        return
+    yield judged(
         not flaws,
         id="store",
         subject="The store of the sessions keeps them",

@@ -25,7 +25,6 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 * What a request saves in a session is stored at once, and no rollback takes it back.
 """
 
-import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -70,7 +69,7 @@ class RedisRows(Rows):
             return new_session_key(tag_for(user_id))
         return new_session_key(tag_of(like) if like else new_tag())
 
-    def flaws(self) -> list[str]:
+    def flaws(self) -> list[str] | None:
         return list(flaws.flaws(store()))
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
@@ -136,7 +135,7 @@ class RedisRows(Rows):
                 outcome == places.ANOTHER_USER and _move(record, version=before.version)
             ):
                 return record
-            time.sleep(random.uniform(0, stores.FIRST_PAUSE_SECONDS))  # noqa: S311 # no secret
+            time.sleep(stores.FIRST_PAUSE_SECONDS / 4)
         raise StoreUnavailable
 
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
