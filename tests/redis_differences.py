@@ -32,7 +32,8 @@ DIFFERENCES = {
     "test_other_logins.py::test_a_visitor_who_brings_nothing_pays_nothing_for_it": (
         "It costs one statement less."
     ),
-    "test_passive.py::test_a_passive_request_from_elsewhere_is_seen_and_makes_nothing_last_longer": (
+    "test_passive.py::"
+    "test_a_passive_request_from_elsewhere_is_seen_and_makes_nothing_last_longer": (
         "It costs one statement less."
     ),
     "test_races.py::test_of_many_requests_at_once_one_writes_that_the_session_was_seen": (

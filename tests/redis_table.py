@@ -87,7 +87,8 @@ def everything() -> list[Row]:
 
 def pull() -> None:
     QuerySet(Session).delete()
-    QuerySet(Session).bulk_create(Session(**row.record._asdict()) for row in everything())
+    rows: Any = QuerySet(Session)
+    rows.bulk_create([Session(**row.record._asdict()) for row in everything()])
 
 
 def push(ids: Sequence[str]) -> None:

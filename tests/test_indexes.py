@@ -17,6 +17,7 @@ KEYS = {
     "loginattempt": "id",
     "pendingmail": "id",
     "requiredpassword": "user_id",
+    "tombstone": "session_id",
 }
 
 # For each index, who needs it.
@@ -29,6 +30,7 @@ INDEXES = {
     ("guesscount", "expires_at"),  # pruning
     ("hashupgrade", "expires_at"),  # pruning
     ("loginattempt", "expires_at"),  # pruning
+    ("tombstone", "until"),  # pruning
     ("pendingmail", "due_at"),  # what is to be sent
 }
 

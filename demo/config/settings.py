@@ -36,6 +36,9 @@ MIDDLEWARE = [
 ]
 
 SESSION_ENGINE = "session_auth.engines.database"  # 3. the engine; 4. is in urls.py
+if "DEMO_REDIS" in os.environ:  # `make run STORE=redis`; see docs/redis.md
+    SESSION_ENGINE = "session_auth.engines.redis"
+    SESSION_AUTH_REDIS = os.environ["DEMO_REDIS"]
 
 # Guesses at passwords are counted in the admin, too; see docs/throttling.md.
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]

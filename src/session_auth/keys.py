@@ -15,11 +15,9 @@ from typing import Any, TypeGuard
 
 KEY_BYTES = 32
 TAG_CHARACTERS = 3
-TAGGED_CHARACTERS = 47
-"""The length of a key with a tag, and of no other."""
-
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+TAGGED = re.compile(r"[A-Za-z0-9_-]{3}\.[A-Za-z0-9_-]{43}", re.ASCII)
 KEY_PATTERN = re.compile(
     r"(?:[A-Za-z0-9_-]{3}\.)?[A-Za-z0-9_-]{43}|[a-z0-9]{32}|\.?[A-Za-z0-9_-]{1,3990}:[A-Za-z0-9]{1,20}:[A-Za-z0-9_-]{43}",
     re.ASCII,
@@ -75,7 +73,7 @@ def digest(session_key: str) -> str:
     enough, since nobody can guess 256 random bits.
     """
     session_id = _base64url(hashlib.sha256(session_key.encode()))
-    if len(session_key) == TAGGED_CHARACTERS and session_key[TAG_CHARACTERS] == ".":
+    if TAGGED.fullmatch(session_key):
         return session_key[:TAG_CHARACTERS] + session_id[TAG_CHARACTERS:]
     return session_id
 

@@ -72,7 +72,7 @@ def is_killed(act: Callable[[], object], at: int) -> bool:
                     patches.enter_context(
                         patch.object(Store, name, steps.around(getattr(Store, name)))
                     )
-                commit = steps.around(connection._commit)
+                commit = steps.around(connection._commit)  # type: ignore[attr-defined]  # not in the stubs
                 patches.enter_context(patch.object(connection, "_commit", commit))
                 patches.enter_context(connection.execute_wrapper(steps.statement))
                 act()

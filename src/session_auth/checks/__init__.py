@@ -15,6 +15,7 @@ from session_auth.checks import (
     password_rules,
     setup,
     stages,
+    stores,
     values,
 )
 
@@ -52,6 +53,8 @@ ALWAYS = (
     stages.no_road_is_past_the_stages,
     stages.no_neighbour_keeps_session_keys,
     deployment.not_everybody_is_a_proxy,
+    stores.redis_is_named,
+    stores.sessions_are_not_in_a_cache,
 )
 DATABASE = (
     adoption.living_sessions_are_adopted,

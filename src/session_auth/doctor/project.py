@@ -13,6 +13,7 @@ from session_auth.doctor.findings import Finding, Level, judged
 from session_auth.exceptions import SessionAuthError
 from session_auth.guessing import counts
 from session_auth.models import EndedSession, GuessCount, Session
+from session_auth.sessions.listing import kept_rows
 
 LATE = timedelta(days=1)
 """Where pruning runs once a day, no row is left that expired longer ago."""
@@ -66,6 +67,7 @@ def examine_database() -> Iterator[Finding]:
     )
     if not missing:
         yield _guesses_can_be_counted()
+        yield from _store_keeps_sessions()
         yield from _rows_are_pruned()
 
 
@@ -103,6 +105,24 @@ def _guesses_can_be_counted() -> Finding:
         seen=seen,
         hint="Until they can, each login is 503. May the user of the database write? Is this a "
         "replica?",
+    )
+
+
+def _store_keeps_sessions() -> Iterator[Finding]:
+    """Ask the engine for what it finds; that of the database does not look."""
+    try:
+        flaws = kept_rows().flaws()
+    except SessionAuthError as exc:
+        flaws = [f"{type(exc).__name__}: it cannot be reached."]
+    if flaws is None:
+        return
+    yield judged(
+        not flaws,
+        id="store",
+        subject="The store of the sessions keeps them",
+        seen=" ".join(flaws) or "nothing speaks against it",
+        hint="docs/redis.md says what each means.",
+        otherwise=Level.WARN,
     )
 
 

@@ -37,6 +37,10 @@ class Rows(ABC):
         """Return the row, even if it has expired; ``None`` if there is none."""
         return self.read_with_user(session_id)[0]
 
+    def flaws(self) -> list[str] | None:
+        """Return what is set up wrongly in the store, for the doctor; ``None`` without a look."""
+        return None
+
     @abstractmethod
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return the row, and a function that makes its user if the user was read with it.

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connections
+from django.db.models import Model
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 from django.utils import timezone
@@ -33,7 +34,9 @@ def claim(successors: Mapping[str, str], *, alias: str) -> set[str]:
     size = BATCH_ROWS if can_return else 1
     for start in range(0, len(ids), size):
         batch = ids[start : start + size]
-        rows = [Tombstone(session_id=i, successor=successors[i], until=until) for i in batch]
+        rows: list[Model] = [
+            Tombstone(session_id=i, successor=successors[i], until=until) for i in batch
+        ]
         query = InsertQuery(Tombstone, on_conflict=OnConflict.IGNORE)
         query.insert_values(Tombstone._meta.concrete_fields, rows)
         [(sql, parameters)] = query.get_compiler(alias).as_sql()

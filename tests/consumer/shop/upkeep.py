@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.template import Context
 
 from session_auth.engines.database import SessionStore
+from session_auth.engines.redis import SessionStore as RedisSessionStore
 from session_auth.sessions import (
     Deadlines,
     SessionInfo,
@@ -61,7 +62,7 @@ async def lock_out_async(customer: Customer) -> int:
 
 def this_session(request: HttpRequest) -> tuple[SessionInfo | None, Deadlines | None]:
     session = request.session
-    if not isinstance(session, SessionStore):
+    if not isinstance(session, SessionStore | RedisSessionStore):
         return None, None
     session.passive = True
     session.prove("totp")

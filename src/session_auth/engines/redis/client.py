@@ -11,15 +11,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
-from redis import Redis, Sentinel
-from redis.backoff import ExponentialBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.retry import Retry
 
 from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import StoreUnavailable
+
+try:
+    from redis import Redis, Sentinel
+    from redis.backoff import ExponentialBackoff
+    from redis.cluster import ClusterNode, RedisCluster
+    from redis.retry import Retry
+except ImportError as exc:  # pragma: no cover # the tests of this engine have it
+    raise ImproperlyConfigured(
+        "The engine session_auth.engines.redis needs redis-py: pip install "
+        "'django-session-auth[redis]'."
+    ) from exc
 
 PREFIX = "sa"
 """Begins all keys, unless the setting says another ``prefix``."""
@@ -137,13 +144,15 @@ def _client(options: dict[str, Any]) -> Any:
     if "url" in options:
         return Redis.from_url(options.pop("url"), **options)
     if "cluster" in options:
-        nodes = [ClusterNode(*_address(node, 6379)) for node in options.pop("cluster")]
+        addresses = [_address(node, 6379) for node in options.pop("cluster")]
+        nodes = [ClusterNode(*each) for each in addresses]  # type: ignore[no-untyped-call]  # by redis-py
         return RedisCluster(startup_nodes=nodes, **options)
     if "sentinels" in options:
-        nodes = [_address(node, 26379) for node in options.pop("sentinels")]
+        sentinels = [_address(node, 26379) for node in options.pop("sentinels")]
         service = options.pop("service", "mymaster")
         to_sentinels = patience() | options.pop("sentinel_kwargs", {})
-        return Sentinel(nodes, sentinel_kwargs=to_sentinels, **options).master_for(service)
+        sentinel: Any = Sentinel
+        return sentinel(sentinels, sentinel_kwargs=to_sentinels, **options).master_for(service)
     raise ImproperlyConfigured(
         "SESSION_AUTH_REDIS is not set, but SESSION_ENGINE is 'session_auth.engines.redis'. Give "
         "it the URL of your server, such as 'redis://localhost:6379/0'."

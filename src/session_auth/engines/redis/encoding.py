@@ -59,7 +59,7 @@ def fields_of(record: Record, *names: str) -> list[str]:
 
 
 def row_of(session_id: str, tag: str, fields: Mapping[str, str]) -> Row:
-    values = {
+    values: dict[str, Any] = {
         name: time_of(fields[name]) if name in TIMES else fields[name]
         for name in Record._fields[1:]
     }

@@ -1,6 +1,5 @@
 """Where rows are, and the one step that each script is: Redis alone, without SQL."""
 
-import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from session_auth.engines.redis import scripts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import tag_for, tag_of
+from session_auth.keys import new_session_key, tag_for, tag_of
 from session_auth.sessions.values import Record
 
 GRACE = timedelta(days=2)
@@ -103,7 +102,7 @@ def add(record: Record, *, at_most: int | None) -> list[str]:
         int(has_user),
         -1 if at_most is None else at_most,
         "nonce",
-        secrets.token_urlsafe(6),
+        new_session_key()[:8],
         *fields_of(record),
     )
     if ids == 0:

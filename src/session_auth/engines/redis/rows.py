@@ -25,7 +25,6 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 * What a request saves in a session is stored at once, and no rollback takes it back.
 """
 
-import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -43,7 +42,7 @@ from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import stamp_everybody
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import places, renewals, scripts, verdicts
+from session_auth.engines.redis import flaws, places, renewals, scripts, verdicts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
@@ -69,6 +68,9 @@ class RedisRows(Rows):
         if user_id is not None:
             return new_session_key(tag_for(user_id))
         return new_session_key(tag_of(like) if like else new_tag())
+
+    def flaws(self) -> list[str] | None:
+        return list(flaws.flaws(store()))
 
     def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
         for row in renewals.counting(places.rows([session_id])):
@@ -133,7 +135,7 @@ class RedisRows(Rows):
                 outcome == places.ANOTHER_USER and _move(record, version=before.version)
             ):
                 return record
-            time.sleep(random.uniform(0, stores.FIRST_PAUSE_SECONDS))  # noqa: S311 # no secret
+            time.sleep(stores.FIRST_PAUSE_SECONDS / 4)
         raise StoreUnavailable
 
     def mark_seen(self, record: Record, *, since: datetime) -> bool:

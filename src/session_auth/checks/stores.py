@@ -1,0 +1,56 @@
+"""Rules for sessions in Redis or Valkey."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from session_auth.checks.lookups import setting
+
+ENGINE = "session_auth.engines.redis"
+
+
+def redis_is_named(**kwargs: Any) -> list[CheckMessage]:
+    if settings.SESSION_ENGINE != ENGINE or setting("REDIS", "not valid") is not None:
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE is '{ENGINE}', and SESSION_AUTH_REDIS does not say where its server "
+            "is.",
+            hint="Set SESSION_AUTH_REDIS = 'redis://localhost:6379/0', or what docs/redis.md says.",
+            id="session_auth.E027",
+        )
+    ]
+
+
+def sessions_are_not_in_a_cache(**kwargs: Any) -> list[CheckMessage]:
+    if settings.SESSION_ENGINE != ENGINE:
+        return []
+    shared = sorted(
+        name
+        for name, cache in settings.CACHES.items()
+        if not set(_urls(cache.get("LOCATION"))).isdisjoint(_urls(setting("REDIS", None)))
+    )
+    if not shared:
+        return []
+    return [
+        Warning(
+            f"The cache '{shared[0]}' is in the database of SESSION_AUTH_REDIS: to clear it, or a "
+            "cache that evicts what it has no room for, signs users out.",
+            hint="Give sessions a server of their own, whose maxmemory-policy is noeviction; or "
+            "another database, such as '/1' at the end of the URL, if nothing is evicted.",
+            id="session_auth.W022",
+        )
+    ]
+
+
+def _urls(given: Any) -> Iterator[str]:
+    """Yield the URLs in a ``LOCATION`` or in ``SESSION_AUTH_REDIS``."""
+    if isinstance(given, Mapping):
+        given = [given.get("url"), given.get("client")]
+    for each in given if isinstance(given, list | tuple) else [given]:
+        if isinstance(each, str):
+            yield from (
+                url.rstrip("/").removesuffix("/0") for url in each.replace(",", ";").split(";")
+            )

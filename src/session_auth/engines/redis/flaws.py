@@ -1,0 +1,55 @@
+"""What is set up wrongly in the servers, as far as they tell."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from session_auth.engines.redis.client import Store, text
+
+OLDEST = (7, 0)
+"""Of Redis, with the commands that the scripts use. Valkey says that it is Redis 7.2.4."""
+
+
+def flaws(store: Store) -> Iterator[str]:
+    """Yield a sentence for each flaw of each server that keeps the sessions."""
+    if getattr(store.client, "read_from_replicas", False):
+        yield "read_from_replicas is set: a replica may not know yet what was saved."
+    with store.guards():
+        told = _by_server(store.client.info("all"))
+        configured = _by_server(_config(store))
+    for name, info in told.items():
+        yield from (f"{name}{flaw}" for flaw in _of_server(info, configured.get(name, {})))
+
+
+def _of_server(info: Mapping[str, Any], config: Mapping[str, str]) -> Iterator[str]:
+    version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
+    if version < OLDEST:
+        yield f"Its version is {info['redis_version']}: the scripts need 7.0."
+    if info["role"] != "master":
+        yield "It is a replica, and cannot write."
+        return
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if int(info.get("maxmemory", 0)) and policy != "noeviction":
+        yield (
+            f"maxmemory-policy is {policy}: when the memory is full, users are signed out. Set "
+            "noeviction, which refuses logins with 503 instead."
+        )
+    if not int(info.get("connected_slaves", 0)):
+        yield "It has no replica: when it is down, nobody can work."
+    if not int(info.get("aof_enabled", 0)) and not config.get("save", "unknown"):
+        yield "It writes nothing to a disk: when it starts anew, everybody is signed out."
+
+
+def _config(store: Store) -> Any:
+    """Return what the server says of ``save``; some providers do not let one ask."""
+    try:
+        return text(store.client.config_get("save"))
+    except store.errors:
+        return {}
+
+
+def _by_server(told: Any) -> dict[str, Any]:
+    """Return what each server has told, by its name and ": "; "" for the only one."""
+    told = text(told)
+    if told and all(isinstance(each, dict) for each in told.values()):
+        return {f"{name}: ": each for name, each in told.items()}
+    return {"": told}
