@@ -169,11 +169,13 @@ class Watch:
             if not isinstance(error, StoreUnavailable):  # which is logged
                 logger.exception("Nobody could look whether sessions have ended.")
             soon = self._loop.time() + LOOK_SECONDS
-            self._whole_at = soon if is_whole else min(soon, self._whole_at)
+            self._whole_at = soon if self._whole_at <= began_at else min(soon, self._whole_at)
             return
         if is_whole:
-            pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
-            self._whole_at, self._blind_at = began_at + pause, began_at + BLIND_SECONDS
+            self._blind_at = began_at + BLIND_SECONDS
+            if self._whole_at <= began_at:  # or another was wanted meanwhile
+                pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
+                self._whole_at = began_at + pause
         for session_id, seen in found.items():
             if seen is None:
                 self._cut(self._open.get(session_id, ()), SessionEnded())
