@@ -213,21 +213,3 @@ def test_a_pooler_that_cannot_carry_the_bus_is_found(
         found = deployment.ends_are_heard_past_a_pooler()
 
     assert [str(message.id) for message in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"SECURE_SSL_REDIRECT": True}, ["session_auth.W115"]),
-        ({"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": [r"^api/auth/"]}, []),
-        (
-            {"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": [r"^health/"]},
-            ["session_auth.W115"],
-        ),
-        ({"SECURE_SSL_REDIRECT": False}, []),
-    ],
-)
-def test_endpoints_that_are_redirected_are_found(
-    change: dict[str, Any], expected: list[str]
-) -> None:
-    assert [each for each in deployed(**change) if each == "session_auth.W115"] == expected

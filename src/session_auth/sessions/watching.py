@@ -159,9 +159,7 @@ class Watch:
         is_whole = began_at >= self._whole_at
         ids = self._open.keys() if is_whole else self._due & self._open.keys()
         self._due = set()
-        if not (records := self._records(ids)):
-            return
-        call = partial(_look_up, records, check_users=is_whole)
+        call = partial(_look_up, self._records(ids), check_users=is_whole)
         try:
             async with asyncio.timeout_at(min(began_at + LOOK_SECONDS, self._blind_at)):
                 found = await self._loop.run_in_executor(thread, call)
@@ -212,6 +210,8 @@ def look(record: Record) -> Seen | None:
 
 def _look_up(known: Mapping[str, Record], *, check_users: bool) -> dict[str, Seen | None]:
     """Look up sessions, by what is known of them; ``None`` means that one has ended."""
+    if not known:
+        return {}
     close_old_connections()
     try:
         found: dict[str, Record | None] = {}
