@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,11 +82,11 @@ async def end_here(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": text.encode()})
 
 
-async def route(scope: Any, receive: Any, send: Any) -> None:
-    await (quiet if scope["type"] == "websocket" else end_here)(scope, receive, send)
+live = LiveSessions(quiet, login_required=True)
 
 
-application = LiveSessions(route)
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    await (live if scope["type"] == "websocket" else end_here)(scope, receive, send)
 
 
 # Here
@@ -186,14 +186,14 @@ async def unheard(port: int, sockets: list[Socket]) -> list[float]:
 async def cut(port: int, sockets: list[Socket]) -> list[float]:
     """Kill what listens to the bus, with SIGKILL, and end sessions at once."""
     taken = []
-    for start in range(0, len(sockets), 20):
+    for start in range(0, len(sockets), 50):
         pids = await asyncio.to_thread(until_done, listening)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         await asyncio.sleep(
             0.3
         )  # or what is committed now is lost: the tests' server syncs nothing
-        some = sockets[start : start + 20]
+        some = sockets[start : start + 50]
         began_at = time.monotonic()
         ids = [each.session_id for each in some]
         await asyncio.to_thread(
@@ -292,7 +292,7 @@ async def measured(port: int, user: User, *, number: int, has_bus: bool) -> dict
 async def timed_out(port: int, user: User, *, number: int) -> dict[str, list[float]]:
     """Open connections of sessions that end within some seconds, at times of their own."""
     taken = []
-    first = timezone.now() + timedelta(seconds=8)
+    first = timezone.now() + timedelta(seconds=8 + number * 0.06)  # when all are open
 
     def new() -> list[tuple[str, float]]:
         made = []
@@ -335,21 +335,23 @@ def main() -> None:
     print(f"| server | session ended | median | worst | {titles} |")
     print("|---|---|---|---|" + "---|" * len(LIMITS_MS))
     for name in [given.only] if given.only else SERVERS:
-        results: dict[str, list[float]] = {}
         with serving(name, {}) as port:
-            results |= asyncio.run(measured(port, user, number=given.sockets, has_bus=has_bus))
+            show(name, measured(port, user, number=given.sockets, has_bus=has_bus))
         if has_bus:
             with serving(name, NO_BUS) as port:
-                results |= asyncio.run(measured(port, user, number=given.sockets, has_bus=False))
+                show(name, measured(port, user, number=given.sockets, has_bus=False))
         with serving(name, {}) as port:
-            results |= asyncio.run(timed_out(port, user, number=given.sockets))
-        for how, taken in results.items():
-            ms = [1000 * each for each in taken]
-            print(
-                f"| {name} | {how} | {statistics.median(ms):.1f} ms | {max(ms):.1f} ms "
-                f"| {histogram(taken)} |",
-                flush=True,
-            )
+            show(name, timed_out(port, user, number=given.sockets))
+
+
+def show(name: str, measuring: Coroutine[Any, Any, dict[str, list[float]]]) -> None:
+    for how, taken in asyncio.run(measuring).items():
+        ms = [1000 * each for each in taken]
+        print(
+            f"| {name} | {how} | {statistics.median(ms):.1f} ms | {max(ms):.1f} ms "
+            f"| {histogram(taken)} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
