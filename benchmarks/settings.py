@@ -50,6 +50,8 @@ DATABASE: dict[str, Any] = (
     }
 )
 DATABASES = {"default": DATABASE}
+if "BENCHMARK_NO_BUS" in os.environ:
+    SESSION_AUTH_LISTEN_AT = {"NAME": "template1"}  # where nobody tells anything
 if "BENCHMARK_REDIS" in os.environ:
     CACHES = {
         "default": {

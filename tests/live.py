@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,14 +53,6 @@ class Server:
         call = self.call(app, scope_of("http", key, headers) | about)
         call.send({"type": "http.request", "body": b"", "more_body": False})
         return call
-
-    def run(self, call: Callable[[], Any]) -> Any:
-        """Call a function in the event loop, and return what it returns."""
-
-        async def called() -> Any:
-            return call()
-
-        return asyncio.run_coroutine_threadsafe(called(), self.loop).result(PATIENCE_SECONDS)
 
     def stop(self) -> None:
         for call in self._calls:

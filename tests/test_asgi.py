@@ -325,6 +325,23 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "GRACE_SECONDS", 0.2)
 
 
+def test_a_session_that_is_over_already_closes_the_socket(server: Server, alice: User) -> None:
+    """As where the settings become stricter while the application renews the key."""
+
+    async def renewing(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await sync_to_async(_obey)(scope, "renew")
+        await receive()
+        await receive()
+
+    browser = signed_in()
+    socket = server.socket(LiveSessions(renewing), browser.session_key())
+    assert socket.next() == {"type": "websocket.accept"}
+    with override_settings(SESSION_AUTH_ABSOLUTE_TIMEOUT=timedelta(microseconds=1)):
+        assert socket.next() == CLOSED
+
+
 @pytest.mark.usefixtures("no_grace")
 @pytest.mark.parametrize("asks", [True, False])
 def test_an_application_that_does_not_return_is_cancelled(

@@ -188,3 +188,28 @@ def test_prepared_statements_are_not_lost_in_a_pool_of_transactions(
 
     assert [str(message.id) for message in found] == (["session_auth.W113"] if sign else [])
     assert all(sign and sign in str(message.msg) for message in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "listen_at", "expected"),
+    [
+        ({"PORT": "6432"}, {}, ["session_auth.I104"]),
+        ({"DISABLE_SERVER_SIDE_CURSORS": True}, {}, ["session_auth.I104"]),
+        ({"PORT": "6432"}, {"PORT": "5432"}, []),
+        ({"PORT": "5432"}, {}, []),
+        ({"PORT": "6432", "ENGINE": "django.db.backends.mysql"}, {}, []),
+    ],
+)
+def test_a_pooler_that_cannot_carry_the_bus_is_found(
+    elsewhere: dict[str, Any],
+    change: dict[str, Any],
+    listen_at: dict[str, str],
+    expected: list[str],
+) -> None:
+    elsewhere |= {"ENGINE": "django.db.backends.postgresql"} | change
+    routers = [f"{__name__}.SessionsElsewhere"]
+
+    with override_settings(DATABASE_ROUTERS=routers, SESSION_AUTH_LISTEN_AT=listen_at):
+        found = deployment.ends_are_heard_past_a_pooler()
+
+    assert [str(message.id) for message in found] == expected

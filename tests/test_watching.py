@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import override_settings
 
+from session_auth.backends import ModelBackend
 from session_auth.models import Session
 from session_auth.sessions import bus, listen_for_ends, watching
 from session_auth.sessions.bus import Notice
 from session_auth.sessions.watching import Watched
 from session_auth.signals import EndReason
-from tests.api_client import id_of, signed_in
+from tests.api_client import ApiClient, id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
 from tests.outage import unreachable_database
 
@@ -67,16 +70,12 @@ def test_a_new_key_from_another_process_closes_nothing(
 # Where no signal told
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"is_active": False}, {"password": "another"}, None],
-    ids=["inactive", "password", "gone"],
-)
+@pytest.mark.parametrize("is_gone", [False, True])
 def test_a_change_in_plain_sql_closes_sockets_at_the_next_look(
     server: Server,
     alice: User,
     bob: User,
-    change: Any,
+    is_gone: bool,
     ends: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -86,14 +85,33 @@ def test_a_change_in_plain_sql_closes_sockets_at_the_next_look(
     heard()
 
     users = User.objects.filter(username="alice")
-    if change is None:
+    if is_gone:
         users._raw_delete(users.db)
     else:
-        users.update(**change)
+        users.update(is_active=False)
 
     assert socket.next(3) == CLOSED
     assert kept.is_quiet(0.5)
     assert len(ends) == 1
+
+
+class Slow(ModelBackend):
+    def get_user(self, user_id: Any) -> Any:
+        time.sleep(0.6)
+        return User.objects.get(pk=user_id)
+
+
+def test_a_handshake_may_take_longer_than_a_look(
+    server: Server, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "BLIND_SECONDS", 0.3)
+    path = f"{__name__}.Slow"
+    with override_settings(AUTHENTICATION_BACKENDS=[path]):
+        browser = ApiClient()
+        browser.force_login(alice, path)
+
+        opened(server, browser.session_key())
 
 
 # Without the store

@@ -90,6 +90,7 @@ DEPLOY = (
     deployment.sessions_outlive_the_process,
     deployment.sqlite_waits_for_writes,
     deployment.pooled_transactions_prepare_nothing,
+    deployment.ends_are_heard_past_a_pooler,
     values.a_recent_login_is_recent,
     values.sessions_come_to_an_end,
     values.guesses_are_few,

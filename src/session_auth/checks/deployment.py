@@ -167,22 +167,11 @@ def sqlite_waits_for_writes(**kwargs: Any) -> list[CheckMessage]:
 
 def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
     database = connections.settings[router.db_for_write(Session)]
-    if (
-        not database["ENGINE"].endswith("postgresql")
-        or database["OPTIONS"].get("prepare_threshold") is None
-    ):
-        return []
-    signs = {
-        "PORT is 6432": str(database["PORT"]) == "6432",
-        "HOST names a bouncer": "bouncer" in str(database["HOST"]).lower(),
-        "DISABLE_SERVER_SIDE_CURSORS is set": database.get("DISABLE_SERVER_SIDE_CURSORS"),
-    }
-    seen = [sign for sign, is_seen in signs.items() if is_seen]
-    if not seen:
+    if database["OPTIONS"].get("prepare_threshold") is None or not (sign := _pooler(database)):
         return []
     return [
         Warning(
-            f"prepare_threshold is set, and {seen[0]}: that looks like a PgBouncer that pools "
+            f"prepare_threshold is set, and {sign}: that looks like a PgBouncer that pools "
             "transactions. One before 1.21, or without max_prepared_statements, loses prepared "
             "statements, and requests fail.",
             hint="Remove 'prepare_threshold' from the OPTIONS of the database, or set "
@@ -190,6 +179,34 @@ def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.W113",
         )
     ]
+
+
+def ends_are_heard_past_a_pooler(**kwargs: Any) -> list[CheckMessage]:
+    database = connections.settings[router.db_for_write(Session)]
+    if setting("LISTEN_AT", {}) or not (sign := _pooler(database)):
+        return []
+    return [
+        Info(
+            f"SESSION_AUTH_LISTEN_AT is empty, and {sign}: that looks like a PgBouncer that pools "
+            "transactions. It cannot carry LISTEN, so no process hears at once of sessions that "
+            "others end, and WebSockets stay open for some seconds more.",
+            hint="If you use LiveSessions, set SESSION_AUTH_LISTEN_AT to what differs for the "
+            "server itself, such as {'HOST': 'db.internal', 'PORT': '5432'}.",
+            id="session_auth.I104",
+        )
+    ]
+
+
+def _pooler(database: Any) -> str | None:
+    """Return what makes a database look like a PgBouncer that pools transactions."""
+    if not database["ENGINE"].endswith("postgresql"):
+        return None
+    signs = {
+        "PORT is 6432": str(database["PORT"]) == "6432",
+        "HOST names a bouncer": "bouncer" in str(database["HOST"]).lower(),
+        "DISABLE_SERVER_SIDE_CURSORS is set": database.get("DISABLE_SERVER_SIDE_CURSORS"),
+    }
+    return next((sign for sign, is_seen in signs.items() if is_seen), None)
 
 
 def _is_heard(logger: logging.Logger, level: int) -> bool:

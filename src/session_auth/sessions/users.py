@@ -32,12 +32,7 @@ from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades, proofs
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.ending import REQUEST
-from session_auth.sessions.listing import (
-    end_by_ids,
-    end_kept_sessions,
-    end_sessions_of,
-    store_class,
-)
+from session_auth.sessions.listing import end_kept_sessions, end_sessions_of
 from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
 from session_auth.stores import Boundary
@@ -230,21 +225,20 @@ def end_sessions_of_changed_user(
 
 @USERS.asks
 def end_sessions_of_changed_users(records: Collection[Record]) -> None:
-    """End those of these sessions whose next request would be refused, though no signal said so.
+    """End those whose users were deactivated or deleted without a signal.
 
-    As after ``QuerySet.update()``, or a change in plain SQL.
+    As after ``QuerySet.update()``, or a change in plain SQL. Passwords are not compared: whoever
+    changes their own has a session with the old hash for a moment.
     """
     manager = auth.get_user_model()._base_manager
     users = manager.using(router.db_for_write(manager.model)).in_bulk(
         {record.user_id for record in records}
     )
-    for record in records:
-        user = users.get(record.user_id)
+    for user_id in {record.user_id for record in records}:
+        user = users.get(user_id)
         if user is None or _may_not_log_in(user):
             reason = EndReason.DELETED if user is None else EndReason.DEACTIVATED
-            end_sessions_of(record.user_id, reason=reason)
-        elif not _has_hash_of(store_class().of_record(record), user):
-            end_by_ids([record.id], reason=EndReason.PASSWORD_CHANGED)
+            end_sessions_of(user_id, reason=reason)
 
 
 def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:

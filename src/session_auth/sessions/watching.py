@@ -159,9 +159,7 @@ class Watch:
         is_whole = began_at >= self._whole_at
         ids = self._open.keys() if is_whole else self._due & self._open.keys()
         self._due = set()
-        if not (records := self._records(ids)):
-            return
-        call = partial(_look_up, records, check_users=is_whole)
+        call = partial(_look_up, self._records(ids), check_users=is_whole)
         try:
             async with asyncio.timeout_at(min(began_at + LOOK_SECONDS, self._blind_at)):
                 found = await self._loop.run_in_executor(thread, call)
@@ -169,11 +167,13 @@ class Watch:
             if not isinstance(error, StoreUnavailable):  # which is logged
                 logger.exception("Nobody could look whether sessions have ended.")
             soon = self._loop.time() + LOOK_SECONDS
-            self._whole_at = soon if is_whole else min(soon, self._whole_at)
+            self._whole_at = soon if self._whole_at <= began_at else min(soon, self._whole_at)
             return
         if is_whole:
-            pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
-            self._whole_at, self._blind_at = began_at + pause, began_at + BLIND_SECONDS
+            self._blind_at = began_at + BLIND_SECONDS
+            if self._whole_at <= began_at:  # or another was wanted meanwhile
+                pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
+                self._whole_at = began_at + pause
         for session_id, seen in found.items():
             if seen is None:
                 self._cut(self._open.get(session_id, ()), SessionEnded())
@@ -210,6 +210,8 @@ def look(record: Record) -> Seen | None:
 
 def _look_up(known: Mapping[str, Record], *, check_users: bool) -> dict[str, Seen | None]:
     """Look up sessions, by what is known of them; ``None`` means that one has ended."""
+    if not known:
+        return {}
     close_old_connections()
     try:
         found: dict[str, Record | None] = {}
