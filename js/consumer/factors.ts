@@ -9,7 +9,7 @@ declare module "django-session-auth" {
   }
 }
 
-const factors = createFactors(createSessionClient());
+export const factors = createFactors(createSessionClient());
 
 export async function signIn(username: string, password: string): Promise<string> {
   const { user, stage } = await factors.login({ username, password });

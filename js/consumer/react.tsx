@@ -11,12 +11,20 @@ import {
 import { createElement } from "react";
 
 import { client } from "./app.js";
+import { factors } from "./factors.js";
 
 export function Page() {
   const { status, error } = useSession();
   const user = useRequireUser(() => location.assign("/sign-in/"));
   const { run, pending, fields } = useAction(useSessionClient().login);
   const { asking, prove, cancel } = useStepUp();
+  const dialog = useStepUp(factors.prove);
+  void dialog.prove({ password: "..." }, { method: "totp", code: "123456" });
+  if (dialog.methods.includes("passkey")) void dialog.prove({ method: "passkey" });
+  // @ts-expect-error: no code
+  void dialog.prove({ method: "totp" });
+  // @ts-expect-error: a passkey needs the module for factors
+  void prove({ method: "passkey" });
   const left: number | undefined = useCountdown()?.secondsLeft;
   const email: string | undefined = useUser()?.email;
   const uuid: string | undefined = useUser<{ uuid: string }>()?.uuid;

@@ -10,6 +10,7 @@ import {
 import { createApp, defineComponent, watchEffect } from "vue";
 
 import { client } from "./app.js";
+import { factors } from "./factors.js";
 
 const Page = defineComponent({
   setup() {
@@ -17,6 +18,10 @@ const Page = defineComponent({
     const email: string | undefined = user.value?.email;
     const { run, error } = useAction(given.logout);
     const { asking } = useStepUp();
+    const { methods, prove } = useStepUp(factors.prove);
+    if (methods.value.includes("passkey")) void prove({ method: "passkey" });
+    // @ts-expect-error: no code
+    void prove({ method: "totp" });
     const required = useRequireUser(() => location.assign("/sign-in/"));
     const warning = useCountdown();
     const uuid: string | undefined = useUser<{ uuid: string }>().value?.uuid;

@@ -17,8 +17,8 @@ export const renew = async (
   const cookieBefore = readCookie(core);
   const traits = Trait.Renews + (cause ? Trait.Anyone : 0);
   const answer = await call(core, "POST", name, traits, options, body).catch((error) => {
-    const isKept = readCookie(core) || !/cookie/i.test(error.hint);
-    throw error.code !== "csrf_failed" || isKept ? error : cookieNotKept(error);
+    const isLost = error.code === "csrf_failed" && /cookie/i.test(error.hint) && !readCookie(core);
+    throw isLost ? cookieNotKept(error) : error;
   });
   // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may need
   // HTTPS, the server has to be asked.

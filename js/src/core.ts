@@ -3,6 +3,7 @@
 // The build shortens names with a leading underscore. They stay within this package: what goes to
 // the server, to other tabs or to callers has none.
 import { pageOrigin } from "./page.js";
+import type { SessionAuthError } from "./errors.js";
 import { SECOND } from "./times.js";
 import type { ClientOptions, Session, Snapshot, User } from "./session-auth.js";
 
@@ -44,9 +45,9 @@ export interface Core {
   _askForToken: () => Promise<string>;
 
   /** Who asks for a proof of the password; the last one is asked. */
-  readonly _askers: Set<() => unknown>;
+  readonly _askers: Set<(refusal: SessionAuthError) => unknown>;
   /** Resolves to a false value if the user proves nothing, or the page cannot ask them. */
-  _requestProof: () => Promise<unknown>;
+  _requestProof: (refusal: SessionAuthError) => Promise<unknown>;
   /** The last call that gives the session a new key. */
   _renewal?: Promise<unknown> | undefined;
   /** Ask the server who is logged in, as activity of the user or not; who asks meanwhile shares it. */

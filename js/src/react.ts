@@ -120,37 +120,60 @@ export function useAction<Arguments extends unknown[], Result>(
   return { run, ...state, fields: state.error?.fields ?? {} };
 }
 
-export interface StepUp {
+export interface StepUp<P = Credentials> {
   /** Whether a call waits for a proof: show the dialog. */
   asking: boolean;
-  /** Prove the password, and have the call sent again; what is refused is in `error`. */
-  prove: (proof: Credentials) => Promise<unknown>;
+  /** The ways to prove it that would do: "password", "totp", "recovery", "passkey". */
+  methods: readonly string[];
+  /**
+   * Prove who one is, and have the call sent again; what is refused is in `error`. Of several proofs,
+   * each is needed: of a password and a code, say.
+   */
+  prove: (...proofs: [P, ...P[]]) => Promise<unknown>;
   /** Let the call have its refusal. */
   cancel: () => void;
   pending: boolean;
   error: SessionAuthError | null;
 }
 
-/** The dialog that asks for the password where a call needs a recent login. Use it once in the page. */
-export function useStepUp(): StepUp {
+const NONE: readonly string[] = [];
+
+interface Question {
+  methods: readonly string[];
+  answer: (isProven: boolean) => void;
+}
+
+/**
+ * The dialog that asks for a proof where a call needs a recent login. Use it once in the page. With
+ * second factors, give it their `prove`: `useStepUp(factors.prove)`.
+ */
+export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unknown>): StepUp<P> {
   const client = useSessionClient();
-  const [answer, setAnswer] = React.useState<((isProven: boolean) => void) | null>(null);
+  const [question, setQuestion] = React.useState<Question | null>(null);
   React.useEffect(
     () =>
       client.onReauthenticationRequired(
-        () => new Promise<boolean>((resolve) => setAnswer(() => resolve)),
+        ({ data }) =>
+          new Promise<boolean>((answer) => setQuestion({ methods: data?.methods ?? NONE, answer })),
       ),
     [client],
   );
   // Cancelled, or gone with the page: nobody can answer any more.
-  React.useEffect(() => () => answer?.(false), [answer]);
-  const { run, pending, error } = useAction(async (proof: Credentials) => {
-    await client.reauthenticate(proof);
-    answer?.(true);
-    setAnswer(null);
+  React.useEffect(() => () => question?.answer(false), [question]);
+  const { run, pending, error } = useAction(async (...proofs: [P, ...P[]]) => {
+    for (const proof of proofs) await (proveBy ?? client.reauthenticate)(proof as any);
+    question?.answer(true);
+    setQuestion(null);
   });
-  const cancel = React.useCallback(() => setAnswer(null), []);
-  return { asking: answer !== null, prove: run, cancel, pending, error: answer && error };
+  const cancel = React.useCallback(() => setQuestion(null), []);
+  return {
+    asking: question !== null,
+    methods: question?.methods ?? NONE,
+    prove: run,
+    cancel,
+    pending,
+    error: question && error,
+  };
 }
 
 /**

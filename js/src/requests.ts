@@ -82,13 +82,12 @@ export const send = async (
   }
   const names = !(traits & Trait.Anyone) && request.credentials !== "omit" && !request.headers.has(SHOWN_USER);
   const needsToken = isUnsafe && !request.headers.has(core._headerName);
-  const { signal } = request;
   const tried = new Set<unknown>();
   for (;;) {
     // A stream cannot be sent again: this would have to keep all of it.
     const again = !(init?.body instanceof ReadableStream) && request.clone();
     if (needsToken) {
-      request.headers.set(core._headerName, await unlessAborted(signal, () => currentToken(core)));
+      request.headers.set(core._headerName, await unlessAborted(request.signal, () => currentToken(core)));
     }
     const shown = shownUser(core);
     const before = core._snapshot;
@@ -97,14 +96,15 @@ export const send = async (
     const renews = traits & Trait.Renews;
     const fetchIt = () => fetch(request);
     const callInTurn = () => (core._renewal = inTurn(core, fetchIt, "login/")) as Promise<Response>;
-    const response = await unlessAborted(signal, renews ? callInTurn : fetchIt);
+    const response = await unlessAborted(request.signal, renews ? callInTurn : fetchIt);
     const actual = response.headers.get(SHOWN_USER);
     const isSeenThrough = names && !(traits & Trait.Ends) && actual && actual !== shownUser(core);
     const look = () => core._look().catch(ignore);
     if (isSeenThrough) await look();
     if (response.ok) return response;
 
-    const { code } = errorOf(response, parse(await response.clone().text()));
+    const refusal = errorOf(response, parse(await response.clone().text()));
+    const { code } = refusal;
     // Resolves to whether the call may be sent again.
     const cure = async () => {
       // A wrong password is no end of the session.
@@ -122,9 +122,9 @@ export const send = async (
       if (!again) return;
       if (code === "csrf_failed") return needsToken && renewToken(core);
       // The user may have proven the password while this call was on its way.
-      if (code === "reauthentication_required") return core._provenAt >= sentAt || core._requestProof();
+      if (code === "reauthentication_required") return core._provenAt >= sentAt || core._requestProof(refusal);
     };
-    if (tried.has(code) || !(await unlessAborted(signal, cure)) || !again) return response;
+    if (tried.has(code) || !(await unlessAborted(request.signal, cure)) || !again) return response;
     tried.add(code);
     request = again;
   }

@@ -296,10 +296,11 @@ export interface SessionClient<U = User> {
   ): () => void;
   /**
    * Say what to do when a call needs a recent login. `ask()` typically asks for the password and
-   * calls reauthenticate(). Then the call is sent again, unless `ask()` resolves to false. Calls at
-   * the same time share one `ask()`. Of several, the last is asked. Returns what undoes it.
+   * calls reauthenticate(); what else would do, `refusal.data.methods` says. Then the call is sent
+   * again, unless `ask()` resolves to false. Calls at the same time share one `ask()`. Of several, the
+   * last is asked. Returns what undoes it.
    */
-  onReauthenticationRequired(ask: () => unknown): () => void;
+  onReauthenticationRequired(ask: (refusal: SessionAuthError) => unknown): () => void;
   /** The class of refusals, for modules that are loaded beside this one. */
   SessionAuthError: typeof SessionAuthError;
   /** Stop watching: no more timers, listeners and messages. */
@@ -312,9 +313,9 @@ export const createSessionClient = <U = User>(options: ClientOptions<U> = {}): S
 
 const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<any> => {
   core._askForToken = shared(() => askForToken(core));
-  core._requestProof = shared(async () => {
+  core._requestProof = shared(async (refusal: SessionAuthError) => {
     const asker = [...core._askers].at(-1);
-    return asker && (await asker()) !== false;
+    return asker && (await asker(refusal)) !== false;
   });
   core._lookActively = shared(() => look(core));
   core._look = () => core._lookUnderWay ?? look(core, PASSIVE);

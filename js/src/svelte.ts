@@ -121,42 +121,52 @@ export function action<Arguments extends unknown[], Result>(
 export interface StepUpState {
   /** Whether a call waits for a proof: show the dialog. */
   asking: boolean;
+  /** The ways to prove it that would do: "password", "totp", "recovery", "passkey". */
+  methods: readonly string[];
   pending: boolean;
   error: SessionAuthError | null;
 }
 
 /**
- * A store for the dialog that asks for the password where a call needs a recent login. It asks as long
- * as somebody subscribes to it.
+ * A store for the dialog that asks for a proof where a call needs a recent login. It asks as long as
+ * somebody subscribes to it. With second factors, give it their `prove`: `stepUp(client, factors.prove)`.
  */
-export function stepUp(client: SessionClient<any>): Readable<StepUpState> & {
-  /** Prove the password, and have the call sent again; what is refused is in `error`. */
-  prove: (proof: Credentials) => Promise<unknown>;
+export function stepUp<P = Credentials>(
+  client: SessionClient<any>,
+  proveBy: (proof: P) => Promise<unknown> = client.reauthenticate as any,
+): Readable<StepUpState> & {
+  /**
+   * Prove who one is, and have the call sent again; what is refused is in `error`. Of several proofs,
+   * each is needed: of a password and a code, say.
+   */
+  prove: (...proofs: [P, ...P[]]) => Promise<unknown>;
   /** Let the call have its refusal. */
   cancel: () => void;
 } {
   let answer: ((isProven: boolean) => void) | null = null;
-  const quiet: StepUpState = { asking: false, pending: false, error: null };
+  const quiet: StepUpState = { asking: false, methods: [], pending: false, error: null };
+  let asked = quiet;
   const shown = state(quiet);
   const settle = (isProven: boolean) => {
     answer?.(isProven);
     answer = null;
     shown.set(quiet);
   };
-  const proof = action(async (given: Credentials) => {
-    await client.reauthenticate(given);
+  const proof = action(async (...proofs: [P, ...P[]]) => {
+    for (const each of proofs) await proveBy(each);
     settle(true);
   });
-  const ask = () =>
+  const ask = ({ data }: SessionAuthError) =>
     new Promise<boolean>((resolve) => {
       answer = resolve;
-      shown.set({ ...quiet, asking: true });
+      asked = { ...quiet, asking: true, methods: data?.methods ?? [] };
+      shown.set(asked);
     });
   return {
     subscribe(run) {
       const stopAsking = client.onReauthenticationRequired(ask);
       const stopProof = proof.subscribe(({ pending, error }) => {
-        if (answer) shown.set({ asking: true, pending, error });
+        if (answer) shown.set({ ...asked, pending, error });
       });
       const stop = shown.subscribe(run);
       return () => {

@@ -90,7 +90,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
   const events = new EventTarget();
   const refusals = new Map<CallName, Refusal[]>();
   const answers = new Map<string, unknown>();
-  const askers = new Set<() => unknown>();
+  const askers = new Set<(refusal: SessionAuthError) => unknown>();
   let snapshot: Snapshot<U> = snapshotOf({ user: null, ...state }, undefined);
 
   function snapshotOf(next: Shown<U>, before: Snapshot<U> | undefined): Snapshot<U> {
@@ -155,7 +155,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
     if (!refusal) return;
     const asker = [...askers].at(-1);
     const mayBeProven = refusal.code === "reauthentication_required" && asker;
-    if (!mayBeProven || (await asker()) === false) throw refusalOf(refusal);
+    if (!mayBeProven || (await asker(refusalOf(refusal))) === false) throw refusalOf(refusal);
   }
 
   async function answerTo(input: unknown, init: unknown) {

@@ -130,39 +130,50 @@ export function useAction<Arguments extends unknown[], Result>(
   return { run, pending, error, fields };
 }
 
-export interface StepUp {
+export interface StepUp<P = Credentials> {
   /** Whether a call waits for a proof: show the dialog. */
   asking: Readonly<Ref<boolean>>;
-  /** Prove the password, and have the call sent again; what is refused is in `error`. */
-  prove: (proof: Credentials) => Promise<unknown>;
+  /** The ways to prove it that would do: "password", "totp", "recovery", "passkey". */
+  methods: Readonly<Ref<readonly string[]>>;
+  /**
+   * Prove who one is, and have the call sent again; what is refused is in `error`. Of several proofs,
+   * each is needed: of a password and a code, say.
+   */
+  prove: (...proofs: [P, ...P[]]) => Promise<unknown>;
   /** Let the call have its refusal. */
   cancel: () => void;
   pending: Readonly<Ref<boolean>>;
   error: Readonly<Ref<SessionAuthError | null>>;
 }
 
-/** The dialog that asks for the password where a call needs a recent login. Use it once in the page. */
-export function useStepUp(): StepUp {
+/**
+ * The dialog that asks for a proof where a call needs a recent login. Use it once in the page. With
+ * second factors, give it their `prove`: `useStepUp(factors.prove)`.
+ */
+export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unknown>): StepUp<P> {
   const client = useSessionClient();
   const answer = shallowRef<((isProven: boolean) => void) | null>(null);
+  const methods = shallowRef<readonly string[]>([]);
   const settle = (isProven: boolean) => {
     answer.value?.(isProven);
     answer.value = null;
+    methods.value = [];
     error.value = null;
   };
   const cancel = () => settle(false);
-  const { run, pending, error } = useAction(async (proof: Credentials) => {
-    await client.reauthenticate(proof);
+  const { run, pending, error } = useAction(async (...proofs: [P, ...P[]]) => {
+    for (const proof of proofs) await (proveBy ?? client.reauthenticate)(proof as any);
     settle(true);
-  }) as Action<[Credentials], void> & { error: Ref<SessionAuthError | null> };
-  const stopAsking = client.onReauthenticationRequired(
-    () => new Promise<boolean>((resolve) => (answer.value = resolve)),
-  );
+  }) as Action<[P, ...P[]], void> & { error: Ref<SessionAuthError | null> };
+  const stopAsking = client.onReauthenticationRequired(({ data }) => {
+    methods.value = data?.methods ?? [];
+    return new Promise<boolean>((resolve) => (answer.value = resolve));
+  });
   onScopeDispose(() => {
     stopAsking();
     cancel(); // gone with the page: nobody can answer any more
   });
-  return { asking: computed(() => !!answer.value), prove: run, cancel, pending, error };
+  return { asking: computed(() => !!answer.value), methods, prove: run, cancel, pending, error };
 }
 
 /** A ref to what the warning says, with `secondsLeft` counting down; null while there is no warning. */

@@ -6,9 +6,11 @@ export const pause = (milliseconds: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 /** Return a function like `call` that, while a call of it is under way, returns the same promise. */
-export const shared = <T>(call: () => Promise<T>): () => Promise<T> => {
+export const shared = <T, Given = void>(
+  call: (given: Given) => Promise<T>,
+): ((given: Given) => Promise<T>) => {
   let promise: Promise<T> | undefined;
-  return () => (promise ??= call().finally(() => (promise = undefined)));
+  return (given) => (promise ??= call(given).finally(() => (promise = undefined)));
 };
 
 /**

@@ -16,6 +16,9 @@ export class Site {
   troubles = [];
   #keys = 0;
 
+  /** The proofs that would do. */
+  recentMethods = ["password"];
+
   timeOf = (time) => new Date(time).toISOString();
   now = () => Date.now() + this.clockAhead;
 
@@ -116,7 +119,9 @@ export class Site {
     if (name === "sessions/" && request.method === "GET") {
       return answer(200, { sessions: [{ id: this.session.id, current: true }] });
     }
-    if (now - this.session.provenAt > 900 * SECOND) return refuse(403, "reauthentication_required");
+    if (now - this.session.provenAt > 900 * SECOND) {
+      return answer(403, { ...REAUTHENTICATION, methods: this.recentMethods });
+    }
     if (name === "sessions/") return answer(200, { ended: 2 });
     if (name === `sessions/${this.session.id}/`) this.session = null;
     return new Response(null, { status: 204 });
@@ -161,6 +166,8 @@ export class Site {
     };
   }
 }
+
+const REAUTHENTICATION = { error: "A sentence.", code: "reauthentication_required" };
 
 const answer = (status, data) =>
   new Response(JSON.stringify(data), { status, headers: { "Content-Type": "application/json" } });

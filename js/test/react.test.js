@@ -160,7 +160,7 @@ describe("the React binding", () => {
     assert.equal(dialog.asking, false);
 
     const second = await endOthers();
-    assert.equal(dialog.error, null);
+    assert.deepEqual([dialog.error, dialog.methods], [null, []]);
     const refused = assert.rejects(second.answer, { code: "reauthentication_required" });
     await act(() => dialog.cancel());
     await refused;
@@ -169,6 +169,28 @@ describe("the React binding", () => {
     const gone = assert.rejects(third.answer, { code: "reauthentication_required" });
     await act(() => root.render(null));
     await gone;
+  });
+
+  it("says what would do as a proof, and takes as many as it is given", async () => {
+    client = createTestClient({ user: ALICE });
+    const given = [];
+    let dialog;
+    function Page() {
+      dialog = useStepUp(async (proof) => void given.push(proof));
+      return null;
+    }
+    await act(() => root.render(tree(Page)));
+    const data = { methods: ["password", "totp"] };
+    client.refuse("sessions.endOthers", { code: "reauthentication_required", data });
+    let answer;
+    await act(async () => void (answer = client.sessions.endOthers()));
+    assert.deepEqual(dialog.methods, ["password", "totp"]);
+
+    await act(() => dialog.prove({ password: "right" }, { method: "totp", code: "123456" }));
+
+    assert.equal(await answer, 0);
+    assert.deepEqual(given, [{ password: "right" }, { method: "totp", code: "123456" }]);
+    assert.deepEqual(dialog.methods, []);
   });
 
   it("counts down", async (test) => {

@@ -36,6 +36,16 @@ describe("step-up", () => {
     assert.equal(sent(), 1);
   });
 
+  it("tells the handler what was refused, and so what would do", async () => {
+    const asked = [];
+    site.recentMethods = ["totp"];
+    client.onReauthenticationRequired(({ code, data }) => asked.push(code, data.methods) && false);
+
+    await client.fetch(VAULT);
+
+    assert.deepEqual(asked, ["reauthentication_required", ["totp"]]);
+  });
+
   it("asks by the first handler again when the second has gone", async () => {
     const asked = [];
     client.onReauthenticationRequired(() => asked.push("first") && false);

@@ -88,7 +88,7 @@ describe("the stores for Svelte", () => {
     assert.equal(state.error.code, "invalid_credentials");
     await dialog.prove({ password: "right" });
     assert.equal(await first, 0);
-    assert.deepEqual(state, { asking: false, pending: false, error: null });
+    assert.deepEqual(state, { asking: false, methods: [], pending: false, error: null });
 
     const second = endOthers();
     await Promise.resolve();
@@ -96,5 +96,24 @@ describe("the stores for Svelte", () => {
     await assert.rejects(second, { code: "reauthentication_required" });
     stop();
     await assert.rejects(endOthers(), { code: "reauthentication_required" });
+  });
+
+  it("say what would do as a proof, and take as many as they are given", async () => {
+    const client = createTestClient({ user: ALICE });
+    const given = [];
+    const dialog = stepUp(client, async (proof) => void given.push(proof));
+    let state;
+    dialog.subscribe((value) => (state = value));
+    const data = { methods: ["password", "totp"] };
+    client.refuse("sessions.endOthers", { code: "reauthentication_required", data });
+    const answer = client.sessions.endOthers();
+    await Promise.resolve();
+    assert.deepEqual(state.methods, ["password", "totp"]);
+
+    await dialog.prove({ password: "right" }, { method: "totp", code: "123456" });
+
+    assert.equal(await answer, 0);
+    assert.deepEqual(given, [{ password: "right" }, { method: "totp", code: "123456" }]);
+    assert.deepEqual(state.methods, []);
   });
 });

@@ -123,7 +123,7 @@ describe("the Vue binding", () => {
 
   it("asks for the proof of a password, and lets the call have its refusal", async () => {
     client = createTestClient({ user: ALICE });
-    const { app, asking, prove, cancel, error } = mount(binding.useStepUp);
+    const { app, asking, prove, cancel, error } = mount(() => binding.useStepUp());
     const endOthers = () => {
       client.refuse("sessions.endOthers", { code: "reauthentication_required" });
       return client.sessions.endOthers();
@@ -144,6 +144,23 @@ describe("the Vue binding", () => {
     const third = endOthers();
     app.unmount();
     await assert.rejects(third, { code: "reauthentication_required" });
+  });
+
+  it("says what would do as a proof, and takes as many as it is given", async () => {
+    client = createTestClient({ user: ALICE });
+    const given = [];
+    const { app, methods, prove } = mount(() => binding.useStepUp(async (proof) => void given.push(proof)));
+    const data = { methods: ["password", "totp"] };
+    client.refuse("sessions.endOthers", { code: "reauthentication_required", data });
+    const answer = client.sessions.endOthers();
+    assert.deepEqual(methods.value, ["password", "totp"]);
+
+    await prove({ password: "right" }, { method: "totp", code: "123456" });
+
+    assert.equal(await answer, 0);
+    assert.deepEqual(given, [{ password: "right" }, { method: "totp", code: "123456" }]);
+    assert.deepEqual(methods.value, []);
+    app.unmount();
   });
 
   it("counts down", async (test) => {
