@@ -73,9 +73,9 @@ def navigation(text: str) -> str:
     """Return the pages that the lists of the start page name, by heading, for the side of each."""
     trees = []
     for heading, part in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", text, re.MULTILINE):
-        pages = re.findall(r"^- \[.*?\]\(([\w.-]+)\.md\)", part, re.MULTILINE)
+        pages = re.findall(r"^- \[(.*?)\]\(([\w.-]+)\.md\)", part, re.MULTILINE)
         if pages:
-            names = "\n".join(pages)
+            names = "\n".join(f"{title} <{page}>" for title, page in pages)
             trees.append(f"```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{names}\n```\n")
     return "\n" + "\n".join(trees)
 
