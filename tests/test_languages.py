@@ -79,6 +79,7 @@ def error(response: Any) -> str:
         ("es-MX", "Inicie sesión primero."),
         ("ja", "先にログインしてください。"),
         ("pt-BR", "Entre primeiro."),
+        ("pt", "Entre primeiro."),
         ("zh-CN", "请先登录。"),
         ("zh-Hans", "请先登录。"),
         ("tlh", "Log in first."),
