@@ -33,7 +33,7 @@ NEW = "an even better horse"
 CALLS = ("run", "hashes", "members", "delete", "forget_members")
 
 
-class Steps:
+class Steps:  # pragma: no cover # it is used in the child alone
     """Kills the process at the step with this number."""
 
     def __init__(self, last: int) -> None:
@@ -179,7 +179,7 @@ def test_a_new_key_replaces_the_old_one_in_one_instant(alice: User, in_transacti
     browser = signed_in()
     key = browser.session_key()
 
-    def renew() -> None:
+    def renew() -> None:  # pragma: no cover # in the child
         session = SessionStore(key)
         with transaction.atomic() if in_transaction else ExitStack():
             session.cycle_key()
@@ -240,7 +240,7 @@ def test_a_visit_that_becomes_a_users_without_a_login_is_theirs_or_gone(alice: U
     session = stored(cart=1)
     key = session.session_key
 
-    def become() -> None:
+    def become() -> None:  # pragma: no cover # in the child
         request = SessionStore(key)
         request["_auth_user_id"] = str(alice.pk)
         request.save()
