@@ -134,7 +134,8 @@ def test_the_end_of_everybodys_sessions_is_recorded(alice: User, bob: User) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_a_user_is_asked_for_once_more_after_a_conflict(alice: User) -> None:
-    browser, failed = signed_in(), []
+    browser = signed_in()
+    failed: list[str] = []
 
     def fail_once(execute: Any, sql: str, *args: Any) -> Any:
         if not failed and "tombstone" in sql:
