@@ -202,3 +202,25 @@ def test_the_tag_of_a_key_is_that_of_its_place() -> None:
     session = stored(cart=1)
 
     assert list(store().scan("*:s:*")) == [places.key(str(session.session_key)[:3], id_in(session))]
+
+
+def test_what_is_saved_under_the_old_key_while_it_is_renewed_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = stored(a=1)
+    late = SessionStore(session.session_key)
+    late["b"] = 2
+    real = store().run
+
+    def run(script: str, *args: Any) -> Any:
+        reply = real(script, *args)
+        if script == scripts.COPY:
+            late.save()
+        return reply
+
+    monkeypatch.setattr(store(), "run", run)
+    session.cycle_key()
+    session["c"] = 3
+    session.save()
+
+    assert data_of(session) == {"a": 1, "b": 2, "c": 3}

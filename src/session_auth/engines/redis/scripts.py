@@ -104,6 +104,12 @@ SETTLE = (
     KEEP_INDEX
     + """
 -- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one
+-- What was saved under the old key since the copy goes on.
+local old = redis.call('HMGET', KEYS[1], 'version', 'data')
+local new = redis.call('HMGET', KEYS[2], 'version', 'after')
+if old[1] and new[1] and new[2] == ARGV[1] and tonumber(old[1]) > tonumber(new[1]) then
+  redis.call('HSET', KEYS[2], 'version', old[1], 'data', old[2])
+end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if redis.call('HDEL', KEYS[2], 'after') == 1 then
