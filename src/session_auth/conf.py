@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache, partial
 from ipaddress import ip_network
-from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
@@ -92,8 +91,9 @@ COUNT_OR_NONE = Rule(
     "a whole number above 0, or None", lambda value: value is None or COUNT.accepts(value)
 )
 DATABASE = Rule(
-    "a dict with any of 'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD' and 'OPTIONS'",
-    lambda value: isinstance(value, Mapping) and value.keys() <= OF_CONNECTIONS,
+    "a dict with any of 'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD' and 'OPTIONS', or None",
+    lambda value: value is None
+    or (isinstance(value, Mapping) and value.keys() <= OF_CONNECTIONS),
 )
 DAYS = Rule(
     "a timedelta above 0, of 30 days at most",
@@ -180,7 +180,7 @@ class Conf:
     LAST_SEEN_INTERVAL: Annotated[timedelta, TIME] = timedelta(minutes=1)
     """How often activity is recorded: once in this time at most."""
 
-    LISTEN_AT: Annotated[Mapping[str, Any], DATABASE] = MappingProxyType({})
+    LISTEN_AT: Annotated[Mapping[str, Any] | None, DATABASE] = None
     """What differs from ``DATABASES`` for the connection that hears of ends: past a pooler, say."""
 
     MAX_SESSIONS: Annotated[int | None, COUNT_OR_NONE] = 1000

@@ -183,11 +183,11 @@ def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
 
 def ends_are_heard_past_a_pooler(**kwargs: Any) -> list[CheckMessage]:
     database = connections.settings[router.db_for_write(Session)]
-    if setting("LISTEN_AT", {}) or not (sign := _pooler(database)):
+    if setting("LISTEN_AT", None) or not (sign := _pooler(database)):
         return []
     return [
         Info(
-            f"SESSION_AUTH_LISTEN_AT is empty, and {sign}: that looks like a PgBouncer that pools "
+            f"SESSION_AUTH_LISTEN_AT is not set, and {sign}: that looks like a PgBouncer that pools "
             "transactions. It cannot carry LISTEN, so no process hears at once of sessions that "
             "others end, and WebSockets stay open for some seconds more.",
             hint="If you use LiveSessions, set SESSION_AUTH_LISTEN_AT to what differs for the "

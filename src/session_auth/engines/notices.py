@@ -66,8 +66,9 @@ def listen(alias: str) -> Iterator[str | None]:
     database: Any = connections[alias].copy()
     options = database.settings_dict["OPTIONS"]
     options.pop("pool", None)
-    database.settings_dict |= get_conf().LISTEN_AT
-    database.settings_dict["OPTIONS"] = OPTIONS | options | get_conf().LISTEN_AT.get("OPTIONS", {})
+    listen_at = get_conf().LISTEN_AT or {}
+    database.settings_dict |= listen_at
+    database.settings_dict["OPTIONS"] = OPTIONS | options | listen_at.get("OPTIONS", {})
     with closing(database), DefaultSelector() as selector:
         with database.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
