@@ -3,6 +3,8 @@
 
     python scripts/with_database.py postgresql .tox/servers/bin/python benchmarks/live.py
 
+granian is not among them by default: see docs/live.md. Needs psycopg beside what the tests of
+servers need (``pip install 'psycopg[binary]'``).
 Each server has one process; the clients, and the other process that ends sessions, are this one.
 Without PostgreSQL there is no bus. A time is from just before the call that ends the session, or
 from the time at which it has to end, to the close frame at the client; it includes the statement.
@@ -334,7 +336,7 @@ def main() -> None:
     titles = " | ".join(f"≤ {limit:,}" for limit in LIMITS_MS)
     print(f"| server | session ended | median | worst | {titles} |")
     print("|---|---|---|---|" + "---|" * len(LIMITS_MS))
-    for name in [given.only] if given.only else SERVERS:
+    for name in [given.only] if given.only else ("uvicorn", "daphne"):
         with serving(name, {}) as port:
             show(name, measured(port, user, number=given.sockets, has_bus=has_bus))
         if has_bus:

@@ -122,6 +122,7 @@ def test_other_sessions_stay_open(server: Server, alice: User, bob: User) -> Non
         for other, name in zip(others, ("alice", "bob"), strict=True)
     ]
 
+    prove(browser)
     browser.log_out()
 
     assert all(socket.is_quiet() for socket in sockets)

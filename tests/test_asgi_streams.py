@@ -117,6 +117,24 @@ def test_an_end_before_the_first_event_is_a_refusal(server: Server, alice: User)
     assert call.is_quiet(0.1)
 
 
+def test_a_stream_of_a_mounted_application_ends_too(server: Server, alice: User) -> None:
+    async def streaming(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        await receive()
+
+    browser = signed_in()
+    app = LiveSessions(streaming, login_required=True)
+    stream = begun(server.request(app, "/", browser.session_key()))
+
+    browser.log_out()
+
+    assert b"session_ended" in stream.next()["body"]
+    stream.result()
+
+
 def test_without_the_store_no_stream_begins(server: Server, alice: User) -> None:
     async def streaming(scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"text/event-stream")]

@@ -145,13 +145,15 @@ class _Connection:
             self.forget()
             if self._live.login_required:
                 raise why_not_logged_in(request)
-        elif self._why is None:
+        else:
             self.note(session)
         if self._why is not None:
             raise self._why
 
     def note(self, session: BaseSessionStore) -> None:
         """Note when the session will end. If it is another one by now, watch over that."""
+        if self._why is not None:
+            return
         seen = look(cast("Record", session._record))
         if seen is None:
             self.forget()
@@ -277,8 +279,7 @@ class _Socket(_Connection):
     async def _mark(self, watched: Watched) -> None:
         session = self._session.of_record(cast("Record", watched.record), self._session.meta)
         await sync_to_async(_touch)(session)
-        if self._watched is watched:
-            self.note(session)
+        self.note(session)
 
 
 class _Stream(_Connection):
