@@ -14,7 +14,7 @@ OF_TESTS = {
     "pytest-django",
     "time-machine",
     "openapi-spec-validator",
-    "py-ocsf-models",
+    "ocsf-json-schema",
     "schemathesis",
 }
 TOLD = dict(re.findall(r"^\| `([\w-]+)` \| ([\d.]+) \|", PAGE, re.MULTILINE))
