@@ -89,8 +89,9 @@ def test_a_mail_that_has_lost_its_reason_is_not_sent(
     user_id = "0" if gone == "user" else str(alice.pk)
     if gone == "setting":
         settings.SESSION_AUTH_SESSIONS_URL = None
-    details = {"to": "alice@example.org", "ip": "", "user_agent": ""}
-    later.wake(later.post(new_devices.NOTICE, user_id=user_id, **details))
+    to = "alice@example.org"
+    mail_id = later.post(new_devices.NOTICE, user_id=user_id, to=to, ip="", user_agent="")
+    later.wake(mail_id)
 
     assert told == []
 
