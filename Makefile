@@ -11,7 +11,7 @@ BENCH = .cache/bench
 # An environment whose Python was removed or upgraded is no use.
 $(shell $(PYTHON) -c '' 2>/dev/null || rm -f .venv/.python)
 
-.PHONY: help run test lint format docs client bench faults suites ledger times clean
+.PHONY: help run test lint format docs client bench faults suites ledger fuzz times release clean
 
 help:
 	@echo "make run [PORT=8000]  start the demo; DEMO_PASSWORD sets the demo users' password"
@@ -25,8 +25,10 @@ help:
 	@echo "make faults           try every fault of a database or of Redis, those that take long too"
 	@echo "make suites           run the tests of Django, allauth and REST framework on our classes"
 	@echo "make ledger           break what is said to be met, and see its test fail; ONLY='3.4.1 7.2.3'"
+	@echo "make fuzz             call the demo with all that its OpenAPI document allows, and much else"
 	@echo "make bench            measure what a request costs, beside the peers; QUICK=1 for a smoke test"
 	@echo "make client           build the JavaScript client anew, from js/src"
+	@echo "make release          build what a release uploads, and try it; nothing is uploaded"
 	@echo "make times            write the times of the last 'make test' into CONTRIBUTING.md"
 	@echo "make clean            delete everything that these commands made"
 
@@ -69,6 +71,13 @@ suites: .venv/.tox
 
 ledger: .venv/.tox
 	@$(PYTHON) -m tox run -e ledger -- $(or $(ONLY),--all)
+
+fuzz: .venv/.tox
+	@$(PYTHON) -m tox exec -e neighbours -- python scripts/fuzz_api.py
+
+release: .venv/.tox
+	@$(PYTHON) -m tox run -e package -- --keep dist
+	@cd js && npm pack --dry-run
 
 bench: $(BENCH)/.installed
 	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

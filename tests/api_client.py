@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 
 from session_auth.keys import digest
-from tests import logged
+from tests import documented, logged
 
 PASSWORD = "correct horse battery staple"
 AUTH = "/api/auth/"
@@ -22,6 +22,7 @@ class ApiClient(Client):
     def request(self, **request: Any) -> Any:
         response = super().request(**request)
         logged.secrets.update(cookie.value for cookie in response.cookies.values() if cookie.value)
+        documented.check(response)
         return response
 
     def call(self, method: str, path: str, body: object = None, **extra: Any) -> Any:

@@ -25,7 +25,7 @@ CATALOGUES = [
     for language in messages.PLURALS
 ]
 
-FOR_DEVELOPERS = ("checks", "doctor", "management", "migrations")
+FOR_DEVELOPERS = ("checks", "doctor", "management", "migrations", "openapi")
 """Folders whose sentences are English: who reads them runs a command."""
 
 RAISED_AT_DEVELOPERS = frozenset(

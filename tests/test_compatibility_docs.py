@@ -6,7 +6,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text()
-OF_TESTS = {"coverage", "django", "hypothesis", "pytest", "pytest-django", "time-machine"}
+OF_TESTS = {
+    "coverage",
+    "django",
+    "hypothesis",
+    "pytest",
+    "pytest-django",
+    "time-machine",
+    "openapi-spec-validator",
+    "ocsf-json-schema",
+    "schemathesis",
+}
 TOLD = dict(re.findall(r"^\| `([\w-]+)` \| ([\d.]+) \|", PAGE, re.MULTILINE))
 
 

@@ -80,6 +80,13 @@ async function build() {
   }
   copyFileSync(path("../../LICENSE"), `${DIST}LICENSE`);
   writeTypes();
+  describeEndpoints();
+}
+
+/** The types of what the endpoints take and answer, from the document of scripts/write_openapi.py. */
+function describeEndpoints() {
+  const options = [path("../openapi.json"), "--output", `${DIST}types.d.ts`];
+  execFileSync(path("../node_modules/.bin/openapi-typescript"), options, { stdio: "ignore" });
 }
 
 /** The types of the public modules, and of the class that they share; for require(), too. */

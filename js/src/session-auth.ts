@@ -36,8 +36,8 @@ export interface Session {
   created_at: string;
   /** The last proof of a password. */
   authenticated_at: string | null;
-  /** How the user proved who they are, and when. */
-  methods: Record<string, string>;
+  /** How the user proved who they are, and when; null where nobody knows when. */
+  methods: Record<string, string | null>;
   /** The first of the two below. */
   expires_at: string;
   /** Moves with each activity; null for a fixed end. */
@@ -50,8 +50,8 @@ export interface ListedSession {
   id: string;
   current: boolean;
   created_at: string;
-  /** How the user proved who they are, and when. */
-  methods: Record<string, string>;
+  /** How the user proved who they are, and when; null where nobody knows when. */
+  methods: Record<string, string | null>;
   last_seen_at: string;
   expires_at: string;
   ip: string;

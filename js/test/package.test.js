@@ -25,6 +25,7 @@ describe("the npm package", () => {
     const endings = ["d.ts", "d.cts", "js", "js.map", "cjs", "cjs.map"];
     const modules = MODULES.flatMap((name) => endings.map((ending) => `dist/${name}.${ending}`));
     modules.push("dist/errors.d.ts", "dist/errors.d.cts"); // the class that they share
+    modules.push("dist/types.d.ts"); // of the endpoints
     assert.deepEqual(
       files.map(({ path }) => path).sort(),
       ["README.md", "dist/LICENSE", "package.json", ...modules].sort(),
@@ -49,7 +50,7 @@ describe("the npm package", () => {
   });
 
   it("has the version of the Python package", () => {
-    const [, version] = read("pyproject.toml").match(/^version = "(.*)"$/m);
+    const [, version] = read("src/session_auth/__init__.py").match(/^__version__ = "(.*)"$/m);
 
     assert.equal(JSON.parse(read("js/package.json")).version, version);
   });

@@ -130,6 +130,10 @@ STORE = Rule(
     lambda value: _is_store(value) or hasattr(value, "register_script"),
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
+PAGE = Rule(
+    "an absolute URL",
+    lambda value: isinstance(value, str) and bool(re.match(r"https?://[^/{}]+/", value)),
+)
 TIME = Rule(
     "a timedelta above 0", lambda value: isinstance(value, timedelta) and value > timedelta(0)
 )
@@ -203,6 +207,9 @@ class Conf:
 
     REQUIRE_FACTOR: Annotated[str | None, PATH] = None
     """The path of a function of the user: ``None``, or the time from which they need a factor."""
+
+    SESSIONS_URL: Annotated[str | None, PAGE] = None
+    """The front end's page of sessions: a mail of each new device has it. ``None``: no mail."""
 
     SITE_NAME: Annotated[str, NAME] = ""
     """What authenticator apps and passkeys show of the site; ``""``: its domain."""

@@ -42,6 +42,7 @@ from session_auth.exceptions import (
     UnsupportedMediaType,
 )
 from session_auth.languages import language_of
+from session_auth.operations import Operation, ProofAnswer
 
 __all__ = [
     "FormView",
@@ -321,6 +322,9 @@ class JSONView(View):
     """What Django's ``LoginRequiredMiddleware`` asks: ``False`` where the view itself says who may
     come in, by ``require_login()`` say, and answers others as the error contract has it."""
 
+    operations: Mapping[str, Operation] = {}
+    """What each method takes and answers, for the OpenAPI document; it has no others."""
+
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
         view = super().as_view(**initkwargs)
@@ -355,7 +359,7 @@ class JSONView(View):
         """Return the answer to a login or a proof: what ``GET user/`` tells, and the next token."""
         return json_response(self.user_data(user))
 
-    def user_data(self, user: AbstractBaseUser) -> dict[str, Any]:
+    def user_data(self, user: AbstractBaseUser) -> ProofAnswer:
         """Return what ``user_response()`` tells, for an answer that tells more."""
         describe_session = getattr(self.request.session, "describe", None)  # Django's lack it
         return {
@@ -454,6 +458,10 @@ class FormView(JSONView):
         """Return the key in the body, and in the errors, for the field ``name`` of the form."""
         keys = self.keys.get(name, (name,))
         return next((key for key in keys if key in self.body), keys[0])
+
+    def get_bodies(self) -> Sequence[tuple[type[forms.Form], Mapping[str, str]]]:
+        """Return the forms of which one declares the body, each with keys of fixed values."""
+        return [(self.form_class, {})]
 
     def is_valid(self, form: Any) -> bool:
         """Say whether the form has no errors."""

@@ -23,6 +23,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from session_auth.conf import get_conf
+from session_auth.exceptions import SessionAuthError
 
 __all__ = ["Method", "Proves", "Stage", "Unfinished"]
 
@@ -99,6 +100,10 @@ class Stage:
 
     methods: ClassVar[Mapping[str, Method]] = MappingProxyType({})
     """All ways to pass the stage, by their names, each unique among all stages."""
+
+    refusals: ClassVar[Collection[type[SessionAuthError]]] = ()
+    """What the stage may raise beside ``InvalidCredentials``, ``InvalidRequest``,
+    ``PermissionDenied`` and ``Throttled``: for the OpenAPI document."""
 
     covers: ClassVar[Collection[str]] = ()
     """The apps whose own second factor, or other stage, this one asks for: for the checks."""

@@ -37,7 +37,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import events, later
+from session_auth import events, later, new_devices
 from session_auth.client_info import client_info, client_network, cookies_of, meta_of
 from session_auth.conf import get_conf
 from session_auth.events import Event
@@ -323,7 +323,10 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user_id]
     if theirs:
         [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-        devices.remember(request, response, user_id, generation, anew=not theirs[0].is_on_device)
+        is_known = theirs[0].is_on_device
+        devices.remember(request, response, user_id, generation, anew=not is_known)
+        if not is_known and theirs[0].user is not None:
+            new_devices.tell(request, theirs[0].user)
 
 
 def record_failed_login(

@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern] = [
     path("login/second-factor/", views.SecondFactorView.as_view(), name="second_factor"),
     path("login/second-factor/page/", views.SecondFactorPage.as_view(), name="second_factor_page"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
+    path("openapi.json", views.OpenAPIView.as_view(), name="openapi"),
     path("password/change/", views.PasswordChangeView.as_view(), name="password_change"),
     path("password/reset/", views.PasswordResetView.as_view(), name="password_reset"),
     path(

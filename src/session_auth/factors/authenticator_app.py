@@ -14,6 +14,7 @@ from session_auth.exceptions import NotFound
 from session_auth.factors import challenges, encryption, proofs, rows, totp
 from session_auth.factors.challenges import Purpose
 from session_auth.factors.models import Factor, Kind
+from session_auth.operations import NewApp
 
 
 def require_keys() -> None:
@@ -26,7 +27,7 @@ def require_keys() -> None:
 
 
 @sensitive_variables()
-def begin(request: HttpRequest, user: AbstractBaseUser) -> dict[str, str]:
+def begin(request: HttpRequest, user: AbstractBaseUser) -> NewApp:
     """Return a new secret, as apps take it; this browser may confirm it within five minutes."""
     secret = totp.new_secret()
     challenges.issue(

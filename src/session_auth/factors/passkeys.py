@@ -23,6 +23,7 @@ from session_auth.factors.challenges import Purpose
 from session_auth.factors.models import NAME_CHARACTERS, Factor, Kind
 from session_auth.factors.relying_party import Unverified
 from session_auth.keys import digest
+from session_auth.operations import PasskeySignals
 from session_auth.sessions.users import USERS
 
 TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
@@ -125,7 +126,7 @@ def use_up(
     return _use(request, user, credential, purpose=Purpose.PROOF)
 
 
-def signals(user_id: Any, factors: list[Factor]) -> dict[str, Any]:
+def signals(user_id: Any, factors: list[Factor]) -> PasskeySignals:
     """Return what ``PublicKeyCredential.signalAllAcceptedCredentials()`` takes."""
     return {
         "rpId": relying_party.rp_id(),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from session_auth.factors import challenges
 from session_auth.factors.models import Factor, Kind, UserHandle
 from session_auth.keys import digest
+from session_auth.operations import FactorDescription
 from session_auth.stores import Boundary
 
 STORE = Boundary("factors", alias=lambda: router.db_for_write(Factor))
@@ -101,7 +102,7 @@ def replace_material(factor: Factor, change: Callable[[str], str]) -> bool:
     return STORE.asks(same.update)(material=change(factor.material)) == 1
 
 
-def describe(factor: Factor) -> dict[str, Any]:
+def describe(factor: Factor) -> FactorDescription:
     """Return what its user sees of a factor."""
     return {
         "id": factor.id,

@@ -1,6 +1,6 @@
 """The stage for users who must have a second factor and have set up none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_auth import attempts
 from session_auth.conf import get_conf
-from session_auth.exceptions import InvalidCredentials
+from session_auth.exceptions import InvalidCredentials, NotFound, SessionAuthError
 from session_auth.factors import authenticator_app, changes, passkeys, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
@@ -51,6 +51,7 @@ class SetUpFactor(Stage):
 
     code: ClassVar[str] = "factor_setup_required"
     message: ClassVar[str | Promise] = _("Set up a second way to prove that it is you.")
+    refusals: ClassVar[Collection[type[SessionAuthError]]] = (NotFound,)
     methods: ClassVar[Mapping[str, Method]] = MappingProxyType(
         {
             "passkey_setup": Method(

@@ -1,5 +1,6 @@
 """The factors of the user who is logged in: listed, and the recovery codes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -11,6 +12,7 @@ from session_auth.factors import changes, proofs, recovery, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
 from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.operations import Caller, FactorsAnswer, Operation, RecoveryCodes
 from session_auth.sessions.base import session_of
 
 
@@ -39,32 +41,39 @@ class FactorView(JSONView):
         if not is_left:
             flows.log_out(self.request)
 
-    def changed_response(self, user: AbstractBaseUser, more: dict[str, Any]) -> JsonResponse:
+    def changed_response(self, user: AbstractBaseUser, more: Mapping[str, Any]) -> JsonResponse:
         """Return the answer to a change that has given the session a new key, as a proof does."""
-        return json_response(self.user_data(user) | more, status=201)
+        return json_response({**self.user_data(user), **more}, status=201)
 
 
 class FactorsView(JSONView):
     """``GET factors/``: what the user can prove who they are with, beside the password."""
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "get": Operation(answer=FactorsAnswer, caller=Caller.USER)
+    }
 
     def get(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_login(request)
         factors = rows.of_user(user.pk)
         of_kind = {kind: [each for each in factors if each.kind == kind] for kind in Kind}
-        return json_response(
-            {
-                "passkeys": [rows.describe(each) for each in of_kind[Kind.PASSKEY]],
-                "totp": next(map(rows.describe, of_kind[Kind.TOTP]), None),
-                "recovery_codes_left": len(of_kind[Kind.RECOVERY]),
-                "available": [kind for kind in Kind if kind in proofs.checkers],
-            }
-        )
+        answer: FactorsAnswer = {
+            "passkeys": [rows.describe(each) for each in of_kind[Kind.PASSKEY]],
+            "totp": next(map(rows.describe, of_kind[Kind.TOTP]), None),
+            "recovery_codes_left": len(of_kind[Kind.RECOVERY]),
+            "available": [kind for kind in Kind if kind in proofs.checkers],
+        }
+        return json_response(answer)
 
 
 class RecoveryCodesView(FactorView):
     """``POST factors/recovery-codes/``: ten new codes, shown once. ``DELETE``: none any more."""
+
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=RecoveryCodes, status=201, caller=Caller.RECENT, body={}),
+        "delete": Operation(caller=Caller.RECENT, body={}, refusals=(NotFound,)),
+    }
 
     def post(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_recent_login(request, level=None)
@@ -73,7 +82,8 @@ class RecoveryCodesView(FactorView):
         with changes.announced(request, user, Change.RECOVERY_MADE, kind=Kind.RECOVERY):
             rows.remove(user.pk, Kind.RECOVERY)
             rows.add(recovery.rows_for(user.pk, codes))
-        return json_response({"recovery_codes": codes}, status=201)
+        answer: RecoveryCodes = {"recovery_codes": codes}
+        return json_response(answer, status=201)
 
     def delete(self, request: HttpRequest) -> HttpResponse:
         user = flows.require_recent_login(request, level=None)

@@ -1,5 +1,7 @@
 """Passkeys: made, listed, named, removed; and a login by one alone."""
 
+from collections.abc import Mapping
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
@@ -8,33 +10,74 @@ from django.utils.translation import ngettext
 
 from session_auth import attempts, flows
 from session_auth.client_info import client_info
-from session_auth.exceptions import InvalidRequest, NotFound
+from session_auth.exceptions import (
+    InvalidCredentials,
+    InvalidRequest,
+    LoginExpired,
+    NotFound,
+    StageRequired,
+    Throttled,
+    UnknownPasskey,
+)
 from session_auth.factors import changes, passkeys, rows
 from session_auth.factors.challenges import Purpose
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
 from session_auth.factors.views import FactorView
 from session_auth.http import JSONView, json_response, read_json
+from session_auth.operations import (
+    Caller,
+    NewPasskeyAnswer,
+    Operation,
+    PasskeyName,
+    PasskeyOptions,
+    ProofAnswer,
+    SignalsAnswer,
+)
 from session_auth.user_agents import known_name
+
+NEW = {"credential": dict, "name": str}
+NAME = {"name": str}
+PURPOSE = {"purpose": str}
+LOGIN = {"credential": dict, "remember": bool}
 
 
 class PasskeyOptionsView(FactorView):
     """``POST factors/passkeys/options/``: what ``navigator.credentials.create()`` needs."""
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=PasskeyOptions, caller=Caller.RECENT, body={}, refusals=(NotFound,)
+        )
+    }
+
     def post(self, request: HttpRequest) -> JsonResponse:
         passkeys.require_origins()
         user = flows.require_recent_login(request, level=None)
         read_json(request, {})
-        return json_response({"publicKey": passkeys.registration_options(request, user)})
+        answer: PasskeyOptions = {"publicKey": passkeys.registration_options(request, user)}
+        return json_response(answer)
 
 
 class PasskeysView(FactorView):
     """``POST factors/passkeys/``: store the passkey that the browser has made."""
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=NewPasskeyAnswer,
+            status=201,
+            caller=Caller.RECENT,
+            body=NEW,
+            limits={"name": {"maxLength": NAME_CHARACTERS}},
+            required=("credential",),
+            refusals=(NotFound,),
+        )
+    }
+
     def post(self, request: HttpRequest) -> JsonResponse:
         passkeys.require_origins()
         user = flows.require_recent_login(request, level=None)
-        body = read_json(request, {"credential": dict, "name": str})
+        body = read_json(request, NEW)
         name = body.get("name", "").strip() or known_name(client_info(request.META).user_agent)
         check_name(name)
         factor = passkeys.registered(request, user, body.get("credential", {}), name=name)
@@ -45,24 +88,39 @@ class PasskeysView(FactorView):
 class PasskeyView(FactorView):
     """``PATCH factors/passkeys/ID/``: another name. ``DELETE``: remove it."""
 
+    operations: Mapping[str, Operation] = {
+        "patch": Operation(
+            answer=PasskeyName,
+            caller=Caller.RECENT,
+            body=NAME,
+            required=NAME,
+            limits={"name": {"minLength": 1, "maxLength": NAME_CHARACTERS}},
+            refusals=(NotFound,),
+        ),
+        "delete": Operation(
+            answer=SignalsAnswer, caller=Caller.RECENT, body={}, refusals=(NotFound,)
+        ),
+    }
     http_method_names = ("patch", "delete", "options")
 
     def patch(self, request: HttpRequest, factor_id: str) -> JsonResponse:
         user = flows.require_recent_login(request, level=None)
-        name = read_json(request, {"name": str}).get("name", "").strip()
+        name = read_json(request, NAME).get("name", "").strip()
         check_name(name)
         if not name:
             raise InvalidRequest(fields={"name": [_("This field is required.")]})
         with changes.announced(request, user, Change.RENAMED, kind=Kind.PASSKEY):
             if not rows.rename(user.pk, factor_id, name):
                 raise NotFound(_("You have no passkey with this id."))
-        return json_response({"name": name})
+        answer: PasskeyName = {"name": name}
+        return json_response(answer)
 
     def delete(self, request: HttpRequest, factor_id: str) -> JsonResponse:
         user = flows.require_recent_login(request, level=None)
         read_json(request, {})
         self.remove(user, Kind.PASSKEY, factor_id)
-        return json_response({"signals": passkeys.signals(user.pk, rows.of_user(user.pk))})
+        answer: SignalsAnswer = {"signals": passkeys.signals(user.pk, rows.of_user(user.pk))}
+        return json_response(answer)
 
 
 class PasskeyUseView(JSONView):
@@ -73,10 +131,19 @@ class PasskeyUseView(JSONView):
     """
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=PasskeyOptions,
+            caller=Caller.ANYBODY_KNOWN,
+            body=PURPOSE,
+            limits={"purpose": {"enum": [Purpose.LOGIN.value, Purpose.PROOF.value]}},
+            refusals=(LoginExpired, NotFound),
+        )
+    }
 
     def post(self, request: HttpRequest) -> JsonResponse:
         passkeys.require_origins()
-        purpose = read_json(request, {"purpose": str}).get("purpose", Purpose.LOGIN)
+        purpose = read_json(request, PURPOSE).get("purpose", Purpose.LOGIN)
         if purpose not in (Purpose.LOGIN, Purpose.PROOF):
             raise InvalidRequest(
                 fields={"purpose": [_("This purpose is not known.")]},
@@ -84,17 +151,29 @@ class PasskeyUseView(JSONView):
             )
         user = None if purpose == Purpose.LOGIN else known_user(request)
         options = passkeys.request_options(request, user)
-        return json_response({"publicKey": options})
+        answer: PasskeyOptions = {"publicKey": options}
+        return json_response(answer)
 
 
 class PasskeyLoginView(JSONView):
     """``POST login/passkey/``: a session for a passkey alone, which is two factors by itself."""
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=ProofAnswer,
+            body=LOGIN,
+            required=("credential",),
+            refusals=(
+                *(InvalidCredentials, UnknownPasskey),
+                *(NotFound, StageRequired, Throttled),
+            ),
+        )
+    }
 
     def post(self, request: HttpRequest) -> HttpResponse:
         passkeys.require_origins()
-        body = read_json(request, {"credential": dict, "remember": bool})
+        body = read_json(request, LOGIN)
         user = passkeys.user_to_log_in(request, body.get("credential", {}))
         flows.log_in(request, user, method=Kind.PASSKEY, remember=body.get("remember"))
         return self.user_response(user)

@@ -1,5 +1,7 @@
 """Setting up an authenticator app, and removing it."""
 
+from collections.abc import Mapping
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
@@ -7,15 +9,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import flows
-from session_auth.exceptions import InvalidRequest
+from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.factors import authenticator_app, rows
 from session_auth.factors.models import Kind
 from session_auth.factors.views import FactorView
 from session_auth.http import json_response, no_content, read_json
+from session_auth.operations import Caller, NewApp, NewTotpAnswer, Operation
+
+CODE = {"code": str}
 
 
 class TotpView(FactorView):
     """``POST factors/totp/``: a new secret, for five minutes. ``DELETE``: remove the app."""
+
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=NewApp, caller=Caller.RECENT, body={}, refusals=(NotFound,)),
+        "delete": Operation(caller=Caller.RECENT, body={}, refusals=(NotFound,)),
+    }
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest) -> JsonResponse:
@@ -34,10 +44,21 @@ class TotpView(FactorView):
 class TotpConfirmView(FactorView):
     """``POST factors/totp/confirm/``: a first code of the app, which is set up by that."""
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=NewTotpAnswer,
+            status=201,
+            caller=Caller.RECENT,
+            body=CODE,
+            required=CODE,
+            refusals=(NotFound,),
+        )
+    }
+
     def post(self, request: HttpRequest) -> JsonResponse:
         authenticator_app.require_keys()
         user = flows.require_recent_login(request, level=None)
-        code = read_json(request, {"code": str}).get("code", "")
+        code = read_json(request, CODE).get("code", "")
         factor = authenticator_app.confirmed(request, user, code)
         if factor is None:
             raise InvalidRequest(fields={"code": [_("This is not the code of the app right now.")]})

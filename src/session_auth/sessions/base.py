@@ -32,6 +32,7 @@ from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import digest, is_session_key
+from session_auth.operations import SessionDescription
 from session_auth.sessions import adoption, bus
 from session_auth.sessions.bus import Notice
 from session_auth.sessions.deltas import merge
@@ -381,7 +382,7 @@ class BaseSessionStore(SessionBase):
         ends = self._deadlines(dict(self.items()), record, timezone.now())
         return min(record.expires_at, ends.first)
 
-    def describe(self) -> dict[str, Any] | None:
+    def describe(self) -> SessionDescription | None:
         """Return what the session's own browser is told of it; ``None`` if it has no key.
 
         As it will be stored after the view, if this request has changed it: an answer is written

@@ -8,6 +8,7 @@ from session_auth.views.login import (
     ReauthenticateView,
     SecondFactorView,
 )
+from session_auth.views.openapi import OpenAPIView
 from session_auth.views.pages import SecondFactorPage
 from session_auth.views.passwords import (
     PasswordChangeView,
@@ -22,6 +23,7 @@ __all__ = [
     "CsrfView",
     "LoginView",
     "LogoutView",
+    "OpenAPIView",
     "PasswordChangeView",
     "PasswordResetCheckView",
     "PasswordResetConfirmView",

@@ -14,7 +14,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts, flows, throttling
-from session_auth.exceptions import InvalidCredentials, InvalidRequest, SessionAuthError
+from session_auth.exceptions import (
+    InvalidCredentials,
+    InvalidRequest,
+    LoginExpired,
+    SessionAuthError,
+    StageRequired,
+    Throttled,
+)
 from session_auth.http import (
     FormView,
     JSONView,
@@ -24,8 +31,9 @@ from session_auth.http import (
     read_json,
     read_object,
 )
+from session_auth.operations import Caller, Message, Operation, ProofAnswer
 from session_auth.sessions import hash_upgrades
-from session_auth.stages import stage_of
+from session_auth.stages import get_stages, stage_of, worth
 
 
 class LoginView(FormView):
@@ -38,6 +46,11 @@ class LoginView(FormView):
     """
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=ProofAnswer, refusals=(InvalidCredentials, StageRequired, Throttled)
+        )
+    }
 
     form_class: type[Form] = AuthenticationForm
     name_field: str = ""
@@ -112,11 +125,21 @@ class LogoutView(JSONView):
     """``POST logout/``: end the session; the same answer when there is none."""
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=Message, caller=Caller.ANYBODY_KNOWN, body={})
+    }
 
     def post(self, request: HttpRequest) -> JsonResponse:
         read_json(request, {})
         flows.log_out(request)
-        return json_response({"message": _("Logged out")})
+        answer: Message = {"message": _("Logged out")}
+        return json_response(answer)
+
+
+class PasswordForm(Form):
+    """What proves by the password who one is."""
+
+    password = CharField()
 
 
 class MethodView(FormView):
@@ -136,9 +159,26 @@ class MethodView(FormView):
         self.method, self.form_class = method, stage.methods[method].form_class
         return super().post(request, *args, **kwargs)
 
+    def get_bodies(self) -> Sequence[tuple[type[Form], Mapping[str, str]]]:
+        """Return the form of each method, which is named in the body."""
+        return [
+            (method.form_class, {"method": name})
+            for stage in get_stages()
+            for name, method in stage.methods.items()
+        ]
+
 
 class SecondFactorView(MethodView):
     """``POST login/second-factor/``: go on with a login that is not complete."""
+
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=ProofAnswer,
+            caller=Caller.ANYBODY_KNOWN,
+            required=("method",),
+            refusals=(InvalidCredentials, LoginExpired, StageRequired, Throttled),
+        )
+    }
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         attempts.require(request)  # nobody else learns which methods there are
@@ -156,6 +196,12 @@ class ReauthenticateView(MethodView):
     The body has ``password``, or a ``method`` of a stage and what its form declares.
     """
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=ProofAnswer, caller=Caller.USER, refusals=(InvalidCredentials, Throttled)
+        )
+    }
+
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user = flows.require_login(request)
@@ -167,6 +213,14 @@ class ReauthenticateView(MethodView):
             raise InvalidRequest(fields={"password": [_("This field is required.")]})
         flows.reauthenticate(request, password=body["password"])
         return self.user_response(user)
+
+    def get_bodies(self) -> Sequence[tuple[type[Form], Mapping[str, str]]]:
+        proofs = [
+            (form_class, names)
+            for form_class, names in super().get_bodies()
+            if worth(names["method"])
+        ]
+        return [(PasswordForm, {}), *proofs]
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Let the stage check the proof."""

@@ -16,10 +16,14 @@ from django.views.decorators.debug import sensitive_variables
 from session_auth import events, flows, later, passwords, throttling
 from session_auth.conf import get_conf
 from session_auth.events import Event
-from session_auth.exceptions import InvalidRequest, NotFound
+from session_auth.exceptions import InvalidRequest, NotFound, Throttled
 from session_auth.http import FormView, check_fields, json_response, no_content, read_json
+from session_auth.operations import Caller, Message, Operation, ProofAnswer
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
 from session_auth.passwords.forms import too_long
+
+LINK = {"uid": str, "token": str}
+"""What a link of a mail has."""
 
 
 class MailingView(FormView):
@@ -57,6 +61,9 @@ class NewPasswordView(MailingView):
 class PasswordChangeView(NewPasswordView):
     """``POST password/change/``: a new password for the old one; all other sessions end."""
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=ProofAnswer, caller=Caller.USER, refusals=(Throttled,))
+    }
     form_class: type[forms.Form] = PasswordChangeForm
     required_fields = ("old_password",)
 
@@ -89,6 +96,9 @@ class PasswordResetView(MailingView):
     """
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=Message, status=202, refusals=(NotFound, Throttled))
+    }
 
     form_class: type[forms.Form] = PasswordResetForm
     required_fields = ("email",)
@@ -112,17 +122,20 @@ class PasswordResetView(MailingView):
         events.record(Event.PASSWORD_RESET_REQUESTED, self.request)
         # A thread looks the users up later: the time of no answer tells whether there are any.
         passwords.post_links(form, self.deliver)
-        return json_response(
-            {"message": _("If there is an account with this address, a link is on its way.")},
-            status=202,
-        )
+        answer: Message = {
+            "message": _("If there is an account with this address, a link is on its way.")
+        }
+        return json_response(answer, status=202)
 
 
 class PasswordResetConfirmView(NewPasswordView):
     """``POST password/reset/confirm/``: a new password for the link; all sessions end."""
 
+    operations: Mapping[str, Operation] = {
+        "post": Operation(answer=Message, required=LINK, refusals=(Throttled,))
+    }
     form_class: type[forms.Form] = SetPasswordForm
-    extra_types: Mapping[str, type] = {"uid": str, "token": str}
+    extra_types: Mapping[str, type] = LINK
     token_generator = default_token_generator
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -144,7 +157,8 @@ class PasswordResetConfirmView(NewPasswordView):
         """Set the password, end all sessions, and tell the user."""
         passwords.reset_password(form, request=self.request, deliver=self.deliver)
         events.record(Event.PASSWORD_RESET, self.request, user_id=form.user.pk)
-        response = json_response({"message": _("Password changed")})
+        answer: Message = {"message": _("Password changed")}
+        response = json_response(answer)
         throttling.welcome(self.request, response, form.user)
         return response
 
@@ -156,6 +170,10 @@ class PasswordResetCheckView(PasswordResetConfirmView):
     The answer is what ``password/reset/confirm/`` would say of the link, and both share one count.
     It is no GET: then the token would be in the URL, and so in logs and in the history.
     """
+
+    operations: Mapping[str, Operation] = {
+        "post": Operation(body=LINK, required=LINK, refusals=(Throttled,))
+    }
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.body = read_json(request, self.extra_types)

@@ -1,5 +1,6 @@
 """The sessions of a user: listed and ended."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -8,6 +9,13 @@ from django.utils.translation import gettext as _
 from session_auth import flows, sessions, throttling
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.operations import (
+    Caller,
+    EndedAnswer,
+    ListedSession,
+    Operation,
+    SessionsAnswer,
+)
 from session_auth.sessions.base import session_of
 from session_auth.sessions.listing import page_of_sessions
 from session_auth.sessions.values import SessionInfo
@@ -23,6 +31,14 @@ class SessionsView(JSONView):
     """
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "get": Operation(
+            answer=SessionsAnswer,
+            caller=Caller.USER,
+            query=("cursor",),
+        ),
+        "delete": Operation(answer=EndedAnswer, caller=Caller.RECENT, body={}),
+    }
 
     def get(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_login(request)
@@ -39,13 +55,14 @@ class SessionsView(JSONView):
             describe_listed_session(info, is_current=info is current, device=names[info.user_agent])
             for info in page
         ]
-        return json_response({"sessions": listed, "next": cursor})
+        answer: SessionsAnswer = {"sessions": listed, "next": cursor}
+        return json_response(answer)
 
     def delete(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_recent_login(request)
         read_json(request, {})
-        ended = sessions.end_sessions(user, but=_current_id(request, user))
-        response = json_response({"ended": ended})
+        answer: EndedAnswer = {"ended": sessions.end_sessions(user, but=_current_id(request, user))}
+        response = json_response(answer)
         throttling.throw_out_devices(user, but=(request, response))
         return response
 
@@ -54,6 +71,9 @@ class SessionView(JSONView):
     """``DELETE sessions/ID/``: end one session of the user. To end the current one is a logout."""
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "delete": Operation(caller=Caller.RECENT, body={}, refusals=(NotFound,))
+    }
 
     def delete(self, request: HttpRequest, session_id: str) -> HttpResponse:
         user = flows.require_recent_login(request)
@@ -65,7 +85,7 @@ class SessionView(JSONView):
         return no_content()
 
 
-def describe_listed_session(info: SessionInfo, *, is_current: bool, device: str) -> dict[str, Any]:
+def describe_listed_session(info: SessionInfo, *, is_current: bool, device: str) -> ListedSession:
     """Return what a user sees of one of their sessions."""
     return {
         "id": info.id,

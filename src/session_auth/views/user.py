@@ -1,8 +1,11 @@
 """Who is logged in, and what the client may know of the session."""
 
+from collections.abc import Mapping
+
 from django.http import HttpRequest, JsonResponse
 
 from session_auth.http import JSONView, json_response
+from session_auth.operations import Caller, Operation, UserAnswer
 from session_auth.sessions.base import session_of
 from session_auth.stages import get_stages
 
@@ -14,13 +17,19 @@ class UserView(JSONView):
     """
 
     login_required = False
+    operations: Mapping[str, Operation] = {
+        "get": Operation(answer=UserAnswer, caller=Caller.ANYBODY_KNOWN)
+    }
 
     def get(self, request: HttpRequest) -> JsonResponse:
         if not request.user.is_authenticated:
             return json_response({"user": None})
         session = session_of(request)
         session.touch()  # so that the times below are those that hold after this request
-        described = {"user": self.describe_user(request.user), "session": session.describe()}
+        described: UserAnswer = {
+            "user": self.describe_user(request.user),
+            "session": session.describe(),
+        }
         due = {stage.code: stage.due_from(request.user) for stage in get_stages()}
         if due := {code: at for code, at in due.items() if at is not None}:
             described["due"] = due

@@ -1,5 +1,8 @@
 """Endpoints of the project: the package's own with other forms, and some from its parts."""
 
+from collections.abc import Mapping
+from typing import TypedDict
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
@@ -26,6 +29,7 @@ from session_auth.http import (
     read_json,
     refuses_with_json,
 )
+from session_auth.operations import Caller, Operation
 from session_auth.passwords import (
     PasswordChangeForm,
     PasswordResetForm,
@@ -39,6 +43,10 @@ from session_auth.passwords import (
     user_of_link,
 )
 from shop.models import Customer
+
+
+class SignedUp(TypedDict):
+    user: dict[str, str]
 
 
 class CardForm(AuthenticationForm):
@@ -98,6 +106,17 @@ class ClosingView(FormView):
 
 
 class SignUpView(JSONView):
+    operations: Mapping[str, Operation] = {
+        "post": Operation(
+            answer=SignedUp,
+            status=201,
+            body={"username": str, "password": str, "remember": bool},
+            required=("username", "password"),
+            refusals=(Throttled,),
+        ),
+        "delete": Operation(caller=Caller.USER, body={"password": str}),
+    }
+
     def post(self, request: HttpRequest) -> JsonResponse:
         throttling.limit_requests(request, purpose="sign_up")
         body = read_json(request, {"username": str, "password": str, "remember": bool})

@@ -13,8 +13,15 @@ from session_auth.contrib.rest_framework import (
     SessionAuthentication,
     exception_handler,
 )
+from session_auth.openapi import add_endpoints
 
-api = NinjaAPI(auth=SessionAuth())
+
+class API(NinjaAPI):
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        return add_endpoints(super().get_openapi_schema(**kwargs))
+
+
+api = API(auth=SessionAuth())
 add_exception_handlers(api)
 
 

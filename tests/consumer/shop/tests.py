@@ -2,8 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 from django.test import RequestFactory, TestCase
 
+from session_auth.openapi import document
 from session_auth.sessions import alist_sessions
 from session_auth.testing import Clock, add_session, alog_in, clock, frozen_clock, log_in
+from shop.api import api
 from shop.models import Customer
 from shop.views import confirm, profile
 
@@ -21,6 +23,11 @@ class DoorsTest(TestCase):
     def test_the_door_lets_a_customer_in(self) -> None:
         response = profile(log_in(RequestFactory().get("/"), self.customer))
         self.assertJSONEqual(response.content, {"card": "C-1", "sessions": 1})
+
+    def test_the_document_has_the_views_that_say_what_they_answer(self) -> None:
+        paths = document()["paths"]
+        assert {"/api/auth/login/", "/api/sign-up/"} < set(paths)
+        assert set(document()["paths"]) < set(api.get_openapi_schema()["paths"])
 
     def test_an_old_login_is_not_recent(self) -> None:
         client = log_in(self.client, self.customer, age=timedelta(minutes=30))

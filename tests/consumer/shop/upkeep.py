@@ -1,6 +1,7 @@
 """Sessions of others: list who is signed in, and end sessions."""
 
 from collections.abc import Mapping
+from logging import Formatter
 from typing import Any
 
 from django.dispatch import receiver
@@ -9,6 +10,7 @@ from django.template import Context
 
 from session_auth.engines.database import SessionStore
 from session_auth.engines.redis import SessionStore as RedisSessionStore
+from session_auth.formatters import ECSFormatter, OCSFFormatter
 from session_auth.sessions import (
     Deadlines,
     SessionInfo,
@@ -31,6 +33,8 @@ from session_auth.templatetags.session_auth import session_auth_client
 from shop.models import Customer
 
 counts: dict[str, int] = {}
+
+LOG_FORMATS: dict[str, type[Formatter]] = {"ocsf": OCSFFormatter, "ecs": ECSFormatter}
 
 
 @receiver(session_ended)

@@ -9,6 +9,7 @@ auth_patterns = [
     path("login/", accounts.LoginView.as_view()),
     path("login/second-factor/", views.SecondFactorView.as_view()),
     path("login/second-factor/page/", views.SecondFactorPage.as_view()),
+    path("openapi.json", views.OpenAPIView.as_view(is_public=True)),
     path("logout/", views.LogoutView.as_view()),
     path("password/change/", accounts.QueuedPasswordChangeView.as_view()),
     path("password/reset/", accounts.QueuedPasswordResetView.as_view()),

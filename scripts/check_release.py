@@ -1,8 +1,17 @@
 #!/usr/bin/env python3
-"""Build the wheel, look at what is in it, install it into a new environment and use it there."""
+"""Build what a release uploads, look at what is in it, install it somewhere new, and use it there.
 
+    python scripts/check_release.py [--keep FOLDER]
+
+The wheel is built from the source distribution, as anybody may who does not trust ours. `--keep`
+leaves both in a folder. Nothing is uploaded.
+"""
+
+import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
@@ -61,14 +70,29 @@ assert session_auth.__file__.startswith(sys.prefix), session_auth.__file__
 """
 
 
-def build(folder: Path) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target=wheel", "--directory", folder],
-        check=True,
-        cwd=ROOT,
-    )
+def build(folder: Path) -> tuple[Path, Path]:
+    """Return the source distribution, and the wheel that was built from it."""
+    hatch = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run([*hatch, "--target=sdist"], check=True, cwd=ROOT)
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
+    subprocess.run([*hatch, "--target=wheel"], check=True, cwd=unpacked)
     (wheel,) = folder.glob("*.whl")
-    return wheel
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", sdist, wheel], check=True)
+    return sdist, wheel
+
+
+def dangling(wheel: Path) -> list[str]:
+    """Return the links of the page on an index that lead to no place."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = archive.read(metadata).decode()
+    links = re.findall(r"\]\((.+?)\)|(?:src|srcset)=\"(.+?)\"", page)
+    found = ["".join(each) for each in links]
+    assert found, "The page has lost its links."
+    return [f"leads nowhere on an index: {link}" for link in found if not link.startswith("https:")]
 
 
 def problems(wheel: Path) -> list[str]:
@@ -80,6 +104,7 @@ def problems(wheel: Path) -> list[str]:
         for path in (SOURCE / "session_auth").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    sources |= {f"session_auth/docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
     found = [f"not in the wheel: {name}" for name in sorted((sources | set(NEEDED)) - names)]
     return found + [f"not in src/: {name}" for name in sorted(names - sources)]
 
@@ -87,8 +112,8 @@ def problems(wheel: Path) -> list[str]:
 def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wheel = build(folder)
-        if found := problems(wheel):
+        sdist, wheel = build(folder)
+        if found := problems(wheel) + dangling(wheel):
             print(f"{wheel.name}:", *found, sep="\n  ", file=sys.stderr)
             return 1
         venv.create(folder / "venv", with_pip=True)
@@ -96,7 +121,12 @@ def main() -> int:
         subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
         # Isolated: PYTHONPATH would show it src/ instead.
         subprocess.run([python, "-I", "-c", USE_IT], check=True, cwd=folder)
-    print(f"{wheel.name} holds what it should and works.")
+        if sys.argv[1:2] == ["--keep"]:
+            kept = Path(sys.argv[2])
+            kept.mkdir(exist_ok=True)
+            for each in (sdist, wheel):
+                shutil.copy(each, kept)
+    print(f"{sdist.name} and {wheel.name} hold what they should, and work.")
     return 0
 
 

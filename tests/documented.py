@@ -1,0 +1,31 @@
+"""Every answer that a test sees of an endpoint is one that the OpenAPI document has."""
+
+from typing import Any
+
+from session_auth.http import JSONView
+from session_auth.openapi.refused import refusals_of
+
+
+def check(response: Any) -> None:
+    """Fail if an endpoint of the package has answered with a status or a code without an entry."""
+    method = response.wsgi_request.method
+    view = _endpoint(response)
+    if view is None or method.lower() not in view.operations or response.status_code == 500:
+        return
+    operation = view.operations[method.lower()]
+    accepted = 204 if operation.answer is None else operation.status
+    if response.status_code == accepted:
+        return
+    by_status = {each.status: each for each in refusals_of(view, method.lower())}
+    told = f"{method} {response.request['PATH_INFO']}: {response.status_code} {response.content!r}"
+    refused = by_status.get(response.status_code)
+    assert refused is not None, f"no such status in the document: {told}"
+    code = response.json()["code"]
+    assert refused.is_open or code in refused.codes, f"no such code in the document: {told}"
+
+
+def _endpoint(response: Any) -> JSONView | None:
+    match = response.wsgi_request.resolver_match
+    cls: Any = getattr(match and match.func, "view_class", type(None))
+    is_ours = cls.__module__.startswith("session_auth.") and issubclass(cls, JSONView)
+    return cls(**match.func.view_initkwargs) if is_ours else None
