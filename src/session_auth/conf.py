@@ -92,8 +92,7 @@ COUNT_OR_NONE = Rule(
 )
 DATABASE = Rule(
     "a dict with any of 'HOST', 'PORT', 'NAME', 'USER', 'PASSWORD' and 'OPTIONS', or None",
-    lambda value: value is None
-    or (isinstance(value, Mapping) and value.keys() <= OF_CONNECTIONS),
+    lambda value: value is None or (isinstance(value, Mapping) and value.keys() <= OF_CONNECTIONS),
 )
 DAYS = Rule(
     "a timedelta above 0, of 30 days at most",
