@@ -3,6 +3,7 @@
 OF_THE_TABLE = "It is about the table of sessions, or the statements that ask it."
 OF_THE_ADMIN = "The admin lists what is in the table."
 OF_FAULTS_OF_SQL = "It makes the table of sessions fail, of which this engine asks nothing."
+OF_THE_DOCTOR = "The doctor looks at the server, too, and those of the tests keep nothing."
 
 DIFFERENCES = {
     "faults/test_matrix.py": OF_FAULTS_OF_SQL,
@@ -17,6 +18,11 @@ DIFFERENCES = {
     "test_databases_apart.py": OF_THE_ADMIN,
     "test_doctor_audit.py::test_a_fact_is_read_from_the_settings": OF_THE_TABLE,
     "test_doctor_command.py::test_rows_that_nobody_prunes_are_counted": OF_THE_TABLE,
+    "test_doctor_command.py::test_a_sound_project_is_told_so": OF_THE_DOCTOR,
+    "test_doctor_command.py::test_the_exit_status_says_whether_there_is_something_to_do": (
+        OF_THE_DOCTOR
+    ),
+    "test_doctor_docs.py::test_every_finding_is_in_a_table_and_the_other_way_round": OF_THE_DOCTOR,
     "test_engine.py::test_the_store_never_holds_a_key": OF_THE_TABLE,
     "test_engine.py::test_clearsessions_deletes_what_has_expired": (
         "The row of a visitor vanishes by itself."
