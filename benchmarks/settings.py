@@ -53,6 +53,7 @@ DATABASES = {"default": DATABASE}
 if "BENCHMARK_NO_BUS" in os.environ:
     SESSION_AUTH_LISTEN_AT = {"NAME": "template1"}  # where nobody tells anything
 if "BENCHMARK_REDIS" in os.environ:
+    SESSION_AUTH_REDIS = os.environ["BENCHMARK_REDIS"]
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -26,6 +26,7 @@ DJANGOS_MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
 ENGINE = "session_auth.engines.database"
+OUR_ENGINES = (ENGINE, "session_auth.engines.redis")
 MIDDLEWARE = (
     "session_auth.middleware.SessionMiddleware",
     "session_auth.middleware.CsrfViewMiddleware",
@@ -54,6 +55,12 @@ class Subject:
 NO_AUTH = Subject(name="no auth", middleware=(), path="/open/", has_async_view=True)
 DJANGO = Subject(name="Django db", has_async_view=True)
 OURS = Subject(name="session_auth", middleware=MIDDLEWARE, engine=ENGINE, has_async_view=True)
+ON_REDIS = Subject(
+    name="session_auth on Redis",
+    middleware=MIDDLEWARE,
+    engine="session_auth.engines.redis",
+    has_async_view=True,
+)
 LEAST = Subject(
     name="the least",
     middleware=("benchmarks.least.Nothing",) * 3,
@@ -122,7 +129,7 @@ def subjects() -> tuple[Subject, ...]:
     """Return those that can run here."""
     chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, LEAST, KEPT, *UNUSED, COOKIES)
     if hasattr(settings, "CACHES") and "redis" in settings.CACHES["default"]["BACKEND"]:
-        chosen += CACHED
+        chosen += (*CACHED, ON_REDIS)
     if find_spec("rest_framework"):
         chosen += FRAMEWORKS
     return chosen
@@ -140,7 +147,7 @@ def log_in(engine: str) -> str:
 
 def cookies(subject: Subject, key: str) -> str:
     """Return what a browser sends: both cookies, the one for CSRF being that of the session."""
-    secret = csrf_secret(key) if subject.engine == ENGINE else get_random_string(32)
+    secret = csrf_secret(key) if subject.engine in OUR_ENGINES else get_random_string(32)
     return f"{settings.SESSION_COOKIE_NAME}={key}; {settings.CSRF_COOKIE_NAME}={secret}"
 
 
