@@ -23,6 +23,7 @@ export default defineConfig(({ command }) => ({
     // The client of this checkout. Where the npm package is installed, leave `resolve` out.
     alias: {
       "django-session-auth/react": clientModule("react.js"),
+      "django-session-auth/factors": clientModule("factors.js"),
       "django-session-auth": clientModule("session-auth.js"),
     },
     dedupe: ["react"],

@@ -1,21 +1,49 @@
-import { useAction, useSessionClient } from "django-session-auth/react";
+import { useAction } from "django-session-auth/react";
+import { useEffect, useState } from "react";
 
+import { factors, hasPasskeys } from "./client.js";
 import { Field } from "./Field.jsx";
 import { Refusal } from "./Refusal.jsx";
+import { SecondStep } from "./SecondStep.jsx";
 
+/** By the password, with a second step if the user has a second factor; or by a passkey alone. */
 export function SignIn() {
-  const client = useSessionClient();
-  const { run, pending, error } = useAction(client.login);
+  const [stage, setStage] = useState(null);
+  const [isRemembered, setRemembered] = useState(false);
+  const [offers, setOffers] = useState(0);
+  // Each resolves to what is still due. Once nothing is, this component goes.
+  const { run, pending, error } = useAction(async (logIn) => setStage((await logIn()).stage));
+
+  useEffect(() => {
+    if (!hasPasskeys || stage) return;
+    const aborter = new AbortController();
+    const { signal } = aborter;
+    // A question that is open would keep the page out of the back/forward cache.
+    addEventListener("pagehide", () => aborter.abort(), { signal });
+    factors.passkeys.autofill({ remember: isRemembered, signal }).then(
+      (progress) => progress && setStage(progress.stage),
+      () => {}, // given up, or refused: there are other ways
+    );
+    return () => aborter.abort();
+  }, [isRemembered, offers, stage]);
 
   function signIn(event) {
     event.preventDefault();
-    const { username, password, remember } = event.currentTarget.elements;
-    run({
+    const { username, password } = event.currentTarget.elements;
+    const credentials = {
       username: username.value,
       password: password.value,
-      remember: remember.checked,
-    });
+      remember: isRemembered,
+    };
+    run(() => factors.login(credentials));
   }
+
+  async function signInByPasskey() {
+    await run(() => factors.passkeys.login({ remember: isRemembered }));
+    setOffers((count) => count + 1); // the button has taken the place of the offer in the field
+  }
+
+  if (stage) return <SecondStep stage={stage} onProgress={setStage} />;
 
   return (
     <section>
@@ -24,7 +52,7 @@ export function SignIn() {
         <Field
           label="Username"
           name="username"
-          autoComplete="username"
+          autoComplete="username webauthn"
           autoCapitalize="none"
           required
           refusal={error}
@@ -38,9 +66,27 @@ export function SignIn() {
           refusal={error}
         />
         <label className="check">
-          <input name="remember" type="checkbox" /> Keep me signed in on this browser
+          <input
+            name="remember"
+            type="checkbox"
+            checked={isRemembered}
+            onChange={(event) => setRemembered(event.target.checked)}
+          />{" "}
+          Keep me signed in on this browser
         </label>
-        <button aria-disabled={pending}>Sign in</button>
+        <div className="row">
+          <button aria-disabled={pending}>Sign in</button>
+          {hasPasskeys && (
+            <button
+              className="quiet"
+              type="button"
+              aria-disabled={pending}
+              onClick={signInByPasskey}
+            >
+              Use a passkey
+            </button>
+          )}
+        </div>
         <Refusal of={error} />
       </form>
     </section>

@@ -1,12 +1,10 @@
-import { createSessionClient } from "django-session-auth";
 import { SessionProvider } from "django-session-auth/react";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./App.jsx";
+import { client } from "./client.js";
 import "./style.css";
-
-const client = createSessionClient();
 
 createRoot(document.getElementById("root")).render(
   <StrictMode>

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, Response, Route, expect
 
+from session_auth.factors import totp
 from tests.browser.conftest import SCREENSHOTS, launch
 from tests.browser.demo_server import ROOT, free_port, running_demo, wait_for
 from tests.browser.pages import PASSWORD, wait_until
@@ -21,6 +22,8 @@ from tests.browser.production_server import (
     running_production,
 )
 from tests.browser.profiles import new_profile
+from tests.browser.test_passkeys import AUTHENTICATOR
+from tests.factors.calls import from_base32
 
 EXAMPLES = ["react", "vue"]
 LOG_IN = """async (credentials) => {
@@ -110,6 +113,10 @@ def section(page: Page, heading: str) -> Locator:
 
 def sign_in(page: Page, origin: str, username: str = "alice", password: str = PASSWORD) -> None:
     page.goto(origin)
+    fill_in(page, username, password)
+
+
+def fill_in(page: Page, username: str = "alice", password: str = PASSWORD) -> None:
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
@@ -339,3 +346,90 @@ def test_it_fits_a_phone(app: Page) -> None:
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert content <= screen
+
+
+@pytest.fixture(params=EXAMPLES)
+def at_localhost(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An example where browsers have passkeys: at the name of a host, not at an address."""
+    name = request.param
+    with running_demo(tmp_path, f"{name}_site.settings", project=project_of(name)) as origin:
+        yield origin.replace("127.0.0.1", "localhost")
+
+
+def test_a_person_signs_in_with_what_they_have(page: Page, at_localhost: str) -> None:
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable", {"enableUI": False})
+    page.set_viewport_size({"width": 375, "height": 800})
+    sign_in(page, at_localhost)
+    page.get_by_role("link", name="Sign-in methods").click()
+
+    # An app, and codes for when it is lost.
+    app, codes = section(page, "Authenticator app"), section(page, "Recovery codes")
+    app.get_by_role("button", name="Set up an app").click()
+    expect(app.get_by_role("img", name="QR code")).to_be_visible()
+    secret = from_base32(app.locator("code").inner_text())
+    app.get_by_label("six digits").fill(totp.code_at(secret, totp.current_step() - 1))
+    app.get_by_role("button", name="Confirm the app").click()
+    expect(app).to_contain_text("Set up")
+    expect(app.get_by_role("heading")).to_be_focused()
+    codes.get_by_role("button", name="Make new codes").click()
+    expect(codes.get_by_role("listitem")).to_have_count(10)
+    unused = codes.get_by_role("listitem").all_inner_texts()
+    with page.expect_download() as saved:
+        codes.get_by_role("button", name="Save as a file").click()
+    assert saved.value.path().read_text().splitlines()[1:] == unused
+    look_at(page, "methods")
+
+    # The second step.
+    page.get_by_role("button", name="Sign out").click()
+    fill_in(page)
+    step = section(page, "One more step")
+    expect(step.get_by_label("Code")).to_be_focused()
+    look_at(page, "step")
+    step.get_by_label("Code").fill("000000")
+    page.keyboard.press("Enter")
+    expect(step.get_by_role("alert")).not_to_be_empty()
+    step.get_by_label("Code").fill(unused[0])
+    page.keyboard.press("Enter")
+    expect(codes).to_contain_text("You have 9 left.")
+
+    # A passkey, alone: by the button, and by the field for the name.
+    cdp.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    passkeys = section(page, "Passkeys")
+    passkeys.get_by_label("Name of a new passkey").fill("Phone")
+    passkeys.get_by_role("button", name="Add a passkey").click()
+    passkeys.get_by_role("button", name="Rename Phone").click()
+    passkeys.get_by_label("New name of Phone").fill("My phone")
+    page.keyboard.press("Enter")
+    expect(passkeys.get_by_role("listitem")).to_contain_text("My phone")
+    page.get_by_role("button", name="Sign out").click()
+    expect(passkeys.get_by_role("listitem")).to_contain_text("My phone")  # by the field
+
+    # A proof that is too old: of both the password and the code, or of the passkey.
+    page.route(
+        "**/recovery-codes/",
+        lambda route: route.fulfill(
+            status=403,
+            json={
+                "error": "Confirm it.",
+                "code": "reauthentication_required",
+                "methods": ["password", "totp", "recovery", "passkey"],
+            },
+        ),
+        times=1,
+    )
+    codes.get_by_role("button", name="Make new codes").click()
+    dialog = page.get_by_role("dialog", name="Is it you?")
+    look_at(page, "dialog")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Code").fill(totp.code_at(secret, totp.current_step()))
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(codes.get_by_role("listitem")).to_have_count(10)
+    expect(dialog).to_be_hidden()
+
+
+def look_at(page: Page, what: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    name = page.title().split()[-1].lower()
+    page.screenshot(path=SCREENSHOTS / f"example-{name}-{what}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
