@@ -18,6 +18,7 @@ NEEDED = (
     "session_auth/static/session_auth/factors.js",
     "session_auth/static/session_auth/live.js",
     "session_auth/static/session_auth/react.js",
+    "session_auth/static/session_auth/second-factor.js",
     "session_auth/static/session_auth/session-auth.js",
     "session_auth/static/session_auth/session-auth.js.map",
     "session_auth/static/session_auth/svelte.js",

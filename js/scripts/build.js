@@ -10,8 +10,9 @@ import { minify } from "terser";
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const DIST = path("../dist/");
 const STATIC = path("../../src/session_auth/static/session_auth/");
-const SERVED = ["session-auth", "factors", "live", "react", "vue", "svelte"];
-const MODULES = [...SERVED, "testing"];
+const PUBLIC = ["session-auth", "factors", "live", "react", "vue", "svelte"];
+const SERVED = [...PUBLIC, "second-factor"];
+const MODULES = [...PUBLIC, "testing"];
 export const TARGET = "es2022";
 
 /** Return what the module gives: { code, map }, both texts. */

@@ -12,6 +12,7 @@ import type {
   Stage,
   User,
 } from "./session-auth.js";
+import { decoded, encoded, passkeysOf, tell } from "./webauthn.js";
 
 /** Who is logged in now, or what the login still lacks: the other one is null. */
 export type Progress<U = User> = { user: U; stage: null } | { user: null; stage: Stage };
@@ -215,51 +216,3 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     },
   };
 };
-
-// The browser.
-
-/** Absent from older browsers, and from pages without HTTPS. */
-const passkeysOf = (): any => (globalThis as any).PublicKeyCredential;
-
-/** Tell the browser what has become of passkeys, if it wants to know. */
-const tell = (name: string, news: unknown) => passkeysOf()?.[name]?.(news).catch(() => {});
-
-const decoded = (options: any) => {
-  const name = `parse${options.rp ? "Creation" : "Request"}OptionsFromJSON`;
-  // Safari has it from 18.4 on, Chrome from 129, Firefox from 119.
-  if (passkeysOf()[name]) return passkeysOf()[name](options);
-  // The texts that stand for bytes: the challenge, and each id but that of the site.
-  return JSON.parse(JSON.stringify(options), function (key, value) {
-    const isOurs = key === "id" && (this.type || this.displayName);
-    return isOurs || key === "challenge" ? bytes(value) : value;
-  });
-};
-
-/**
- * What the server reads of toJSON(), which older browsers lack, and which fails where an extension of
- * the browser has made the passkey.
- */
-const encoded = ({ id, type, response }: any): any => ({
-  id,
-  rawId: id, // in base64url
-  type,
-  response: {
-    transports: response.getTransports?.(),
-    clientDataJSON: text(response.clientDataJSON),
-    attestationObject: text(response.attestationObject),
-    authenticatorData: text(response.authenticatorData),
-    signature: text(response.signature),
-    userHandle: text(response.userHandle),
-  },
-});
-
-const bytes = (text: string) =>
-  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (each) => each.charCodeAt(0));
-
-const text = (buffer?: ArrayBuffer | null) =>
-  buffer
-    ? btoa(String.fromCharCode(...new Uint8Array(buffer)))
-        .replace(/\+/g, "-")
-        .replace(/\//g, "_")
-        .replace(/=/g, "")
-    : undefined;

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from session_auth.factors import totp
+from tests.browser.conftest import SCREENSHOTS
 from tests.browser.demo_server import running_demo
 from tests.browser.pages import PASSWORD
 from tests.browser.test_passkeys import AUTHENTICATOR
@@ -121,3 +122,75 @@ def test_a_proof_is_asked_for_by_what_the_user_has(phone: Page) -> None:
     dialog.get_by_role("button", name="Confirm").click()
 
     expect(phone.locator("#codes li")).to_have_count(10)
+
+
+def add_passkey(page: Page) -> None:
+    page.get_by_label("Name of a new passkey").fill("Phone")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.locator("#passkeys .name")).to_have_text("Phone")
+
+
+def test_a_passkey_is_the_second_step_into_the_admin(phone: Page, site: str) -> None:
+    complaints: list[str] = []
+    phone.on("console", lambda said: complaints.append(said.text))
+    add_passkey(phone)
+    phone.context.clear_cookies()
+
+    phone.goto(site + "/admin/auth/user/")
+    phone.get_by_label("Username").fill("alice")
+    phone.get_by_label("Password").fill(PASSWORD)
+    phone.get_by_role("button", name="Log in").click()
+    expect(phone.locator("strong")).to_have_text("passkey")
+    expect(phone.locator("#id_credential")).to_be_hidden()
+    SCREENSHOTS.mkdir(exist_ok=True)
+    phone.screenshot(path=SCREENSHOTS / "admin-passkey.png")
+    phone.evaluate(
+        "() => { const { get } = CredentialsContainer.prototype;"
+        " CredentialsContainer.prototype.get = function () {"
+        " CredentialsContainer.prototype.get = get;"
+        " return Promise.reject(new DOMException('', 'NotAllowedError')); } }"
+    )
+    phone.keyboard.press("Tab")
+    phone.get_by_role("button", name="Log in").press("Enter")
+    expect(phone.get_by_role("alert")).to_have_text("No passkey was used.")
+    assert phone.url.startswith(site + "/api/auth/login/second-factor/page/")
+    phone.get_by_role("button", name="Log in").press("Enter")
+
+    expect(phone).to_have_url(site + "/admin/auth/user/")
+    expect(phone.get_by_role("heading", name="Select user to change")).to_be_visible()
+    assert not [said for said in complaints if "Policy" in said]
+
+
+def test_a_login_in_another_tab_ends_a_step_that_waits(phone: Page, site: str) -> None:
+    secret = set_up_app(phone)
+    sign_out(phone)
+    sign_in(phone)
+    expect(phone.locator("#stage-code")).to_be_focused()
+    other = phone.context.new_page()
+    other.goto(site + "/methods/")
+    sign_in(other)
+    other.locator("#stage-code").fill(totp.code_at(secret, totp.current_step()))
+    other.keyboard.press("Enter")
+
+    for page in (other, phone):
+        expect(page.locator("#me")).to_have_text("alice")
+        expect(page.locator("#stage")).to_be_hidden()
+
+
+def test_who_goes_back_amid_the_steps_is_nobody_and_can_start_over(phone: Page, site: str) -> None:
+    secret = set_up_app(phone)
+    sign_out(phone)
+    sign_in(phone)
+    expect(phone.locator("#stage-code")).to_be_focused()
+
+    phone.goto(site + "/app/")
+    phone.go_back()
+    phone.reload()
+
+    expect(phone.locator("#login")).to_be_visible()
+    expect(phone.locator("#stage")).to_be_hidden()
+    assert phone.evaluate("fetch('/api/auth/user/').then((r) => r.json())") == {"user": None}
+    sign_in(phone)
+    phone.locator("#stage-code").fill(totp.code_at(secret, totp.current_step()))
+    phone.keyboard.press("Enter")
+    expect(phone.locator("#me")).to_have_text("alice")

@@ -19,7 +19,7 @@ from session_auth.exceptions import InvalidCredentials
 from session_auth.factors import authenticator_app, changes, passkeys, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
-from session_auth.factors.stages import LONGEST_CODE
+from session_auth.factors.stages import LONGEST_CODE, CredentialForm
 from session_auth.stages import Method, Proves, Stage, Unfinished
 
 __all__ = ["SetUpFactor"]
@@ -35,10 +35,9 @@ class FirstCodeForm(forms.Form):
     )
 
 
-class NewPasskeyForm(forms.Form):
+class NewPasskeyForm(CredentialForm):
     """A passkey that the browser has just made."""
 
-    credential = forms.JSONField(label=_("passkey"))
     name = forms.CharField(required=False, max_length=NAME_CHARACTERS, label=_("Name"))
 
 

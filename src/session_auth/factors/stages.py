@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
+from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -42,10 +43,18 @@ class RecoveryForm(forms.Form):
     )
 
 
-class PasskeyForm(forms.Form):
-    """What a passkey has answered."""
+class CredentialForm(forms.Form):
+    """What the browser says of a passkey; on the page for the admin, a script asks for it."""
 
     credential = forms.JSONField(label=_("passkey"))
+
+    class Media:
+        js: ClassVar[list[Script]] = [Script("session_auth/second-factor.js", type="module")]
+
+
+class PasskeyForm(CredentialForm):
+    """What a passkey has answered."""
+
     trust = forms.BooleanField(required=False, label=_("Do not ask again in this browser"))
 
 
