@@ -28,6 +28,9 @@ CATALOGUES = [
 FOR_DEVELOPERS = ("checks", "doctor", "management", "migrations", "openapi")
 """Folders whose sentences are English: who reads them runs a command."""
 
+FILES_FOR_DEVELOPERS = ("conf.py", "flaws.py", "testing.py")
+"""Files that are for the same readers; the doctor tells of flaws."""
+
 RAISED_AT_DEVELOPERS = frozenset(
     {"CommandError", "ImproperlyConfigured", "SessionInterrupted", "TypeError", "ValueError"}
     | {"ConnectionError", "LookupError", "RuntimeError", "TimeoutError", "UpdateError", "misfit"}
@@ -52,7 +55,7 @@ SENTENCE = re.compile(r"[A-Z][\w'-]*,? .*|[A-Z]\w+[.:!?]", re.DOTALL)
 
 def sources() -> Iterator[Path]:
     for path in messages.ROOT.rglob("*.py"):
-        if not set(FOR_DEVELOPERS) & set(path.parts) and path.name not in ("testing.py", "conf.py"):
+        if not set(FOR_DEVELOPERS) & set(path.parts) and path.name not in FILES_FOR_DEVELOPERS:
             yield path
 
 

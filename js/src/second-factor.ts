@@ -2,14 +2,18 @@
 // the user for it, and fills in the form that the server has made.
 import { decoded, encoded } from "./webauthn.js";
 
-const form = document.querySelector<HTMLFormElement>("#login-form")!;
+// Not document.querySelector, which <img name="querySelector"> would be.
+const find = <T extends Element>(selector: string): T =>
+  Document.prototype.querySelector.call(document, selector) as T;
+
+const form = find<HTMLFormElement>("#login-form");
 const field = form.elements.namedItem("credential") as HTMLTextAreaElement;
-const template = document.querySelector<HTMLTemplateElement>("#passkey-refused")!;
+const template = find<HTMLTemplateElement>("#passkey-refused");
 const refusal = template.content.firstElementChild!;
 
 /** What a login that lacks its first factor brings along, or what the server wants to have signed. */
 const optionsOf = async () => {
-  const { publicKey } = JSON.parse(document.querySelector("#stage-details")!.textContent);
+  const { publicKey } = JSON.parse(find("#stage-details").textContent);
   if (publicKey) return publicKey;
   const token = form.elements.namedItem("csrfmiddlewaretoken") as HTMLInputElement;
   // The page is at login/second-factor/page/ below the endpoints.
@@ -22,7 +26,7 @@ const optionsOf = async () => {
 };
 
 const ask = async () => {
-  document.querySelectorAll(".errornote").forEach((note) => note.remove());
+  Document.prototype.querySelectorAll.call(document, ".errornote").forEach((note) => note.remove());
   try {
     const publicKey = await optionsOf();
     const options: any = { publicKey: decoded(publicKey) };
