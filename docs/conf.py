@@ -1,6 +1,6 @@
 """How Sphinx makes a site of these pages. ``make docs`` calls it, by scripts/build_docs.py."""
 
-import tomllib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 project = "django-session-auth"
 author = "The django-session-auth developers"
 copyright = author  # noqa: A001 # Sphinx reads this name
-version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+[version] = re.findall(r'__version__ = "(.+)"', (ROOT / "src/session_auth/__init__.py").read_text())
+release = version
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 4  # as a forge makes them, so that links hold in both places

@@ -20,6 +20,8 @@ def check(response: Any) -> None:
     told = f"{method} {response.request['PATH_INFO']}: {response.status_code} {response.content!r}"
     refused = by_status.get(response.status_code)
     assert refused is not None, f"no such status in the document: {told}"
+    if response.headers["Content-Type"] != "application/json":
+        return  # of another package's middleware, as axes has one
     code = response.json()["code"]
     assert refused.is_open or code in refused.codes, f"no such code in the document: {told}"
 

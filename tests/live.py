@@ -166,10 +166,10 @@ import django
 django.setup()
 from django.contrib.auth.models import User
 from django.db import connection
-from session_auth.engines.database import SessionStore
 from session_auth.sessions import bus, end_all_sessions, end_sessions, end_session, listen_for_ends
 from session_auth.sessions.listing import end_by_ids
 from session_auth.signals import EndReason
+from tests.storing import SessionStore
 connection.settings_dict["NAME"] = sys.argv[1]
 print("ready", flush=True)
 for line in sys.stdin:

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.contrib.auth.models import User
-from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
 from django.test import override_settings
 
 from session_auth.asgi import LiveSessions
-from session_auth.engines.database import DatabaseRows
 from session_auth.sessions import end_sessions
 from tests import views
 from tests.api_client import signed_in
 from tests.live import Call, Server
 from tests.outage import unreachable_database
 from tests.settings import MIDDLEWARE
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def nothing_is_streamed() -> None:
 def site() -> Any:
     """Django's own application, with our middleware alone: each has both modes."""
     with override_settings(MIDDLEWARE=[each for each in MIDDLEWARE if "session_auth" in each]):
-        yield LiveSessions(get_asgi_application())
+        yield LiveSessions(ASGIHandler())
 
 
 def headers_of(start: Any) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_another_request_costs_no_look_up_and_no_thread_more(
 
         monkeypatch.setattr(owner, name, noted)
 
-    note(DatabaseRows, "read_with_user")
+    note(type(SessionStore.rows), "read_with_user")
     note(SyncToAsync, "__call__")
     key = signed_in().session_key()
     counts = []

@@ -90,7 +90,7 @@ def test_the_login_of_the_admin_is_throttled_with_a_page_of_plain_text(
 
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "30"
-    assert response.headers["Content-Type"] == "text/plain"
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert response.content == b"Too many attempts. Try again later."
 
 

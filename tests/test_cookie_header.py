@@ -101,7 +101,7 @@ def test_such_a_request_is_refused_under_wsgi(
         assert response.json()["code"] == "invalid_request"
         assert "twice" in response.json()["hint"]
     else:
-        assert response.headers["Content-Type"] == "text/plain"
+        assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.django_db

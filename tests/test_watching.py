@@ -105,7 +105,8 @@ def test_a_handshake_may_take_longer_than_a_look(
     server: Server, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(watching, "BLIND_SECONDS", 0.3)
+    monkeypatch.setattr(watching, "LOOK_SECONDS_WITH_BUS", 0.1)
+    monkeypatch.setattr(watching, "BLIND_SECONDS", 0.5)
     path = f"{__name__}.Slow"
     with override_settings(AUTHENTICATION_BACKENDS=[path]):
         browser = ApiClient()
@@ -145,7 +146,10 @@ def test_no_socket_stays_open_for_long_when_nobody_knows(
 
 
 def test_a_fault_of_ours_closes_sockets_too(
-    server: Server, alice: User, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(watching, "BLIND_SECONDS", 3.0)
     socket = opened(server, signed_in().session_key())
@@ -154,6 +158,7 @@ def test_a_fault_of_ours_closes_sockets_too(
     Session.objects.update(data=json.dumps(data))
 
     assert socket.next(8)["code"] == 4503
+    assert "Nobody could look whether sessions have ended." in caplog.messages
 
 
 # The bus

@@ -107,5 +107,4 @@ if VERSION < (6, 1):
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "static/"

@@ -105,7 +105,7 @@ def test_other_middleware_may_ask_for_the_user(
     assert (refused.status_code, served.status_code) == (503, 200)
     assert refused.headers["Retry-After"] == "5"
     assert refused.headers["Content-Type"] == (
-        "application/json" if path.startswith("/api/") else "text/plain"
+        "application/json" if path.startswith("/api/") else "text/plain; charset=utf-8"
     )
     assert "sessionid" not in refused.cookies
 

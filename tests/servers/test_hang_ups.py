@@ -53,7 +53,7 @@ def password_reset_confirm(here: Visitor, site: Site) -> Action:
     assert here.call("POST", AUTH + "password/reset/", {"email": address(here)}) == 202
     assert wait_until(lambda: bool(site.mails(address(here))))
     [text] = site.mails(address(here))
-    [(uid, token)] = re.findall(r"#/([\w-]+)/([\w-]+)", text)
+    uid, token = re.findall(r"#/([\w-]+)/([\w-]+)", text)[0]
     before = password_of(here, site)
     body = {"uid": uid, "token": token, "new_password": NEW}
     yield "POST", AUTH + "password/reset/confirm/", body

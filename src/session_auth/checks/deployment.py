@@ -187,9 +187,9 @@ def ends_are_heard_past_a_pooler(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Info(
-            f"SESSION_AUTH_LISTEN_AT is not set, and {sign}: that looks like a PgBouncer that pools "
-            "transactions. It cannot carry LISTEN, so no process hears at once of sessions that "
-            "others end, and WebSockets stay open for some seconds more.",
+            f"SESSION_AUTH_LISTEN_AT is not set, and {sign}: that looks like a PgBouncer that "
+            "pools transactions. It cannot carry LISTEN, so no process hears at once of sessions "
+            "that others end, and WebSockets stay open for some seconds more.",
             hint="If you use LiveSessions, set SESSION_AUTH_LISTEN_AT to what differs for the "
             "server itself, such as {'HOST': 'db.internal', 'PORT': '5432'}.",
             id="session_auth.I104",

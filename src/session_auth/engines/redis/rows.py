@@ -198,11 +198,10 @@ class RedisRows(Rows):
         return ended
 
     def remove_expired(self, *, at_most: int) -> list[Record]:
-        if not hasattr(self._scans, "expired"):
-            self._scans.expired = places.expired()
-        found = list(islice(self._scans.expired, at_most))
-        if not found:
-            del self._scans.expired
+        scan = vars(self._scans).pop("expired", None) or places.expired()
+        found = list(islice(scan, at_most))
+        if found:
+            self._scans.expired = scan
         ended = verdicts.ended_among(found)
         return _remove_timed_out([record for record in found if record.id not in ended])
 
