@@ -33,7 +33,7 @@ FIREFOX_NAMES = ("firefox-esr", "firefox")
 # Debian keeps servers where only root's PATH leads.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 COVERAGE = "coverage"
-LAST_LINES = 20
+LAST_LINES = 12
 NEWEST_DJANGO = "django61"
 FIND_HEADER = "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')"
 

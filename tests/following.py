@@ -33,7 +33,7 @@ def follow(page: str, folder: Path) -> dict[str, str]:
     for language, file, text in BLOCK.findall((ROOT / "docs" / page).read_text()):
         if language == "console":
             printed |= {line: run(line, folder) for line in text.splitlines()}
-        elif file:
+        else:
             write(folder / file, language, text)
     return printed
 

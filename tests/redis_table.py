@@ -47,11 +47,6 @@ class SessionsInRedis(QuerySet[Session]):
         places.clear(gone)
         return super().delete()
 
-    def create(self, **columns: Any) -> Session:
-        row = super().create(**columns)
-        push([row.pk])
-        return row
-
     def bulk_create(self, objs: Iterable[Session], *args: Any, **kwargs: Any) -> list[Session]:
         created = super().bulk_create(objs, *args, **kwargs)
         push([row.pk for row in created])
@@ -67,9 +62,6 @@ class SessionTable:
 
     def __call__(self, **columns: Any) -> Session:
         return Session(**columns)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(Session, name)
 
 
 def everything() -> list[Row]:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from session_auth import attempts, flows
 from session_auth.exceptions import InvalidCredentials
 from session_auth.keys import digest
-from session_auth.models import LoginAttempt, Session
+from session_auth.models import LoginAttempt, Session, Tombstone
 from session_auth.sessions import assurance, end_sessions, list_sessions, prune_sessions
 from session_auth.stages import get_stages
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
@@ -475,5 +475,5 @@ def test_an_answer_of_500_takes_no_cookie() -> None:
     assert told == []
 
 
-def test_an_attempt_is_shown_by_its_id() -> None:
-    assert str(LoginAttempt(id="x" * 43)) == "x" * 43
+def test_what_is_kept_of_logins_and_ends_is_shown_by_its_id() -> None:
+    assert str(LoginAttempt(id="x" * 43)) == str(Tombstone(session_id="x" * 43)) == "x" * 43

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 
 const ROOT = new URL("../../", import.meta.url);
 const FENCE = /^```(js|jsx|ts|vue|svelte|html)\n(.*?)^```/gms;
-const NAME = /^(?:\/\/|<!--) ([\w./]+)/;
+const NAME = /^(?:\/\/|<!--) ([\w./-]+)/;
 const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
 const ADDRESS = "{% static 'session_auth/session-auth.js' %}";
 

@@ -41,7 +41,8 @@ describe("the page of docs/alpine.md", () => {
     globalThis.CustomEvent = function (name, options) {
       return new (name.startsWith("alpine:") ? window.CustomEvent : CustomEvent)(name, options);
     };
-    Object.assign(globalThis, { window, document });
+    // In a page, the client keeps its channel to the other tabs open, and so would Node.
+    Object.assign(globalThis, { window, document, BroadcastChannel: undefined });
     for (const name of NAMES) globalThis[name] = window[name];
     await import(await bundle("docs/alpine.md"));
     await settle();

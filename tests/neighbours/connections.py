@@ -23,18 +23,6 @@ def scope_of(kind: str, key: str) -> dict[str, Any]:
     }
 
 
-async def say(app: Any, text: str, *, key: str = "") -> str:
-    """Return what is answered to one message over a websocket."""
-    socket = ApplicationCommunicator(app, scope_of("websocket", key))
-    await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output())["type"] == "websocket.accept"
-    await socket.send_input({"type": "websocket.receive", "text": text})
-    answer = await socket.receive_output(timeout=10)
-    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait()
-    return str(answer["text"])
-
-
 async def query(
     app: Any, text: str, *, key: str = "", **variables: str
 ) -> tuple[Any, list[str], str]:

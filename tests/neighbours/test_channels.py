@@ -89,6 +89,8 @@ def test_a_consumer_knows_the_user(server: Server, alice: User) -> None:
 def test_a_consumer_is_told_when_its_session_ends(server: Server, alice: User, app: Any) -> None:
     browser = signed_in()
     socket = opened(server, browser.session_key(), app)
+    socket.say("who")
+    assert "alice" in socket.next()["text"]
 
     browser.log_out()
 
