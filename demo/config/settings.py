@@ -84,7 +84,6 @@ SESSION_AUTH_SITE_NAME = "session auth demo"
 SESSION_AUTH_TOTP_KEYS = keys_beside(DATABASES["default"]["NAME"]) if DEBUG else []
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
