@@ -55,7 +55,11 @@ SESSION_ENGINE = f"session_auth.engines.{'redis' if REDIS else 'database'}"
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
 # All events are logged, so that each test can look for secrets in them.
-LOGGING = {"version": 1, "loggers": {"session_auth.security": {"level": "INFO"}}}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,  # when a test sets Django up again
+    "loggers": {"session_auth.security": {"level": "INFO"}},
+}
 
 TEMPLATES = [
     {
