@@ -55,7 +55,12 @@ class SessionAuthError(Exception):
     headers: Mapping[str, str] = {}
     details: Mapping[str, Any] = {}
 
-    def __init__(self, message: str | Promise | None = None, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str | Promise | None = None,
+        *,
+        hint: str | None = None,
+    ) -> None:
         if message is not None:
             self.message = message
         if hint is not None:
