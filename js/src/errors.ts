@@ -42,6 +42,9 @@ export const cookieNotKept = (cause?: unknown) =>
     { code: "cookie_not_kept", hint: "Use https.", cause },
   );
 
+export const unreachable = (cause: unknown) =>
+  new SessionAuthError("The server could not be reached.", { code: "network_error", cause });
+
 /** The refusal in `response`; `data` is the JSON in it, or undefined. */
 export const errorOf = (response: Response, data: any): SessionAuthError => {
   const { error, code, fields, hint } = data?.code ? data : ({ code: "unknown" } as any);

@@ -53,7 +53,11 @@ export type FactorSetup =
   | { method: "passkey_setup"; publicKey: PasskeyOptions; name?: string | undefined };
 
 /** What passes a stage: of ours, or of the project's. */
-export type StageProof = FactorProof | FactorSetup | { method: string; [field: string]: unknown };
+export type StageProof<Method extends string = string> = { method: Method } & (Method extends Known["method"]
+  ? Extract<Known, { method: Method }>
+  : { [field: string]: any });
+
+type Known = FactorProof | FactorSetup | { method: "new_password"; new_password: string };
 
 export interface PasskeyLogin extends Abortable {
   /** Whether the session outlives the browser. */
@@ -64,7 +68,7 @@ export interface Factors<U = User> {
   /** As `login()` of the client, but a stage that is due is no error. */
   login(credentials: Credentials, options?: Abortable): Promise<Progress<U>>;
   /** Pass the stage that is due; for a passkey, ask the browser for it. */
-  pass(proof: StageProof, options?: Abortable): Promise<Progress<U>>;
+  pass<Method extends string>(proof: StageProof<Method>, options?: Abortable): Promise<Progress<U>>;
   /** Prove again who one is, for calls that need a recent login. */
   prove(proof: FactorProof | Credentials, options?: Abortable): Promise<U>;
   list(options?: Abortable): Promise<FactorList>;

@@ -52,7 +52,11 @@ export const createLive = (client: SessionClient<any>): Live => {
   };
 
   /** Let the store learn who is logged in, without prolonging the session. */
-  const look = () => client.json(client.url("user/"), { headers: { "Session-Activity": "passive" } });
+  const look = () =>
+    client.json(client.url("user/"), {
+      headers: { "Session-Activity": "passive" },
+      signal: AbortSignal.timeout(LONGEST),
+    });
 
   const keepOpen = (connect: Connect): (() => void) => {
     let user: unknown;

@@ -1,5 +1,6 @@
 // Asking the server who is logged in.
 import { endpoint, LOADING, stamp, type Core } from "./core.js";
+import { unreachable } from "./errors.js";
 import type { JsonOptions } from "./session-auth.js";
 import { askWho } from "./requests.js";
 import { publish, setSnapshot } from "./store.js";
@@ -18,6 +19,7 @@ const refresh = async (core: Core, options?: JsonOptions) => {
 export const look = (core: Core, options?: JsonOptions) =>
   (core._lookUnderWay = refresh(core, options)
     .catch((error) => {
+      if (error.code > 0) error = unreachable(error); // a DOMException: it took too long
       if (error.code === "unknown") error.hint = `Is baseUrl right? ${endpoint(core, "user/")}`;
       if (!core._asOf) setSnapshot(core, { ...LOADING, error });
       throw error;

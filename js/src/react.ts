@@ -89,6 +89,8 @@ export interface Action<Arguments extends unknown[], Result> {
   fields: Record<string, string[] | undefined>;
 }
 
+const NO_FIELDS = {};
+
 /** Do what the server may refuse, and keep the refusal, for the component to show. */
 export function useAction<Arguments extends unknown[], Result>(
   act: (...given: Arguments) => Result | Promise<Result>,
@@ -117,7 +119,7 @@ export function useAction<Arguments extends unknown[], Result>(
       setState({ pending: false, error });
     }
   }, []);
-  return { run, ...state, fields: state.error?.fields ?? {} };
+  return { run, ...state, fields: state.error?.fields ?? NO_FIELDS };
 }
 
 export interface StepUp<P = Credentials> {
@@ -150,6 +152,7 @@ interface Question {
 export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unknown>): StepUp<P> {
   const client = useSessionClient();
   const [question, setQuestion] = React.useState<Question | null>(null);
+  const [tried, setTried] = React.useState<Question | null>(null);
   React.useEffect(
     () =>
       client.onReauthenticationRequired(
@@ -161,6 +164,7 @@ export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unkno
   // Cancelled, or gone with the page: nobody can answer any more.
   React.useEffect(() => () => question?.answer(false), [question]);
   const { run, pending, error } = useAction(async (...proofs: [P, ...P[]]) => {
+    setTried(question);
     for (const proof of proofs) await (proveBy ?? client.reauthenticate)(proof as any);
     question?.answer(true);
     setQuestion(null);
@@ -172,7 +176,7 @@ export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unkno
     prove: run,
     cancel,
     pending,
-    error: question && error,
+    error: question && question === tried ? error : null, // not what an earlier one was refused for
   };
 }
 

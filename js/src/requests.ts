@@ -1,11 +1,12 @@
 // Calls of the server: with the token that Django wants, with the name of whom the tab shows, and
 // once more where a refusal can be cured.
 import { endpoint, stamp, type Core } from "./core.js";
-import { errorOf, parse, SessionAuthError } from "./errors.js";
+import { errorOf, parse, unreachable } from "./errors.js";
 import { pageOrigin, readCookie } from "./page.js";
 import type { JsonOptions } from "./session-auth.js";
 import { NOBODY, shownUser } from "./store.js";
 import { inTurn } from "./tabs.js";
+import { MINUTE } from "./times.js";
 import { ignore, unlessAborted } from "./waiting.js";
 
 const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
@@ -86,11 +87,11 @@ export const send = async (
   for (;;) {
     // A stream cannot be sent again: this would have to keep all of it.
     const again = !(init?.body instanceof ReadableStream) && request.clone();
+    const shown = shownUser(core);
+    const before = core._snapshot;
     if (needsToken) {
       request.headers.set(core._headerName, await unlessAborted(request.signal, () => currentToken(core)));
     }
-    const shown = shownUser(core);
-    const before = core._snapshot;
     if (names && shown) request.headers.set(SHOWN_USER, shown);
     const sentAt = stamp(core);
     const renews = traits & Trait.Renews;
@@ -112,7 +113,7 @@ export const send = async (
         if (renews) return void look();
         if (!isSeenThrough) await look();
         // The call may have been sent with a key that was renewed meanwhile.
-        return shownUser(core) === shown && core._snapshot.session?.id !== before.session?.id;
+        return core._snapshot.session?.id !== before.session?.id;
       }
       if (code === "user_changed") {
         await look();
@@ -125,6 +126,8 @@ export const send = async (
       if (code === "reauthentication_required") return core._provenAt >= sentAt || core._requestProof(refusal);
     };
     if (tried.has(code) || !(await unlessAborted(request.signal, cure)) || !again) return response;
+    // What one user has called is not sent for another, who may have logged in meanwhile.
+    if (before.user && shownUser(core) !== shown) return response;
     tried.add(code);
     request = again;
   }
@@ -153,8 +156,8 @@ export const exchange = async (
     response = await send(core, request, traits);
     text = await response.text();
   } catch (cause) {
-    if (!(cause instanceof TypeError) || init.signal?.aborted) throw cause;
-    throw new SessionAuthError("The server could not be reached.", { code: "network_error", cause });
+    if (!(cause instanceof TypeError)) throw cause;
+    throw unreachable(cause);
   }
   const data = parse(text);
   if (!response.ok || (text && data === undefined)) throw errorOf(response, data);
@@ -176,4 +179,5 @@ export const call = async (
 };
 
 export const askWho = (core: Core, options?: JsonOptions) =>
-  call(core, "GET", "user/", Trait.Anyone, options);
+  // A wait without end would end the watching, too.
+  call(core, "GET", "user/", Trait.Anyone, { ...options, signal: AbortSignal.timeout(MINUTE) });

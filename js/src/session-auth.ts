@@ -183,7 +183,7 @@ export interface SessionEvents<U = User> {
 /** Another proof than the password, as a stage of the server takes it. */
 export interface Proof {
   method: string;
-  [field: string]: unknown;
+  [field: string]: any;
 }
 
 export interface Abortable {
@@ -200,7 +200,7 @@ export interface Credentials {
   password: string;
   /** Whether the session outlives the browser. */
   remember?: boolean | undefined;
-  [field: string]: unknown;
+  [field: string]: any;
 }
 
 /** What `{% session_auth_client %}` writes, or `GET user/` answers. */
@@ -307,8 +307,11 @@ export interface SessionClient<U = User> {
   close(): void;
 }
 
+/** U, as it is given: not what `initial` would make of it, which may name nobody, or be mistaken. */
+type Given<U> = [U][U extends unknown ? 0 : never];
+
 /** Make a client for the endpoints at `baseUrl`. */
-export const createSessionClient = <U = User>(options: ClientOptions<U> = {}): SessionClient<U> =>
+export const createSessionClient = <U = User>(options: ClientOptions<Given<U>> = {}): SessionClient<U> =>
   clientOf(createCore(options), options.initial ?? takeFromPage());
 
 const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<any> => {
@@ -345,7 +348,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     },
     ready: () => ready(core),
     async retry() {
-      await core._lookActively().catch(ignore);
+      await look(core).catch(ignore);
       return core._snapshot;
     },
     user,

@@ -46,8 +46,8 @@ export const publish = (
 
 /** Take over what some tab has learned, unless this one knows better. */
 export const takeOver = (core: Core, { user, session, cause, asOf, endsAt }: State) => {
-  // A state that is much older is not old: the clock of the computer was put back.
-  if (asOf <= core._asOf && asOf > core._asOf - MINUTE) return;
+  // Where this tab's own is from the future, the clock of the computer was put back.
+  if (core._asOf >= asOf && core._asOf < Date.now() + MINUTE) return;
   const before = core._snapshot;
   // Within 2 seconds, since the header Date has whole seconds.
   const reason = timeLeft(core) < 2 * SECOND ? kindOfEnd(core) : "ended";

@@ -146,6 +146,8 @@ export function stepUp<P = Credentials>(
   let answer: ((isProven: boolean) => void) | null = null;
   const quiet: StepUpState = { asking: false, methods: [], pending: false, error: null };
   let asked = quiet;
+  let subscribers = 0;
+  let stopAsking: () => void;
   const shown = state(quiet);
   const settle = (isProven: boolean) => {
     answer?.(isProven);
@@ -164,7 +166,7 @@ export function stepUp<P = Credentials>(
     });
   return {
     subscribe(run) {
-      const stopAsking = client.onReauthenticationRequired(ask);
+      if (!subscribers++) stopAsking = client.onReauthenticationRequired(ask);
       const stopProof = proof.subscribe(({ pending, error }) => {
         if (answer) shown.set({ ...asked, pending, error });
       });
@@ -172,8 +174,9 @@ export function stepUp<P = Credentials>(
       return () => {
         stop();
         stopProof();
+        if (--subscribers) return;
         stopAsking();
-        settle(false);
+        settle(false); // gone with the page: nobody can answer any more
       };
     },
     prove: proof.run,

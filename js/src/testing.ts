@@ -21,21 +21,21 @@ import {
 export interface Shown<U = User> {
   /** Who is logged in, null for nobody, undefined for not known yet. */
   user?: U | null | undefined;
-  session?: Partial<Session>;
+  session?: Partial<Session> | undefined;
   /** In how many seconds the session ends; null takes the warning back. */
-  expiring?: { secondsLeft: number; kind?: Expiring["kind"] } | null;
+  expiring?: { secondsLeft: number; kind?: Expiring["kind"] | undefined } | null | undefined;
   /** Why it is not known who is logged in. */
-  error?: Refusal;
+  error?: Refusal | undefined;
   /** Why nobody is logged in any more: the user has logged out, or the session has ended. */
-  reason?: "logout" | SessionEvents["ended"]["reason"];
+  reason?: "logout" | SessionEvents["ended"]["reason"] | undefined;
 }
 
 export interface Refusal {
   code: ErrorCode;
-  message?: string;
-  status?: number;
-  fields?: Record<string, string[]>;
-  retryAfter?: number;
+  message?: string | undefined;
+  status?: number | undefined;
+  fields?: Record<string, string[]> | undefined;
+  retryAfter?: number | undefined;
   /** The whole answer, such as the stage of a login that is due. */
   data?: unknown;
 }
@@ -65,6 +65,7 @@ export interface TestClient<U = User> extends SessionClient<U> {
   /** Refuse the next call of this name. */
   refuse(name: CallName, refusal: Refusal): void;
   /** Answer calls of json() and fetch() whose path this is: with data, or by a function. */
+  answer(path: string, by: (options: any) => unknown): void;
   answer(path: string, data: unknown): void;
   /** The sessions that `sessions.list()` resolves to. */
   listed: ListedSession[];
@@ -85,8 +86,11 @@ const SESSION: Session = {
 const refusalOf = ({ code, message = code, status = 0, ...details }: Refusal) =>
   new SessionAuthError(message, { code, status, ...details });
 
+/** U, as it is given: not what `state` would make of it, which may name nobody, or be mistaken. */
+type Given<U> = [U][U extends unknown ? 0 : never];
+
 /** Make a client that shows `state`; nobody is logged in if it names no user. */
-export function createTestClient<U = User>(state: Shown<U> = { user: null }): TestClient<U> {
+export function createTestClient<U = User>(state: Shown<Given<U>> = { user: null }): TestClient<U> {
   const events = new EventTarget();
   const refusals = new Map<CallName, Refusal[]>();
   const answers = new Map<string, unknown>();
@@ -102,7 +106,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
     }
     if (!user) return { ...nothing, status: "anonymous" };
     const isSame = user === before?.user;
-    const ref = isSame ? before?.session?.user_ref : `test-user-${(user as any).id ?? ""}`;
+    const ref = isSame ? before?.session?.user_ref : `test-user-${(user as any).id ?? JSON.stringify(user)}`;
     return {
       status: "authenticated",
       user,
@@ -127,11 +131,11 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
     return () => events.removeEventListener(name, call);
   }
 
-  function show(next: Shown<U>) {
+  function show(next: Shown<U>, isLogin = false) {
     const before = snapshot;
     snapshot = snapshotOf(next, before);
     emit("change");
-    const news = newsOf(before, next.reason);
+    const news = newsOf(before, next.reason) ?? (isLogin && !before.user && "login");
     if (news) {
       const { reason = "ended" } = next;
       emit(news, news === "ended" ? { reason } : snapshot.user && { user: snapshot.user });
@@ -176,7 +180,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
   const client: TestClient<U> = {
     calls: [],
     listed: [],
-    show,
+    show: (next) => show(next),
     refuse(name, refusal) {
       refusals.set(name, [...(refusals.get(name) ?? []), refusal]);
     },
@@ -184,7 +188,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
     async login(credentials: any, options?: Abortable, path?: string) {
       await called("login", credentials, options, path);
       const next = (answers.get("login") as U | undefined) ?? userOf(credentials);
-      show({ user: next });
+      show({ user: next }, true);
       return next;
     },
     async logout(options) {
@@ -224,6 +228,7 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
       },
       async end(id, options) {
         await called("sessions.end", id, options);
+        if (id === snapshot.session?.id) show({ user: null, reason: "logout" });
         client.listed = client.listed.filter((each) => each.id !== id);
       },
       async endOthers(options) {
@@ -234,9 +239,16 @@ export function createTestClient<U = User>(state: Shown<U> = { user: null }): Te
       },
     },
     async fetch(input, init) {
-      await called("fetch", input, init);
+      try {
+        await called("fetch", input, init);
+      } catch (refusal: any) {
+        // As of fetch(): what the server refuses is an answer, too.
+        if (!(refusal instanceof SessionAuthError && refusal.status)) throw refusal;
+        const { code, data, fields, message: error, status } = refusal;
+        return Response.json({ error, code, fields, ...data }, { status });
+      }
       const answer = await answerTo(input, init);
-      return answer instanceof Response ? answer : Response.json(answer ?? null);
+      return answer instanceof Response ? answer.clone() : Response.json(answer ?? null);
     },
     async json(input, options) {
       await called("json", input, options);

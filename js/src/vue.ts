@@ -167,6 +167,7 @@ export function useStepUp<P = Credentials>(proveBy?: (proof: P) => Promise<unkno
   }) as Action<[P, ...P[]], void> & { error: Ref<SessionAuthError | null> };
   const stopAsking = client.onReauthenticationRequired(({ data }) => {
     methods.value = data?.methods ?? [];
+    error.value = null; // of a proof that was under way when the last dialog was closed
     return new Promise<boolean>((resolve) => (answer.value = resolve));
   });
   onScopeDispose(() => {

@@ -1,0 +1,117 @@
+// What another user does, or the network leaves hanging, while a call is under way.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import { get } from "svelte/store";
+
+import { stepUp } from "../../src/session_auth/static/session_auth/svelte.js";
+import { closePage, openPage, passTime, settle } from "../support/page.js";
+import { Site } from "../support/site.js";
+import { closeTabs, openTab } from "../support/tabs.js";
+
+const VAULT = "/api/auth/vault/";
+
+/** Return what an answer waits for, and how to let it go on. */
+function held() {
+  let letGo;
+  return [new Promise((resolve) => (letGo = resolve)), () => letGo()];
+}
+
+describe("a call that waits", () => {
+  let site;
+
+  beforeEach(() => {
+    site = new Site();
+    openPage(site);
+    site.logIn("alice");
+  });
+
+  afterEach(() => {
+    closeTabs();
+    closePage();
+  });
+
+  async function become(name) {
+    site.logIn(name);
+    await openTab().client.user();
+    await settle();
+  }
+
+  it("for a proof is not sent for another user, who has proven theirs", async () => {
+    const { client } = openTab();
+    await passTime({ minutes: 20 }); // the proof is too old by now
+    const [asked, letGo] = held();
+    client.onReauthenticationRequired(() => asked.then(() => true));
+    const refused = assert.rejects(client.json(VAULT, { method: "POST", body: { secret: "of alice" } }), {
+      code: "reauthentication_required",
+    });
+    await settle();
+
+    await become("bob");
+    await client.reauthenticate({ password: "right" });
+    letGo();
+
+    await refused;
+    assert.equal(site.calls.filter((call) => call.endsWith(VAULT)).length, 1);
+  });
+
+  it("for a token is refused where another user has logged in meanwhile", async () => {
+    document.cookie = "";
+    const { client } = openTab();
+    await passTime({ seconds: 5 });
+    const [waiting, letGo] = held();
+    site.troubles.push(waiting);
+    const refused = assert.rejects(client.json(VAULT, { method: "POST", body: {} }), { code: "user_changed" });
+    await settle();
+
+    await become("bob");
+    letGo();
+
+    await refused;
+  });
+
+  it("to learn who is logged in brings nobody back who has logged out", async () => {
+    const [here, there] = [openTab(), openTab()];
+    await settle();
+    const [waiting, letGo] = held();
+    site.troubles.push(waiting);
+    here.client.user().catch(() => {});
+    await settle();
+    await passTime({ seconds: 50 });
+
+    await there.client.logout();
+    letGo();
+    await settle();
+
+    const states = [here, there].map(({ client }) => client.getSnapshot().status);
+    assert.deepEqual(states, ["anonymous", "anonymous"]);
+  });
+
+  it("for ever is given up, and asked again", async () => {
+    site.troubles.push(new Promise(() => {}));
+    const { client } = openTab();
+    const refused = assert.rejects(client.ready(), { code: "network_error" });
+    await settle();
+
+    await passTime({ minutes: 2 });
+
+    await refused;
+    assert.equal((await client.retry()).status, "authenticated");
+  });
+
+  it("for a dialog of Svelte waits on while somebody subscribes", async () => {
+    const { client } = openTab();
+    await passTime({ minutes: 20 });
+    const proof = stepUp(client);
+    const unsubscribe = proof.subscribe(() => {});
+    const call = client.json(VAULT);
+    await settle();
+
+    assert.equal(get(proof).asking, true); // which subscribes, and leaves at once
+    assert.equal(get(proof).asking, true);
+    await proof.prove({ password: "right" });
+
+    await call;
+    unsubscribe();
+  });
+});
