@@ -146,7 +146,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     measuring.stop()
     try:  # pragma: no cover # while nothing is measured
         return (yield)
-    finally:
+    finally:  # pragma: no cover # while nothing is measured
         measuring.start()
 
 

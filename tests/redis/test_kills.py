@@ -62,6 +62,7 @@ def is_killed(act: Callable[[], object], at: int) -> bool:
     """Do it in a child process that is killed at a step; say whether it came so far."""
     connections.close_all()
     store().client.close()
+    store.cache_clear()  # a client of a Cluster that was closed is no use
     child = os.fork()
     if child == 0:  # pragma: no cover # whose data nobody collects
         status = 1

@@ -171,7 +171,7 @@ class Watch:
             return
         if is_whole:
             self._blind_at = began_at + BLIND_SECONDS
-            if self._whole_at <= began_at:  # or another was wanted meanwhile
+            if self._whole_at <= began_at:  # pragma: no branch # seldom is another wanted meanwhile
                 pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
                 self._whole_at = began_at + pause
         for session_id, seen in found.items():
