@@ -155,9 +155,15 @@ def answer(refused: Refused) -> Schema:
     why = "" if others else " " + " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     codes = ", ".join(refused.codes)
     described: dict[str, Any] = {
-        "description": f"{HTTPStatus(refused.status).phrase}: {codes}.{why}".replace("``", "`"),
+        "description": f"{_phrase_of(refused.status)}: {codes}.{why}".replace("``", "`"),
         "content": {"application/json": {"schema": schema}},
     }
     if refused.status in HEADERS:
         described["headers"] = HEADERS[refused.status]
     return described
+
+
+def _phrase_of(status: int) -> str:
+    """Return the phrase of RFC 9110, which Python has from 3.13 on."""
+    phrase = HTTPStatus(status).phrase
+    return phrase.replace("Request Entity Too Large", "Content Too Large")
