@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.demo_server import running_demo  # noqa: E402
+from tests.browser.demo_server import running_demo  # noqa: E402 # needs the path above
 
 CHECKS = ["--checks=all", "--exclude-checks=positive_data_acceptance"]
 """A link of a mail, an old password and a passkey are refused by 400 where they are wrong."""

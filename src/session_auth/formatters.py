@@ -64,7 +64,12 @@ REFUSAL = Kind(BASE, OTHER, False, "web", "access")
 FAULT = Kind(BASE, OTHER, False, "database", "error")
 
 
-def _change(activity_id: int, *, ok: bool | None = True, type: str = "change") -> Kind:  # noqa: A002
+def _change(
+    activity_id: int,
+    *,
+    ok: bool | None = True,
+    type: str = "change",  # noqa: A002 # as ECS names it
+) -> Kind:
     return Kind(ACCOUNT_CHANGE, activity_id, ok, "iam", type)
 
 
