@@ -31,7 +31,7 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks.tables import new_parser, publish
-from session_auth.keys import digest, new_session_key
+from session_auth.keys import digest, new_session_key, tag_for
 from session_auth.models import Session
 from session_auth.sessions.values import Record
 
@@ -108,7 +108,7 @@ def measure_redis(count: int) -> list[Result]:
     client.flushall()
     facts = client.info()
     pid, empty = facts["process_id"], facts["used_memory"]
-    those = list(records(count, rows.new_key))
+    those = list(records(count, lambda user_id: new_session_key(tag_for(user_id))))
     login = cpu_us(lambda record: places.add(record, at_most=1000), those, pid)
     filled = client.info("memory")
     sample = those[:: max(1, count // 1000)]

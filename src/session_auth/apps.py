@@ -14,21 +14,27 @@ class SessionAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
-        from session_auth import caching, checks, csrf, events, flows, later, plain_http, throttling
+        from session_auth import (
+            caching,
+            checks,
+            csrf,
+            events,
+            flows,
+            later,
+            plain_http,
+            throttling,
+            user_changes,
+        )
         from session_auth.checks import djangos
         from session_auth.passwords import elsewhere
-        from session_auth.sessions import users
 
-        for model in users.models_of_users():
-            post_save.connect(users.end_sessions_of_changed_user, sender=model)
-            post_save.connect(elsewhere.follow_new_password, sender=model)
-            pre_delete.connect(users.end_sessions_of_deleted_user, sender=model)
-        user_logged_in.connect(users.refuse_login_from_elsewhere)
-        user_logged_in.connect(flows.hold_other_logins)
+        for model in user_changes.models_of_users():
+            post_save.connect(user_changes.follow_change, sender=model)
+            pre_delete.connect(user_changes.end_sessions_of_deleted_user, sender=model)
+        user_logged_in.connect(flows.admit_login)
         if getattr(get_user_model(), "last_login", None) is not None:
             user_logged_in.disconnect(dispatch_uid="update_last_login")
-            user_logged_in.connect(users.update_last_login, dispatch_uid="update_last_login")
-        user_logged_in.connect(users.note_proof)
+            user_logged_in.connect(user_changes.update_last_login, dispatch_uid="update_last_login")
         user_logged_in.connect(csrf.follow_login)
         user_logged_in.connect(events.record_login)
         user_login_failed.connect(throttling.record_failed_login)

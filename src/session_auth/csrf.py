@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -217,10 +217,8 @@ def verify(request: HttpRequest) -> None:
     check = _Check()
     if "CSRF_COOKIE" not in request.META:
         check.process_request(request)
-    reason = check.reason_to_refuse(request)
-    if reason is not None:
-        log(request, reason)
-        raise failure(request, reason)
+    if (reason := check.reason_to_refuse(request)) is not None:
+        _refuse(request, reason)
 
 
 def verify_read(request: HttpRequest) -> None:
@@ -230,14 +228,10 @@ def verify_read(request: HttpRequest) -> None:
     Raises ``CsrfFailed``.
     """
     destination = request.META.get("HTTP_SEC_FETCH_DEST", "")
-    reason = None
     if destination not in DESTINATIONS:
-        reason = REASON_DESTINATION % destination
-    elif (site := _Check().foreign_site(request)) is not None:
-        reason = REASON_CROSS_SITE % site
-    if reason is not None:
-        log(request, reason)
-        raise failure(request, reason)
+        _refuse(request, REASON_DESTINATION % destination)
+    if (site := _Check().foreign_site(request)) is not None:
+        _refuse(request, REASON_CROSS_SITE % site)
 
 
 def verify_handshake(request: HttpRequest) -> None:
@@ -247,33 +241,27 @@ def verify_handshake(request: HttpRequest) -> None:
     Browsers send ``Origin`` with each handshake: one without it is from no browser. Raises
     ``CsrfFailed``.
     """
-    check, reason = _Check(), None
+    check = _Check()
     if (site := check.foreign_site(request)) is not None:
-        reason = REASON_CROSS_SITE % site
-    elif "HTTP_ORIGIN" in request.META and not check._origin_verified(request):
-        reason = django_csrf.REASON_BAD_ORIGIN % request.META["HTTP_ORIGIN"]
-    if reason is not None:
-        log(request, reason)
-        raise failure(request, reason)
+        _refuse(request, REASON_CROSS_SITE % site)
+    if "HTTP_ORIGIN" in request.META and not check._origin_verified(request):
+        _refuse(request, django_csrf.REASON_BAD_ORIGIN % request.META["HTTP_ORIGIN"])
 
 
-def refusal_of_login(request: HttpRequest) -> CsrfFailed | None:
-    """Return why the view may log nobody in: the browser says that another site has called it.
+def verify_login(request: HttpRequest) -> None:
+    """Refuse that the view logs somebody in if another site made the browser call it.
 
-    Not for what people follow, a link or a redirect of an identity provider's. And not before there
-    is a view: then a middleware logs in, by what the server says of the caller.
+    A link that people follow passes, and the redirect of an identity provider. So does a login
+    before there is a view: a middleware logs in by what the server says of the caller. Raises
+    ``CsrfFailed``.
     """
     match = request.resolver_match
     if match is None or getattr(match.func, "takes_cross_site_logins", False):
-        return None
+        return
     if request.method in SAFE_METHODS and request.META.get("HTTP_SEC_FETCH_MODE") == "navigate":
-        return None
-    site = _Check().foreign_site(request)
-    if site is None:
-        return None
-    reason = REASON_LOGIN % site
-    log(request, reason)
-    return failure(request, reason)
+        return
+    if (site := _Check().foreign_site(request)) is not None:
+        _refuse(request, REASON_LOGIN % site)
 
 
 def set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -327,6 +315,11 @@ def follow_logout(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> N
 def failure(request: HttpRequest, reason: str) -> CsrfFailed:
     """Return the refusal for Django's ``reason``, with a hint that says what to do."""
     return CsrfFailed(hint=f"CSRF check failed: {_advice(request, reason)}")
+
+
+def _refuse(request: HttpRequest, reason: str) -> NoReturn:
+    log(request, reason)
+    raise failure(request, reason)
 
 
 def log(request: HttpRequest, reason: str) -> None:

@@ -1,7 +1,7 @@
 """What logging in and logging out do, without JSON and without status codes."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, cast
@@ -50,10 +50,21 @@ __all__ = [
     "require_recent_login",
 ]
 
-STAGES_PASSED = "session_auth.stages_passed"
-"""The key of ``request.META`` that says that the login which follows has passed the stages."""
-
 NOT_OFFERED = _("This method is not offered.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A login whose credentials are right."""
+
+    proofs: Mapping[str, datetime | None]
+    """How the user has proven who they are, and when; ``None``: nobody knows."""
+
+    began_at: datetime
+    """When the check of that began."""
+
+    backend: str | None
+    remember: bool | None = None
 
 
 def log_in(
@@ -87,12 +98,16 @@ def log_in(
     project with several has to give one, unless the user comes from ``authenticate()``: else Django
     raises ``ValueError``.
     """
-    began_at = vars(user).get(PROVEN_SINCE) or timezone.now()
+    began_at = vars(user).pop(PROVEN_SINCE, None) or timezone.now()
     names = [method] if methods is None else methods
-    proofs = dict.fromkeys(names, began_at if recent else None)
-    vars(user)[PROVEN_SINCE] = began_at
-    _hold_if_due(request, user, proofs=proofs, backend=backend, remember=remember)
-    _open_session(request, user, proofs=proofs, backend=backend, remember=remember)
+    login = Login(
+        proofs=dict.fromkeys(names, began_at if recent else None),
+        began_at=began_at,
+        backend=backend,
+        remember=remember,
+    )
+    _hold_if_due(request, user, login)
+    _open_session(request, user, login)
 
 
 async def alog_in(
@@ -143,15 +158,13 @@ def pass_stage(
                 attempt = attempts.require(request)  # another request of this browser was faster
             raise _required(request, following, attempt)
     attempts.claim(request, attempt)
-    vars(user)[PROVEN_SINCE] = attempt.began_at
-    _open_session(
-        request,
-        user,
+    login = Login(
         proofs=attempt.proven,
+        began_at=attempt.began_at,
         backend=attempt.backend,
         remember=attempt.remember,
-        notes=attempt.notes,
     )
+    _open_session(request, user, login, notes=attempt.notes)
     return user
 
 
@@ -172,51 +185,58 @@ def stage_on_the_way(request: HttpRequest) -> tuple[Attempt, Stage | None]:
     return attempt, _first_due(request, attempt.user, passed=attempt.passed)
 
 
-def hold_other_logins(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: no view logs a user in past the stages, whoever wrote it.
+def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_in``: what ``log_in()`` promises holds whichever code logs in.
 
-    Raises ``StageRequired``, as ``log_in()`` does. A login that does not come from a view passes,
-    such as that of ``RemoteUserMiddleware``, and one of a view that is marked ``past_stages``.
+    No page of another site logs anybody in, no view does past the stages, and a new session begins.
+    Raises ``CsrfFailed`` and ``StageRequired``. If the view catches them, nobody is logged in all
+    the same.
     """
     session = getattr(request, "session", None)
-    if request is None or not isinstance(session, BaseSessionStore) or not get_conf().STAGES:
+    if request is None or not isinstance(session, BaseSessionStore):
         return
-    match = request.resolver_match
-    if request.META.pop(STAGES_PASSED, False) or match is None:
-        return
-    if getattr(match.func, "is_past_stages", False):
-        return
-    backend = session[auth.BACKEND_SESSION_KEY]
-    proofs = {backend: vars(user).setdefault(PROVEN_SINCE, timezone.now())}
+    is_by_log_in, session._is_by_log_in = session._is_by_log_in, False
+    began_at = vars(user).pop(PROVEN_SINCE, None)
     try:
-        _hold_if_due(request, user, proofs=proofs, backend=backend, remember=None)
+        csrf.verify_login(request)
+        if not is_by_log_in:
+            _hold_other_login(request, user, began_at or timezone.now())
     except BaseException:
         take_back_login(request)
         raise
+    if not is_by_log_in:
+        session._begin_anew(proven_at=began_at)
 
 
-def _hold_if_due(
-    request: HttpRequest,
-    user: AbstractBaseUser,
-    *,
-    proofs: Mapping[str, datetime | None],
-    backend: str | None,
-    remember: bool | None,
-) -> None:
+def _hold_other_login(request: HttpRequest, user: AbstractBaseUser, began_at: datetime) -> None:
+    """Hold a login that does not come by ``log_in()`` if a stage is due.
+
+    A login that does not come from a view passes, such as that of ``RemoteUserMiddleware``, and one
+    of a view that is marked ``past_stages``.
+    """
+    match = request.resolver_match
+    if not get_conf().STAGES or match is None or getattr(match.func, "is_past_stages", False):
+        return
+    backend = request.session[auth.BACKEND_SESSION_KEY]
+    login = Login(proofs={backend: began_at}, began_at=began_at, backend=backend)
+    _hold_if_due(request, user, login)
+
+
+def _hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> None:
     """Hold the login and raise ``StageRequired`` if a stage is due."""
     if not get_conf().STAGES:
         return
-    request.META[attempts.PROVEN] = proofs
+    request.META[attempts.PROVEN] = login.proofs
     stage = _first_due(request, user, passed=())
     if stage is None:
         return
     attempt = attempts.begin(
         request,
         user,
-        backend=_path_of_backend(user, backend),
-        proven=proofs,
-        remember=remember,
-        began_at=vars(user).pop(PROVEN_SINCE),
+        backend=_path_of_backend(user, login.backend),
+        proven=login.proofs,
+        remember=login.remember,
+        began_at=login.began_at,
     )
     raise _required(request, stage, attempt)
 
@@ -276,25 +296,29 @@ def _required(request: HttpRequest, stage: Stage, attempt: Attempt) -> StageRequ
 def _open_session(
     request: HttpRequest,
     user: AbstractBaseUser,
+    login: Login,
     *,
-    proofs: Mapping[str, datetime | None],
-    backend: str | None,
-    remember: bool | None,
     notes: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    with _put_back_on_failure(request):
-        session = session_of(request).successor(keep=get_conf().KEEP_AT_LOGIN, proofs=proofs)
-        if remember is not None and remember == session.get_expire_at_browser_close():
-            session.set_expiry(session.get_session_cookie_age() if remember else 0)
-        request.session = session
-        if get_conf().STAGES:
-            request.META[STAGES_PASSED] = True
-        auth.login(
-            request, cast("Any", user), backend
-        )  # the stubs know Django's own user model only
+    attributes, meta = dict(vars(request)), dict(request.META)
+    session = session_of(request).successor(
+        user.pk, proofs=login.proofs, proven_at=login.began_at, keep=get_conf().KEEP_AT_LOGIN
+    )
+    if login.remember is not None and login.remember == session.get_expire_at_browser_close():
+        session.set_expiry(session.get_session_cookie_age() if login.remember else 0)
+    request.session = session
+    try:
+        # The stubs know Django's own user model only.
+        auth.login(request, cast("Any", user), login.backend)
         _let_auser_be(request, user)
-        for stage in get_stages():
-            stage.completed(user, request, notes=notes)
+        if get_conf().STAGES:
+            for stage in get_stages():
+                stage.completed(user, request, notes=notes)
+    except BaseException:  # nobody is logged in: the visitor keeps the old session
+        vars(request).update(attributes)
+        request.META.clear()
+        request.META.update(meta)
+        raise
 
 
 def _path_of_backend(user: AbstractBaseUser, backend: str | None) -> str:
@@ -400,15 +424,3 @@ def _let_auser_be(request: HttpRequest, user: Any) -> None:
         return user
 
     cast("Any", request).auser = auser
-
-
-@contextmanager
-def _put_back_on_failure(request: HttpRequest) -> Iterator[None]:
-    attributes, meta = dict(vars(request)), dict(request.META)
-    try:
-        yield
-    except BaseException:
-        vars(request).update(attributes)
-        request.META.clear()
-        request.META.update(meta)
-        raise

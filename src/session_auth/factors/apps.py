@@ -26,8 +26,8 @@ class FactorsConfig(AppConfig):
     def ready(self) -> None:
         # Not at the top: they import models, which are not loaded yet when this module is.
         from session_auth.factors import mail, rows  # noqa: F401 # mail says how it is made
-        from session_auth.sessions import users
+        from session_auth.user_changes import models_of_users
 
         import_kinds()
-        for model in users.models_of_users():
+        for model in models_of_users():
             pre_delete.connect(rows.forget_user, sender=model)

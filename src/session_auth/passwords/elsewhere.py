@@ -7,21 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib.auth import forms, get_user_model
+from django.contrib.auth import forms
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import router
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import events, later, throttling
+from session_auth import events, throttling
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials
 from session_auth.passwords.hashes import check_password
-from session_auth.passwords.mail import post_notice
 from session_auth.sessions.ending import REQUEST
 
-OURS = "_session_auth_new_password"
+TOLD_BY_US = "_session_auth_new_password"
 """The attribute of a user whose new password our own code is storing, and tells of."""
 
 
@@ -55,35 +53,14 @@ def accept(request: HttpRequest, guess: throttling.Guess, is_correct: bool) -> b
     return is_right
 
 
-def follow_new_password(*, instance: AbstractBaseUser, created: bool, **kwargs: Any) -> None:
-    """Receive ``post_save`` of users: a new password lifts the ceiling of wrong ones.
-
-    One that other code has set is logged. In a request, its user is told by mail, too, unless they
-    have never logged in.
-    """
-    if created or getattr(instance, "_password", None) is None:
-        return
-    throttling.pardon(instance)
-    if hasattr(instance, OURS):
-        return
-    request = REQUEST.get()
-    by = events.caller_id(request) if request else None
-    events.record(Event.PASSWORD_CHANGED, request, user_id=instance.pk, by=by)
-    if request is None or getattr(instance, "last_login", True) is None:
-        return
-    mail_id = post_notice(request, instance, by_staff=by not in {None, instance.pk})
-    if mail_id is not None:
-        later.hand_over(mail_id, later.wake, using=router.db_for_write(get_user_model()))
-
-
 @contextmanager
 def told_by_us(user: AbstractBaseUser) -> Iterator[None]:
     """Let a block save the new password of ``user`` of which its caller tells."""
-    setattr(user, OURS, True)  # not in vars(): request.user is a lazy proxy
+    setattr(user, TOLD_BY_US, True)  # not in vars(): request.user is a lazy proxy
     try:
         yield
     finally:
-        delattr(user, OURS)
+        delattr(user, TOLD_BY_US)
 
 
 @sensitive_variables("password")

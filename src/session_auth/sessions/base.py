@@ -31,7 +31,7 @@ from django.utils.module_loading import import_string
 from session_auth.client_info import client_info
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import digest, is_session_key
+from session_auth.keys import digest, is_session_key, new_session_key
 from session_auth.operations import SessionDescription
 from session_auth.sessions import adoption, bus
 from session_auth.sessions.bus import Notice
@@ -111,6 +111,12 @@ class BaseSessionStore(SessionBase):
     _foreseen: Record | None = None
     """The record that ``describe()`` has told of. Saving writes it if it still holds."""
 
+    _is_by_log_in: bool = False
+    """Whether ``log_in()`` is about to call Django's ``login()`` with this session."""
+
+    _for_user_id: Any = None
+    """The primary key of the user for whom ``successor()`` has made the session."""
+
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
 
@@ -119,6 +125,9 @@ class BaseSessionStore(SessionBase):
 
     _written: frozenset[str] = frozenset()
     """The keys of the data that this request has set."""
+
+    _digested: tuple[str | None, str | None] = None, None
+    """The key of which ``_id`` was asked last, and its digest."""
 
     def __init__(self, session_key: str | None = None) -> None:
         # Instead of super().__init__(), which imports the serializer for each request.
@@ -219,7 +228,7 @@ class BaseSessionStore(SessionBase):
         after a login has noted the right one.
         """
         if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
-            self._session_key = self.rows.new_key(user_id_of(self._loaded()))
+            self._session_key = self._new_key(user_id_of(self._loaded()))
         self.save(must_create=True)
         self.modified = True
 
@@ -350,10 +359,11 @@ class BaseSessionStore(SessionBase):
         self.keys()  # loads the data
         if self.state is State.UNREAD:
             self.load()
-        before = self._record
-        user_id = before.user_id if before else user_id_of(self._loaded())
-        new_key = self.rows.new_key(user_id, like=before.id if before else None)
-        if self._record is not None:
+        if self._record is None:
+            user_id = user_id_of(self._loaded())
+            self._session_key = self._new_key(self._for_user_id if user_id is None else user_id)
+        else:
+            new_key = self._new_key(self._record.user_id, like=self._record.id)
             record = self._record._replace(id=digest(new_key))
             if proof is not None:
                 now = timezone.now()
@@ -367,7 +377,7 @@ class BaseSessionStore(SessionBase):
             renewed = Notice(old_id, record.user_id, None, record.id)
             self.rows.when_final(partial(bus.spread, renewed))
             self._record = record
-        self._session_key = new_key
+            self._session_key = new_key
         self.modified = True
 
     def deadlines(self) -> Deadlines | None:
@@ -389,8 +399,8 @@ class BaseSessionStore(SessionBase):
         before that.
         """
         record, data = self._record, self._to_store(dict(self.items()))
-        if self.modified and self.session_key is not None:
-            record = self._next_record(digest(self.session_key), data, record)
+        if self.modified and self._id is not None:
+            record = self._next_record(self._id, data, record)
             self._foreseen = record
         if record is None:
             return None
@@ -408,28 +418,35 @@ class BaseSessionStore(SessionBase):
         }
 
     def successor(
-        self, *, keep: Iterable[str] = (), proofs: Mapping[str, datetime | None] | None = None
+        self,
+        user_id: Any = None,
+        *,
+        proofs: Mapping[str, datetime | None] | None = None,
+        proven_at: datetime | None = None,
+        keep: Iterable[str] = (),
     ) -> Self:
-        """Return a new session that replaces this one, for a user who logs in.
+        """Return a new session that replaces this one, for ``log_in()`` of this user.
 
         It takes over the values of the keys ``keep`` and nothing else. ``proofs`` are how the user
-        has proven who they are, and when. When it is saved, this session ends in the same step.
-        Until then, this one goes on.
+        has proven who they are, and when; the check of that began at ``proven_at``. When it is
+        saved, this session ends in the same step. Until then, this one goes on.
         """
         successor = type(self)()
-        successor.meta, successor._proofs = self.meta, proofs
+        successor._is_by_log_in, successor._for_user_id = True, user_id
+        successor.meta, successor._proofs, successor._proven_at = self.meta, proofs, proven_at
         successor.user_key = self.user_key
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, *, proven_at: datetime | None) -> None:
         """Let a new session take the place of this one, in this object: a user has just logged in.
 
         For logins that do not come by ``successor()``. Saving it ends the one that was there in the
         same step. What that one held is in sight until then, for the code that logs in, and goes
         with it; but for ``SESSION_AUTH_KEEP_AT_LOGIN`` and what this request has set or changed.
         """
+        self._proven_at = proven_at
         if self._record is not None:
             self._left_behind = self.decode(self._record.data)
             self._predecessor_ids = self._own_ids()
@@ -438,7 +455,7 @@ class BaseSessionStore(SessionBase):
         elif self._session_key is None:
             return
         # Also where it has a key already: that was made before the user was known.
-        self._session_key = self.rows.new_key(user_id_of(self._loaded()))
+        self._session_key = self._new_key(user_id_of(self._loaded()))
         self.modified = True
 
     def _take_back_login(self) -> None:
@@ -464,6 +481,27 @@ class BaseSessionStore(SessionBase):
             found = self.rows.read_with_user(session_id)
         return found
 
+    @property
+    def _id(self) -> str | None:
+        """The digest of the key; ``None`` without a key, or with what cannot be one."""
+        key = self.session_key
+        if self._digested[0] != key:
+            self._digested = key, digest(key) if is_session_key(key) else None
+        return self._digested[1]
+
+    def _new_key(self, user_id: Any, *, like: str | None = None) -> str:
+        """Return a new key for the session of this user; ``None`` is a visitor.
+
+        ``like`` is the id that the session has had so far.
+        """
+        key = new_session_key(self._tag(user_id, like=like))
+        self._digested = key, digest(key)
+        return key
+
+    def _tag(self, user_id: Any, *, like: str | None) -> str:
+        """Return the tag of the key, for an engine that finds sessions by it."""
+        return ""
+
     def _loaded(self) -> dict[str, Any]:
         """Return the data as this request has it, without a look into the store."""
         data: dict[str, Any] = self._get_session(no_load=True)  # type: ignore[attr-defined]  # not in the stubs
@@ -473,25 +511,23 @@ class BaseSessionStore(SessionBase):
         """Return the ids of the sessions that this one replaces, and its own if it has one."""
         if self.state is State.UNREAD and get_conf().ADOPT_FROM is not None:
             self.load()  # takes it over: only then can it be ended
-        if self.state in (State.UNREAD, State.STORED) and is_session_key(self.session_key):
-            return self._predecessor_ids | {digest(self.session_key)}
+        if self.state in (State.UNREAD, State.STORED) and self._id is not None:
+            return self._predecessor_ids | {self._id}
         return self._predecessor_ids
 
     def _insert(self, data: dict[str, Any]) -> None:
-        user_id = user_id_of(data)
-        key = self.session_key if is_session_key(self.session_key) else self.rows.new_key(user_id)
+        if self._id is None:
+            self._session_key = self._new_key(user_id_of(data))
+            self.modified = True  # the new key has to reach the client
         for left_behind in data.keys() - self._to_store(data).keys():
             del data[left_behind]
         self._left_behind = {}
-        record = self._next_record(digest(key), data)
+        record = self._next_record(cast("str", self._id), data)
         at_most = get_conf().MAX_SESSIONS
         ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
         for reason, records in ended.items():
             if records:
                 announce(self.rows, records, reason, successor=record)
-        # A new key has to reach the client: only a modified session is sent in a cookie.
-        self.modified = self.modified or key != self.session_key
-        self._session_key = key
         self._predecessor_ids = frozenset()
         self._record = record
 

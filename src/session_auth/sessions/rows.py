@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from session_auth.keys import new_session_key
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
@@ -25,13 +24,6 @@ class Rows(ABC):
 
     Each method raises ``StoreUnavailable`` when the store cannot be reached or cannot write.
     """
-
-    def new_key(self, user_id: Any, *, like: str | None = None) -> str:
-        """Return a new key for a session of this user; ``None`` is a visitor.
-
-        ``like`` is the id that the session has had so far.
-        """
-        return new_session_key()
 
     def read(self, session_id: str) -> Record | None:
         """Return the row, even if it has expired; ``None`` if there is none."""

@@ -7,15 +7,12 @@ from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth import models as django_models
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signals import setting_changed
-from django.db import Error, router
-from django.db.models import Model
+from django.db import router
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
@@ -28,11 +25,9 @@ from session_auth.exceptions import (
     SessionEnded,
     Unauthorized,
 )
-from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades, proofs
 from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
-from session_auth.sessions.ending import REQUEST
-from session_auth.sessions.listing import end_kept_sessions, end_sessions_of
+from session_auth.sessions.listing import end_sessions_of
 from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
 from session_auth.stores import Boundary
@@ -152,7 +147,7 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
     if user is not None and _has_hash_of(session, user):
         return user
     stored = _stored_user(user_id, auth.get_user_model()._base_manager)
-    if stored is None or _may_not_log_in(stored):
+    if stored is None or may_not_log_in(stored):
         reason = EndReason.DELETED if stored is None else EndReason.DEACTIVATED
         end_sessions_of(user_id, reason=reason)
         session.end(reason)
@@ -198,29 +193,13 @@ def user_who_may_log_in(user_id: Any, *, backend: str, session_hash: str) -> Any
     """
     user = _stored_user(user_id, auth.get_user_model()._default_manager)
     is_allowed = backend in settings.AUTHENTICATION_BACKENDS
-    if user is None or not is_allowed or _may_not_log_in(user):
+    if user is None or not is_allowed or may_not_log_in(user):
         return None
     if not _is_hash_of(session_hash, user):
         return None
     if (plain := _plain_backend(backend)) is not None:
         return user if plain().user_can_authenticate(user) else None
     return auth.load_backend(backend).get_user(user_id)
-
-
-def end_sessions_of_changed_user(
-    *, instance: AbstractBaseUser, created: bool, **kwargs: Any
-) -> None:
-    """Receive ``post_save`` of users: a deactivation or a new password ends sessions for good.
-
-    If users set a new password themselves, the session of that request goes on.
-    """
-    if created:
-        return
-    if _may_not_log_in(instance):
-        end_kept_sessions(instance, reason=EndReason.DEACTIVATED)
-    elif getattr(instance, "_password", None) is not None:  # as set_password() leaves it
-        own = _own_session_id(instance.pk)
-        end_kept_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
 
 
 @USERS.asks
@@ -236,39 +215,9 @@ def end_sessions_of_changed_users(records: Collection[Record]) -> None:
     )
     for user_id in {record.user_id for record in records}:
         user = users.get(user_id)
-        if user is None or _may_not_log_in(user):
+        if user is None or may_not_log_in(user):
             reason = EndReason.DELETED if user is None else EndReason.DEACTIVATED
             end_sessions_of(user_id, reason=reason)
-
-
-def end_sessions_of_deleted_user(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """Receive ``pre_delete`` of users: all their sessions end."""
-    end_kept_sessions(instance, reason=EndReason.DELETED)
-
-
-def models_of_users() -> list[type[Model]]:
-    """Return the models through which a user can be saved and deleted.
-
-    These are the user model, its proxies, and its children and parents (multi-table inheritance).
-    """
-    users = auth.get_user_model()
-    parents = users._meta.get_parent_list()
-    return [model for model in apps.get_models() if issubclass(model, users) or model in parents]
-
-
-def refuse_login_from_elsewhere(*, request: HttpRequest | None, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: nobody is logged in by a page of another site.
-
-    Whoever wrote the view, and whether the CSRF check stands before it or not. Raises
-    ``CsrfFailed``; if the view catches that, nobody is logged in all the same.
-    """
-    session = getattr(request, "session", None)
-    if request is None or not isinstance(session, BaseSessionStore):
-        return
-    refusal = csrf.refusal_of_login(request)
-    if refusal is not None:
-        take_back_login(request)
-        raise refusal
 
 
 def take_back_login(request: HttpRequest) -> None:
@@ -280,32 +229,6 @@ def take_back_login(request: HttpRequest) -> None:
     request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
 
 
-def update_last_login(*, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
-    call = partial(django_models.update_last_login, user=user, **kwargs)
-    try:
-        call()
-    except Error as error:
-        USERS.asks_again(error, call)
-
-
-def note_proof(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in``: a new session begins, and knows when the proof began."""
-    session = getattr(request, "session", None)
-    if isinstance(session, BaseSessionStore):
-        session._proven_at = vars(user).pop(PROVEN_SINCE, None)
-        session._begin_anew()
-
-
-def _own_session_id(user_id: Any) -> str | None:
-    """Return the id of the current request's session, if that is the user's."""
-    session = getattr(REQUEST.get(), "session", None)
-    if not isinstance(session, BaseSessionStore):
-        return None
-    session.keys()  # loads it
-    return session.info.id if session.info and session.info.user_id == user_id else None
-
-
 def _stored_user(user_id: Any, manager: Any) -> Any | None:
     """Return the user from the database that is written to: a replica may be behind.
 
@@ -314,7 +237,7 @@ def _stored_user(user_id: Any, manager: Any) -> Any | None:
     return manager.using(router.db_for_write(manager.model)).filter(pk=user_id).first()
 
 
-def _may_not_log_in(user: Any) -> bool:
+def may_not_log_in(user: Any) -> bool:
     """Say whether a user is inactive, and no backend lets inactive users in."""
     return not user.is_active and not any(
         backend.user_can_authenticate(user)

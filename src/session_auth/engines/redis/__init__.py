@@ -1,6 +1,9 @@
 """Sessions in Redis or Valkey; ends of sessions, users and counts of guesses stay in SQL."""
 
+from typing import Any
+
 from session_auth.engines.redis.rows import RedisRows
+from session_auth.keys import new_tag, tag_for, tag_of
 from session_auth.sessions.base import BaseSessionStore
 
 __all__ = ["SessionStore"]
@@ -14,3 +17,8 @@ class SessionStore(BaseSessionStore):
     """
 
     rows = RedisRows()
+
+    def _tag(self, user_id: Any, *, like: str | None) -> str:
+        if user_id is not None:
+            return tag_for(user_id)
+        return tag_of(like) if like else new_tag()

@@ -46,7 +46,7 @@ from session_auth.engines.redis import flaws, places, renewals, scripts, verdict
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import new_session_key, new_tag, tag_for, tag_of
+from session_auth.keys import tag_of
 from session_auth.models import AdoptedSession
 from session_auth.sessions import stamps, tombstones
 from session_auth.sessions.ending import keep
@@ -63,11 +63,6 @@ class RedisRows(Rows):
 
     def __init__(self) -> None:
         self._scans = local()
-
-    def new_key(self, user_id: Any, *, like: str | None = None) -> str:
-        if user_id is not None:
-            return new_session_key(tag_for(user_id))
-        return new_session_key(tag_of(like) if like else new_tag())
 
     def flaws(self) -> list[str] | None:
         return list(flaws.flaws(store()))
