@@ -108,11 +108,8 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         return None
 
     def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
-        if (
-            request.method in SAFE_METHODS
-            or getattr(callback, "csrf_exempt", False)
-            or getattr(request, "csrf_processing_done", False)
-            or getattr(request, "_dont_enforce_csrf_checks", False)
+        if getattr(request, "csrf_processing_done", False) or getattr(
+            request, "_dont_enforce_csrf_checks", False
         ):
             return super().process_view(request, callback, *view)
         if (site := self.foreign_site(request)) is not None:
@@ -165,7 +162,7 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         with suppress(django_csrf.InvalidTokenFormat):
             sent = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
         key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
-        if not is_session_key(key):
+        if key is None or not is_session_key(key):
             return sent
         # Whoever has no secret yet may have that of their key, whatever it opens.
         return csrf_secret(key) if sent is None else SentSecret(sent, request)

@@ -9,8 +9,6 @@ from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY as USER_ID_KEY
-from django.contrib.auth import middleware as django_auth
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -20,9 +18,9 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.utils.functional import SimpleLazyObject, empty
 
 from session_auth import attempts, csrf, planted_cookies, refusals, throttling
+from session_auth.authentication import AuthenticationMiddleware, overrides
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import (
     SessionAuthError,
@@ -30,14 +28,12 @@ from session_auth.exceptions import (
     StageRequired,
     StoreUnavailable,
     Throttled,
-    UserChanged,
 )
 from session_auth.hang_ups import finish
 from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.references import NOBODY, is_reference_to, reference_to
-from session_auth.sessions.users import USERS, auser_of, user_of
+from session_auth.sessions.users import USERS
 from session_auth.sessions.values import Deadlines, State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
@@ -47,9 +43,6 @@ INTERRUPTED = (
     "in a concurrent request, for example."
 )
 
-
-EXPECTED_USER = "HTTP_SESSION_USER"
-"""The header in which a client says which user it shows, as ``reference_to()`` has it."""
 
 WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
 """Directives of ``Cache-Control``: a view that sets one has decided itself (RFC 9111, 5.2.2)."""
@@ -95,23 +88,19 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     get_response: Any  # sync, or async under ASGI
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # as any middleware may
-        header = request.META.get("HTTP_COOKIE", "")
         names = cached_settings.SESSION_COOKIE_NAME, cached_settings.CSRF_COOKIE_NAME
-        if not planted_cookies.is_plain(header, names) and (
-            refusal := planted_cookies.refuse_twins(request, header, names)
-        ):
+        if refusal := _refuse_twins(request, names):
             return refusal
         key, by_old_cookie = request.COOKIES.get(names[0]), False
         if key is None and _has_old_cookie(request, names[0]):
             old_names = get_conf().ADOPT_COOKIE, names[1]
-            if not planted_cookies.is_plain(header, old_names) and (
-                refusal := planted_cookies.refuse_twins(request, header, old_names)
-            ):
+            if refusal := _refuse_twins(request, old_names):
                 return refusal
             key = request.COOKIES[names[0]] = request.COOKIES[old_names[0]]
             by_old_cookie = True
+        is_passive = _is_passive(request)
         session: Any = self.SessionStore(key)
-        session.meta, session.passive = request.META, _is_passive(request)
+        session.meta, session.passive = request.META, is_passive
         if by_old_cookie:
             session.came_by_old_cookie = True
         request.session = session
@@ -154,7 +143,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     async def _answer(self, request: HttpRequest) -> Any:
         try:
-            if _overrides(self, SessionMiddleware, "process_request", "process_response"):
+            if overrides(self, SessionMiddleware, "process_request", "process_response"):
                 return await super().__acall__(request)
             refusal = self.process_request(request)
             if refusal is not None:
@@ -256,6 +245,23 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         )
 
 
+def _refuse_twins(request: HttpRequest, names: tuple[str, str]) -> HttpResponse | None:
+    """Return the refusal of a request that has one of these cookies twice, if it is one.
+
+    Nearly always none can stand twice, which shows without a look at each.
+    """
+    header = request.META.get("HTTP_COOKIE", "")
+    first, second = names
+    is_plain = (
+        header.isascii()
+        and header.isprintable()
+        and " =" not in header
+        and header.count(f"{first}=") < 2
+        and header.count(f"{second}=") < 2
+    )
+    return None if is_plain else planted_cookies.refuse_twins(request, header, names)
+
+
 def _has_old_cookie(request: HttpRequest, name: str) -> bool:
     """Say whether there is the cookie that had another ``name`` before the switch."""
     conf = get_conf()
@@ -354,16 +360,6 @@ def _cookie_age(session: BaseSessionStore) -> int:
     return max(0, round((ends.absolute - timezone.now()).total_seconds()))
 
 
-def _overrides(middleware: object, ours: type, *hooks: str) -> bool:
-    """Say whether a project's subclass has hooks of its own.
-
-    Each of those runs in a thread, as in Django: it may ask a database.
-    """
-    return any(
-        getattr(type(middleware), hook, None) is not getattr(ours, hook, None) for hook in hooks
-    )
-
-
 def _has_async_view(request: HttpRequest) -> bool:
     """Say whether the request is in an async view, which may be cancelled and can clean up."""
     match = request.resolver_match
@@ -400,30 +396,28 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
             self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        if settings.CSRF_USE_SESSIONS or _overrides(
+        if settings.CSRF_USE_SESSIONS or overrides(
             self, CsrfViewMiddleware, "process_request", "process_response"
         ):
             return await super().__acall__(request)
         self.process_request(request)
         return self.process_response(request, await self.get_response(request))
 
-    async def aprocess_view(self, request: HttpRequest, *view: Any) -> Any:
+    async def aprocess_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
         """Do what ``process_view`` does, in a thread only if it may block.
 
-        It may block for an unsafe request: it looks the session up, may read a form, and may call
+        It may block if it makes the check: it looks the session up, may read a form, and may call
         the project's view for refusals.
         """
-        if request.method not in csrf.SAFE_METHODS or _overrides(
-            self, CsrfViewMiddleware, "process_view"
-        ):
-            return await sync_to_async(self._sync_process_view)(request, *view)
-        return self._sync_process_view(request, *view)
+        if _is_checked(request, callback) or overrides(self, CsrfViewMiddleware, "process_view"):
+            return await sync_to_async(self._sync_process_view)(request, callback, *view)
+        return self._sync_process_view(request, callback, *view)
 
-    def process_view(self, request: HttpRequest, *view: Any) -> Any:
-        if request.method in csrf.SAFE_METHODS:
-            return self._accept(request)  # type: ignore[attr-defined]  # not in the stubs
+    def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
+        if not _is_checked(request, callback):
+            return None
         try:
-            return super().process_view(request, *view)
+            return super().process_view(request, callback, *view)
         except StoreUnavailable as error:  # process_exception() sees exceptions of views only
             return refusal_response(request, error)
 
@@ -438,97 +432,6 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
         return error_response(csrf.failure(request, reason), request)
 
 
-class LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The user of a request, looked up when it is first used.
-
-    Django's ``__init__`` takes seven calls to set two attributes; this one takes one.
-    """
-
-    _wrapped = empty
-
-    def __init__(self, request: HttpRequest) -> None:
-        object.__setattr__(self, "_setupfunc", partial(user_of, request))
-
-
-class AuthenticationMiddleware(django_auth.AuthenticationMiddleware):
-    """Django's middleware with three differences.
-
-    ``request.user`` and ``request.auser()`` share one lookup.
-
-    If a user was deactivated or deleted, all their sessions end.
-
-    A request whose header ``Session-User`` names another user than the session is refused with 409
-    ``user_changed``: it comes from a tab that still shows the user who was logged in before. If
-    nobody is logged in by now, or the view has logged somebody in or out, ``Session-User`` of the
-    answer says who is logged in.
-    """
-
-    get_response: Any
-
-    def __init__(self, get_response: Any) -> None:
-        super().__init__(get_response)
-        self.get_response = _unless_user_changed(get_response)
-
-    def process_request(self, request: HttpRequest) -> None:
-        if not hasattr(request, "session"):
-            super().process_request(request)  # raises an error that says what to do
-        request.user = LazyUser(request)  # type: ignore[assignment]  # a user, once used
-        request.auser = partial(auser_of, request)
-
-    async def __acall__(self, request: HttpRequest) -> Any:
-        if _overrides(self, AuthenticationMiddleware, "process_request", "process_response"):
-            return await super().__acall__(request)
-        self.process_request(request)
-        return await self.get_response(request)
-
-
-def _unless_user_changed(get_response: Any) -> Any:
-    """Return ``get_response`` behind a check that the client shows the user who is logged in.
-
-    The check is not in ``process_request``, since a project may override that without calling it.
-    """
-    if iscoroutinefunction(get_response):
-
-        async def checked_async(request: HttpRequest) -> Any:
-            if EXPECTED_USER not in request.META:
-                return await get_response(request)
-            try:
-                before = _check_user(request, await auser_of(request))
-            except SessionAuthError as error:
-                return error_response(error, request)
-            return _tell_user(request, await get_response(request), before=before)
-
-        return checked_async
-
-    def checked(request: HttpRequest) -> Any:
-        if EXPECTED_USER not in request.META:
-            return get_response(request)
-        try:
-            before = _check_user(request, user_of(request))
-        except SessionAuthError as error:
-            return error_response(error, request)
-        return _tell_user(request, get_response(request), before=before)
-
-    return checked
-
-
-def _check_user(request: HttpRequest, user: Any) -> Any:
-    """Return the id of the user in the session.
-
-    Raise ``UserChanged`` if the client shows another user than ``user``.
-
-    If nobody is logged in, the view decides what that means.
-    """
-    if user.is_authenticated and not is_reference_to(request.META[EXPECTED_USER], user.pk):
-        raise UserChanged
-    return request.session.get(USER_ID_KEY)
-
-
-def _tell_user(request: HttpRequest, response: HttpResponse, *, before: Any) -> HttpResponse:
-    """Let ``response`` say who is logged in by now, if that is not whom the client shows."""
-    after = request.session.get(USER_ID_KEY)
-    if after != before:
-        response.headers["Session-User"] = reference_to(after)
-    elif request.META[EXPECTED_USER] != NOBODY and not user_of(request).is_authenticated:
-        response.headers["Session-User"] = NOBODY
-    return response
+def _is_checked(request: HttpRequest, callback: Any) -> bool:
+    """Say whether the check is made of this request to this view."""
+    return request.method not in csrf.SAFE_METHODS and not getattr(callback, "csrf_exempt", False)

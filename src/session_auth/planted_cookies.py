@@ -20,16 +20,6 @@ AMBIGUOUS = InvalidRequest(
 )
 
 
-def is_plain(header: str, names: tuple[str, str]) -> bool:
-    """Say whether no cookie of ours can stand twice, without a look at each: nearly always."""
-    return (
-        header.isascii()
-        and header.isprintable()
-        and " =" not in header
-        and all(header.count(f"{name}=") < 2 for name in names)
-    )
-
-
 def refuse_twins(request: HttpRequest, header: str, names: tuple[str, str]) -> HttpResponse | None:
     """Leave cookies out that are near ours; refuse the request if one of ours stands twice."""
     plain = without_near_names(header, *names)
