@@ -10,8 +10,9 @@ from django.test import Client, RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from session_auth.answers import wants_json
 from session_auth.exceptions import MalformedJSON, NotFound
-from session_auth.http import MAX_BODY_BYTES, error_response, read_json, wants_json
+from session_auth.http import MAX_BODY_BYTES, error_response, read_json
 from tests.api_client import AUTH, ApiClient
 
 MALFORMED = {

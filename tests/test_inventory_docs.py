@@ -29,10 +29,10 @@ MODULES = {
 SECRETS = r"\b(?:mac|secret|token|password|hash|session_key|session_hash)\b"
 NO_ATTACKER = {
     "found == secret",
-    "key != self.session_key",
     "known.password == user.password",
     "request.session.session_key == session_key",
     "secret != sent",
+    "self._digested[0] != key",
     "self.methods != ['password']",
     "session_hash != current",
 }

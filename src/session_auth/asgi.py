@@ -13,10 +13,9 @@ from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 
 from session_auth import csrf, events
+from session_auth.answers import JSONEncoder, error_body, error_response
 from session_auth.conf import get_conf
-from session_auth.encoding import JSONEncoder
 from session_auth.exceptions import InvalidRequest, SessionAuthError, SessionEnded
-from session_auth.http import error_body, error_response
 from session_auth.keys import digest, is_session_key
 from session_auth.middleware import AuthenticationMiddleware, SessionMiddleware
 from session_auth.sessions.base import BaseSessionStore, session_of

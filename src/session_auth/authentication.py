@@ -9,8 +9,8 @@ from django.contrib.auth import middleware as django_auth
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject, empty
 
+from session_auth.answers import error_response
 from session_auth.exceptions import SessionAuthError, UserChanged
-from session_auth.http import error_response
 from session_auth.sessions.references import NOBODY, is_reference_to, reference_to
 from session_auth.sessions.users import auser_of, user_of
 

@@ -10,8 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
+from session_auth.answers import error_response, refuses_with_json
 from session_auth.exceptions import SessionAuthError
-from session_auth.http import error_response, refuses_with_json
 from session_auth.sessions.base import session_of
 from session_auth.sessions.users import require_login, require_recent_login
 

@@ -1,11 +1,10 @@
-"""Strict JSON in, JSON out, and the one place where errors become responses."""
+"""Strict JSON in, and the views that take it and turn each error into an answer."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from itertools import chain
 from math import isfinite
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, cast
 
 from django import forms
 from django.conf import settings
@@ -16,7 +15,6 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
@@ -25,8 +23,14 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from session_auth import csrf, events
+from session_auth.answers import (
+    MAX_INTEGER,
+    error_response,
+    json_response,
+    no_content,
+    refuses_with_json,
+)
 from session_auth.conf import get_conf
-from session_auth.encoding import MAX_INTEGER, JSONEncoder
 from session_auth.exceptions import (
     CsrfFailed,
     HttpsRequired,
@@ -41,7 +45,6 @@ from session_auth.exceptions import (
     Throttled,
     UnsupportedMediaType,
 )
-from session_auth.languages import language_of
 from session_auth.operations import Operation, ProofAnswer
 
 __all__ = [
@@ -54,13 +57,6 @@ __all__ = [
     "refuses_with_json",
 ]
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "base-uri 'none'; default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 MAX_BODY_BYTES = 16 * 1024
 MAX_NESTING = 10
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -85,82 +81,6 @@ FIELD_TYPES: Mapping[type[forms.Field], type] = {
 
 LOGGED_ELSEWHERE = (CsrfFailed, InvalidCredentials, StageRequired, StoreUnavailable, Throttled)
 """Refusals with an event of their own, which says more than ``refused``."""
-
-CODE = "_session_auth_code"
-"""The attribute of an answer that has the code of the refusal, for the log."""
-
-Response = TypeVar("Response", bound=HttpResponse)
-View_ = TypeVar("View_", bound=Callable[..., Any])
-
-
-def json_response(data: Mapping[str, Any], *, status: int = 200) -> JsonResponse:
-    """Return ``data`` as JSON, with headers that keep it from caches and from other sites.
-
-    A time without an offset is taken for one of the server's clock, and told in UTC. An integer
-    that JavaScript would round, of 2**53 or more, becomes a string.
-    """
-    return guarded(JsonResponse(data, encoder=JSONEncoder, status=status))
-
-
-def no_content() -> HttpResponse:
-    """Return an answer with the status 204 and no body."""
-    response = guarded(HttpResponse(status=204))
-    del response.headers["Content-Type"]
-    return response
-
-
-def error_response(error: SessionAuthError, request: HttpRequest | None = None) -> JsonResponse:
-    """Return the answer that tells a client of ``error``, in the language that is active.
-
-    In a middleware, give the ``request``: the active language may be another one there.
-    """
-    with nullcontext() if request is None else language_of(request):
-        response = json_response(error_body(error), status=error.status)
-    vars(response)[CODE] = error.code
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    return response
-
-
-def error_body(error: SessionAuthError) -> dict[str, Any]:
-    """Return the body, for JSON, of the answer that tells a client of ``error``."""
-    body = {"error": str(error.message), "code": error.code, **error.details}
-    return {**body, "hint": error.hint} if error.hint else body
-
-
-def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
-    """Return the answer that tells a client of ``error``: JSON for an API, else plain text.
-
-    The text is what a person reads in the window, so that the hint is in it under ``DEBUG`` only.
-    """
-    if wants_json(request):
-        return error_response(error, request)
-    with language_of(request):
-        text = str(error) if settings.DEBUG else str(error.message)
-    return guarded(
-        HttpResponse(
-            text,
-            content_type="text/plain; charset=utf-8",
-            status=error.status,
-            headers=error.headers,
-        )
-    )
-
-
-def guarded(response: Response) -> Response:
-    """Give ``response`` the headers that every answer of this package carries."""
-    for name, value in HEADERS.items():
-        response.headers[name] = value
-    patch_vary_headers(response, ("Cookie",))
-    return response
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Say whether refusals of ``request`` are JSON: its path or its view belongs to an API."""
-    match = request.resolver_match
-    return request.path_info.startswith(tuple(get_conf().API_PATHS)) or (
-        match is not None and getattr(match.func, "refuses_with_json", False)
-    )
 
 
 def read_json(request: HttpRequest, fields: Mapping[str, type]) -> dict[str, Any]:
@@ -303,12 +223,6 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
         return described
     special = {"id": user.pk, "username": user.get_username()}
     return {name: special[name] if name in special else getattr(user, name) for name in names}
-
-
-def refuses_with_json(view: View_) -> View_:
-    """Mark a view, or the ``dispatch`` of one, as part of an API: see ``wants_json()``."""
-    view.refuses_with_json = True  # type: ignore[attr-defined]  # as Django marks csrf_exempt
-    return view
 
 
 class JSONView(View):

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from session_auth import attempts, csrf, planted_cookies, refusals, throttling
+from session_auth.answers import error_response, refusal_response, wants_json
 from session_auth.authentication import AuthenticationMiddleware, overrides
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import (
@@ -30,7 +31,6 @@ from session_auth.exceptions import (
     Throttled,
 )
 from session_auth.hang_ups import finish
-from session_auth.http import error_response, refusal_response, wants_json
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.users import USERS

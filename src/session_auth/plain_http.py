@@ -11,9 +11,9 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
 
 from session_auth import events
+from session_auth.answers import refusal_response, wants_json
 from session_auth.csrf import SAFE_METHODS
 from session_auth.exceptions import HttpsRequired
-from session_auth.http import refusal_response, wants_json
 
 _djangos_answer = SecurityMiddleware.process_request
 

@@ -8,10 +8,10 @@ from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import events
+from session_auth.answers import refusal_response
 from session_auth.cookie_header import expire_strangers, twins, without_near_names
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
-from session_auth.http import refusal_response
 
 AMBIGUOUS = InvalidRequest(
     _("Try again. If that does not help, clear the cookies of this site."),

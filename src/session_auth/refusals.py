@@ -24,6 +24,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import events
+from session_auth.answers import CODE, error_response, wants_json
 from session_auth.exceptions import (
     InvalidRequest,
     MethodNotAllowed,
@@ -32,7 +33,6 @@ from session_auth.exceptions import (
     PermissionDenied,
     SessionAuthError,
 )
-from session_auth.http import CODE, error_response, wants_json
 from session_auth.sessions.users import why_not_logged_in
 
 OF_THE_PAGE = frozenset({"Content-Encoding", "Content-Length", "ETag", "Location"})

@@ -17,6 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import APIKeyCookie
 
 from session_auth import csrf
+from session_auth.answers import error_response
 from session_auth.exceptions import (
     InvalidRequest,
     MalformedJSON,
@@ -30,7 +31,7 @@ from session_auth.exceptions import (
     UnsupportedMediaType,
 )
 from session_auth.flows import require_login
-from session_auth.http import WRONG_TYPE, error_response
+from session_auth.http import WRONG_TYPE
 
 __all__ = ["SessionAuth", "add_exception_handlers"]
 

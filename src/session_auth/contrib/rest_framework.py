@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from session_auth import csrf
+from session_auth.answers import CODE, error_body
 from session_auth.exceptions import (
     InvalidRequest,
     MalformedJSON,
@@ -28,7 +29,6 @@ from session_auth.exceptions import (
     UnsupportedMediaType,
 )
 from session_auth.flows import require_login, require_recent_login
-from session_auth.http import CODE, error_body
 
 __all__ = ["HasRecentLogin", "SessionAuthentication", "exception_handler"]
 

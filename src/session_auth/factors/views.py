@@ -7,11 +7,12 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from session_auth import csrf, flows
+from session_auth.answers import json_response, no_content
 from session_auth.exceptions import NotFound
 from session_auth.factors import changes, proofs, recovery, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
-from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.http import JSONView, read_json
 from session_auth.operations import Caller, FactorsAnswer, Operation, RecoveryCodes
 from session_auth.sessions.base import session_of
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from session_auth import attempts, flows
+from session_auth.answers import json_response
 from session_auth.client_info import client_info
 from session_auth.exceptions import (
     InvalidCredentials,
@@ -24,7 +25,7 @@ from session_auth.factors.challenges import Purpose
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
 from session_auth.factors.views import FactorView
-from session_auth.http import JSONView, json_response, read_json
+from session_auth.http import JSONView, read_json
 from session_auth.operations import (
     Caller,
     NewPasskeyAnswer,

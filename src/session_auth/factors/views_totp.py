@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import flows
+from session_auth.answers import json_response, no_content
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.factors import authenticator_app, rows
 from session_auth.factors.models import Kind
 from session_auth.factors.views import FactorView
-from session_auth.http import json_response, no_content, read_json
+from session_auth.http import read_json
 from session_auth.operations import Caller, NewApp, NewTotpAnswer, Operation
 
 CODE = {"code": str}

@@ -53,7 +53,7 @@ OF_MODEL_FIELDS: Mapping[Any, Schema] = {
 """What an attribute is in JSON; one of any other field may be anything."""
 
 MAY_BE_HUGE = {"type": ["integer", "string"]}
-"""A number that JavaScript would round goes out as a string: see ``session_auth.encoding``."""
+"""A number that JavaScript would round goes out as a string: see ``session_auth.answers``."""
 
 
 def ref(name: str) -> Schema:

@@ -7,7 +7,8 @@ from django.middleware.csrf import get_token
 from django.views import csrf as django_csrf_views
 
 from session_auth import csrf
-from session_auth.http import JSONView, error_response, json_response, wants_json
+from session_auth.answers import error_response, json_response, wants_json
+from session_auth.http import JSONView
 from session_auth.operations import CsrfAnswer, Operation
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts, flows, throttling
+from session_auth.answers import json_response
 from session_auth.exceptions import (
     InvalidCredentials,
     InvalidRequest,
@@ -22,15 +23,7 @@ from session_auth.exceptions import (
     StageRequired,
     Throttled,
 )
-from session_auth.http import (
-    FormView,
-    JSONView,
-    check_fields,
-    json_response,
-    misfit,
-    read_json,
-    read_object,
-)
+from session_auth.http import FormView, JSONView, check_fields, misfit, read_json, read_object
 from session_auth.operations import Caller, Message, Operation, ProofAnswer
 from session_auth.sessions import hash_upgrades
 from session_auth.stages import get_stages, stage_of, worth

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
 from session_auth import flows
+from session_auth.answers import json_response
 from session_auth.exceptions import NotAuthenticated, PermissionDenied
-from session_auth.http import JSONView, json_response
+from session_auth.http import JSONView
 from session_auth.openapi import document
 from session_auth.operations import Caller, Operation
 

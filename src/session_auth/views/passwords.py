@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events, flows, later, passwords, throttling
+from session_auth.answers import json_response, no_content
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound, Throttled
-from session_auth.http import FormView, check_fields, json_response, no_content, read_json
+from session_auth.http import FormView, check_fields, read_json
 from session_auth.operations import Caller, Message, Operation, ProofAnswer
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
 from session_auth.passwords.forms import too_long

@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from session_auth import flows, sessions, throttling
+from session_auth.answers import json_response, no_content
 from session_auth.exceptions import InvalidRequest, NotFound
-from session_auth.http import JSONView, json_response, no_content, read_json
+from session_auth.http import JSONView, read_json
 from session_auth.operations import (
     Caller,
     EndedAnswer,

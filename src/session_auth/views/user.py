@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from django.http import HttpRequest, JsonResponse
 
-from session_auth.http import JSONView, json_response
+from session_auth.answers import json_response
+from session_auth.http import JSONView
 from session_auth.operations import Caller, Operation, UserAnswer
 from session_auth.sessions.base import session_of
 from session_auth.stages import get_stages
