@@ -13,7 +13,7 @@ from django.urls import include, path
 
 from session_auth import middleware
 from session_auth.models import Session
-from session_auth.sessions.references import user_reference
+from session_auth.sessions.values import user_reference
 from tests.api_client import AUTH, ApiClient, signed_in
 from tests.settings import MIDDLEWARE
 from tests.test_async import DJANGOS, AsyncApiClient, SyncApiClient, hops

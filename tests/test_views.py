@@ -16,7 +16,7 @@ from django.test.client import AsyncClient
 from session_auth.http import JSONView
 from session_auth.keys import digest
 from session_auth.models import Session
-from session_auth.sessions.references import user_reference
+from session_auth.sessions.values import user_reference
 from session_auth.views import LoginView, UserView
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.storing import SessionStore

@@ -11,8 +11,8 @@ from django.utils.functional import SimpleLazyObject, empty
 
 from session_auth.answers import error_response
 from session_auth.exceptions import SessionAuthError, UserChanged
-from session_auth.sessions.references import NOBODY, is_reference_to, reference_to
 from session_auth.sessions.users import auser_of, user_of
+from session_auth.sessions.values import NOBODY, is_reference_to, reference_to
 
 EXPECTED_USER = "HTTP_SESSION_USER"
 """The header in which a client says which user it shows, as ``reference_to()`` has it."""

@@ -38,7 +38,6 @@ from session_auth.sessions.bus import Notice
 from session_auth.sessions.deltas import merge
 from session_auth.sessions.ending import announce
 from session_auth.sessions.pruning import prune_ended, prune_expired
-from session_auth.sessions.references import user_reference
 from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import (
     EXPIRY_KEY,
@@ -47,6 +46,7 @@ from session_auth.sessions.values import (
     SessionInfo,
     State,
     deadlines_of,
+    described,
     read_methods,
     seen,
     write_methods,
@@ -404,18 +404,8 @@ class BaseSessionStore(SessionBase):
             self._foreseen = record
         if record is None:
             return None
-        ends = self._deadlines(data, record, timezone.now())
-        info = SessionInfo.of(record)
-        return {
-            "id": info.id,
-            "user_ref": user_reference(info.user_id),
-            "created_at": info.created_at,
-            "authenticated_at": info.authenticated_at,
-            "methods": info.methods,
-            "expires_at": ends.first,
-            "idle_expires_at": ends.idle,
-            "absolute_expires_at": ends.absolute,
-        }
+        idle_seconds = self.get_session_cookie_age()
+        return described(record, data, timezone.now(), idle_seconds=idle_seconds)
 
     def successor(
         self,

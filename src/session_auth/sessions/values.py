@@ -7,13 +7,20 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, Self
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from session_auth.client_info import ClientInfo
 from session_auth.conf import get_conf
+from session_auth.operations import SessionDescription
 
 EXPIRY_KEY = "_session_expiry"
 """Where Django's ``set_expiry()`` keeps its value: seconds of no activity, or a fixed time."""
+
+
+NOBODY = "none"
+"""What a client that shows nobody says in place of a reference."""
 
 
 class State(Enum):
@@ -163,6 +170,23 @@ def deadlines_of(
     )
 
 
+def described(
+    record: Record, data: Mapping[str, Any], now: datetime, *, idle_seconds: int
+) -> SessionDescription:
+    """Return what the session's own browser is told of it; ``idle_seconds`` as above."""
+    ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
+    return {
+        "id": record.id,
+        "user_ref": user_reference(record.user_id),
+        "created_at": record.created_at,
+        "authenticated_at": record.authenticated_at,
+        "methods": read_methods(record.methods),
+        "expires_at": ends.first,
+        "idle_expires_at": ends.idle,
+        "absolute_expires_at": ends.absolute,
+    }
+
+
 def seen(
     record: Record,
     data: Mapping[str, Any],
@@ -194,3 +218,29 @@ def read_methods(text: str) -> dict[str, datetime | None]:
 def write_methods(times: Mapping[str, datetime | None]) -> str:
     """Return methods and their times as text for a record."""
     return json.dumps(times, cls=DjangoJSONEncoder)
+
+
+def user_reference(user_id: Any, *, secret: str | bytes | None = None) -> str:
+    """Return the pseudonym by which clients know a user: the same in all sessions of the user.
+
+    Nobody can find out from it who the user is, not even their id.
+    """
+    return salted_hmac(
+        "session_auth.user_reference", str(user_id), secret=secret, algorithm="sha256"
+    ).hexdigest()[:32]
+
+
+def reference_to(user_id: Any) -> str:
+    """Return the ``user_reference()`` of this user, or what stands for nobody."""
+    return NOBODY if user_id is None else user_reference(user_id)
+
+
+def is_reference_to(reference: str, user_id: Any) -> bool:
+    """Say whether ``reference`` is the one of this user.
+
+    The secret key may have changed since it was made: ``SECRET_KEY_FALLBACKS`` count, too.
+    """
+    return any(
+        constant_time_compare(reference, user_reference(user_id, secret=secret))
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    )
