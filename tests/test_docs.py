@@ -174,14 +174,14 @@ def test_the_limits_of_the_docs_are_those_of_the_code() -> None:
         f"is {counts.FIRST_DELAY_SECONDS} seconds at first",
         f"up to {counts.LAST_DELAY_SECONDS} seconds",
         f"After {throttling.CEILING} failures in a row",
-        f"remembered for {throttling.FAILURES_KEPT.days} days",
+        f"remembered for {counts.FAILURES_KEPT.days} days",
         f"for {devices.COOKIE_AGE.days} days",
         f"deletes up to {counts.PRUNE_ROWS} that",
         f"more than {throttling.MAX_PASSWORD_BYTES} bytes",
     ):
         assert said in text
-    assert timedelta(days=1) == throttling.ACCOUNT_WINDOW
-    assert timedelta(hours=1) == throttling.ADDRESS_WINDOW
+    assert timedelta(days=1) == counts.ACCOUNT_WINDOW
+    assert timedelta(hours=1) == counts.ADDRESS_WINDOW
 
 
 def test_the_timeouts_of_the_docs_are_the_defaults() -> None:

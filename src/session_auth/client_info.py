@@ -53,12 +53,6 @@ def meta_of(request: object) -> Mapping[str, Any]:
     return meta_of_scope(scope_of(request)) if meta is None else meta
 
 
-def cookies_of(request: object) -> Mapping[str, str]:
-    """Return the cookies of ``request``, likewise."""
-    cookies: Mapping[str, str] | None = getattr(request, "COOKIES", None)
-    return scope_of(request).get("cookies", {}) if cookies is None else cookies
-
-
 def scope_of(request: object) -> Mapping[str, Any]:
     """Return the ASGI scope by which a request came that is not Django's; empty if it has none."""
     scope: Mapping[str, Any] = getattr(getattr(request, "consumer", request), "scope", {})

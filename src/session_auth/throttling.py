@@ -19,14 +19,11 @@ A guess at the code of a second factor is one more for the account and the addre
 count of its own, for the account and the factor, which a right password does not take back.
 """
 
-import base64
 import hmac
 import secrets
-import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib.auth import get_backends, get_user_model
@@ -34,16 +31,15 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import Error, router
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import events, later, new_devices
-from session_auth.client_info import client_info, client_network, cookies_of, meta_of
-from session_auth.conf import get_conf
+from session_auth.client_info import client_info, client_network, meta_of
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
-from session_auth.guessing.counts import PROVEN_SINCE, Count, Limit
+from session_auth.guessing.counts import PASSWORD, PROVEN_SINCE, Count, Limit
+from session_auth.guessing.devices import is_known_device, throw_out_devices
 from session_auth.stages import get_stages
 from session_auth.stores import Boundary
 
@@ -57,17 +53,12 @@ __all__ = [
     "unlock",
 ]
 
-PASSWORD = "password"  # noqa: S105 # a purpose
-
 CEILING = 100
 """How many failures in a row an account takes. Then no password is right (NIST SP 800-63B-4)."""
 
 CEILING_MAIL = "ceiling_reached"
 """The kind of the mail that tells the owner of it."""
 
-ACCOUNT_WINDOW = timedelta(days=1)
-ADDRESS_WINDOW = timedelta(hours=1)
-FAILURES_KEPT = timedelta(days=365)
 MAX_PASSWORD_BYTES = 4096
 
 GUESSES = "session_auth.guesses"
@@ -107,14 +98,15 @@ class Guess:
     ) -> None:
         self.user = user
         self.began_at = timezone.now()
-        self._account = _account_limit(user, name, purpose)
         known = _count_on_device(request, user, purpose)
+        self._account = counts.of_account(user, name, purpose)
         # Above the ceiling a device is a stranger: else nobody but its thief could lift that.
         self.is_on_device = known is not None and known[1].rows[known[0].id].failures <= CEILING
         if known is not None and self.is_on_device:
             self._own, self._count = known
             return
-        beside = _name_limit(name, PASSWORD) if purpose == PASSWORD else _account_limit(user, name)
+        is_password = purpose == PASSWORD
+        beside = counts.of_name(name, purpose) if is_password else counts.of_account(user, name)
         limits = [self._account, beside, _address_limit(request, PASSWORD)]
         self._own = self._account
         self._count = counts.count([limit for limit in limits if limit], account=_pk(user))
@@ -227,9 +219,9 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     ``StoreUnavailable``.
     """
     # No query for a caller without the cookie: its time would tell whether there is such a user.
-    has_devices = name and devices.cookie_name() in cookies_of(request)
+    has_devices = name and devices.cookie_name() in devices.cookies_of(request)
     user = _look_up(name) if name and has_devices else None
-    by_name = _name_limit(name, purpose) if name else None
+    by_name = counts.of_name(name, purpose) if name else None
     limits = [limit for limit in (by_name, _address_limit(request, purpose)) if limit]
     try:
         if not _count_on_device(request, user, purpose):
@@ -261,16 +253,11 @@ def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
     address = getattr(user, get_user_model().get_email_field_name(), "") if user else ""
     names = {name, user.get_username(), address} if user else {name}
     factors = [method for stage in get_stages() for method in stage.methods]
-    limits = [_account_limit(user, name, purpose) for purpose in (PASSWORD, *factors)]
-    limits += [_name_limit(each, "password") for each in names if each]
+    limits = [counts.of_account(user, name, purpose) for purpose in (PASSWORD, *factors)]
+    limits += [counts.of_name(each, "password") for each in names if each]
     with suppress(ValueError):  # the name is no IP address
-        limits.append(_network_limit(client_network(name) or name, "password"))
+        limits.append(counts.of_network(client_network(name) or name, "password"))
     return [limit.id for limit in limits]
-
-
-def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
-    """Make the browser a new known device of ``user``, who has reset the password."""
-    devices.remember(request, response, user.pk, counts.generation_of(_pk(user)), anew=True)
 
 
 def pardon(user: AbstractBaseUser) -> None:
@@ -278,29 +265,7 @@ def pardon(user: AbstractBaseUser) -> None:
 
     The delays stay, so nobody else notices.
     """
-    counts.pardon(_account_limit(user, "").id)
-
-
-def is_known_device(request: HttpRequest, user: AbstractBaseUser) -> bool:
-    """Say whether ``user`` has logged in with this browser before: for stages that see each login.
-
-    False once the user has thrown it out. It stays what it was until the login is complete.
-    """
-    device = devices.find(request.COOKIES, user.pk)
-    return device is not None and device.generation == counts.generation_of(_pk(user))
-
-
-def throw_out_devices(
-    user: AbstractBaseUser, *, but: tuple[HttpRequest, HttpResponse] | None = None
-) -> None:
-    """Make all devices of ``user`` unknown, but the one that has sent the request in ``but``.
-
-    The answer in ``but`` gets its new cookie. Another browser becomes known again only by a proof
-    of the password.
-    """
-    generation = devices.throw_out(user.pk)
-    if but is not None and devices.find(but[0].COOKIES, user.pk):
-        devices.remember(*but, user.pk, generation)
+    counts.pardon(counts.of_account(user, "").id)
 
 
 def make_good(request: HttpRequest) -> None:
@@ -317,16 +282,14 @@ def make_good(request: HttpRequest) -> None:
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     """Make the browser a known device of the logged-in user, if it sent their right password."""
     user_id = events.caller_id(request)
-    if user_id is None:
-        return
-    right = [guess for guess in request.META.get(GUESSES, {}).values() if guess.is_right]
-    theirs = [guess for guess in right if guess.user is not None and guess.user.pk == user_id]
-    if theirs:
-        [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-        is_known = theirs[0].is_on_device
-        devices.remember(request, response, user_id, generation, anew=not is_known)
-        if not is_known and theirs[0].user is not None:
-            new_devices.tell(request, theirs[0].user)
+    for guess in request.META.get(GUESSES, {}).values():
+        if guess.is_right and guess.user is not None and guess.user.pk == user_id:
+            generation = next(iter(guess._count.rows.values())).generation
+            is_known = guess.is_on_device
+            devices.remember(request, response, user_id, generation, anew=not is_known)
+            if not is_known:
+                new_devices.tell(request, guess.user)
+            return
 
 
 def record_failed_login(
@@ -372,11 +335,6 @@ def end_call(**kwargs: object) -> None:
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
     guesses.clear()
     _asked.get({}).clear()
-
-
-def normalized(name: str) -> str:
-    """Return ``name`` without differences in case, in width, or in spaces around it."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
@@ -438,10 +396,10 @@ def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
     """Count on the user's device, if the request comes from one that is still known."""
-    device = devices.find(cookies_of(request), _pk(user)) if request else None
-    if device is None or user is None:
+    device = devices.of_request(request, user)
+    if device is None:
         return None
-    limit = _device_limit(device.id, purpose)
+    limit = counts.of_device(device.id, purpose)
     count = counts.count([limit], account=_pk(user))
     return (limit, count) if count.rows[limit.id].generation == device.generation else None
 
@@ -450,55 +408,9 @@ def _pk(user: AbstractBaseUser | None) -> str:
     return "" if user is None else str(user.pk)
 
 
-def _account_limit(user: AbstractBaseUser | None, name: str, purpose: str = PASSWORD) -> Limit:
-    """Return the limit of an account, by its primary key: a new name changes nothing.
-
-    A name that nobody has gets a row, too, so that the number of rows does not tell.
-    """
-    is_known = user is not None
-    return _day_limit(
-        _key(f"{purpose}.account", f"pk {user.pk}" if user else f"name {normalized(name)}"),
-        kept=FAILURES_KEPT if is_known else ACCOUNT_WINDOW,
-    )
-
-
-def _name_limit(name: str, purpose: str) -> Limit:
-    """Return the limit of a name in all its spellings: "Alice" and "alice" have one count."""
-    return _day_limit(_key(f"{purpose}.name", normalized(name)), kept=ACCOUNT_WINDOW)
-
-
-def _device_limit(device: str, purpose: str) -> Limit:
-    return _day_limit(_key(f"{purpose}.device", device), kept=FAILURES_KEPT)
-
-
-def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
-    return Limit(
-        id=row_id,
-        free=get_conf().GUESSES_PER_ACCOUNT,
-        window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
-        kept_seconds=round(kept.total_seconds()),
-    )
-
-
 def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
     network = request and client_network(client_info(meta_of(request)).ip)
-    return _network_limit(network, purpose) if network else None
-
-
-def _network_limit(network: str, purpose: str) -> Limit:
-    window_seconds = round(ADDRESS_WINDOW.total_seconds())
-    return Limit(
-        id=_key(f"{purpose}.address", network),
-        free=get_conf().GUESSES_PER_ADDRESS,
-        window_seconds=window_seconds,
-        kept_seconds=window_seconds + counts.LAST_DELAY_SECONDS,
-    )
-
-
-def _key(kind: str, value: str) -> str:
-    """Return the id of a row for ``value``; nobody can find the value out from it."""
-    mac = salted_hmac(f"session_auth.throttling.{kind}", value, algorithm="sha256")
-    return base64.urlsafe_b64encode(mac.digest())[:-1].decode()
+    return counts.of_network(network, purpose) if network else None
 
 
 def _log_refusal(request: HttpRequest | None, user: AbstractBaseUser | None) -> None:

@@ -1,14 +1,20 @@
 """The rows that count guesses. Each comparison is made in SQL, while the row is locked."""
 
+import base64
 import time
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import Error, connections, router, transaction
 from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
 from django.db.models.sql import UpdateQuery
+from django.utils.crypto import salted_hmac
 
+from session_auth.conf import get_conf
 from session_auth.exceptions import Throttled
 from session_auth.models import DeviceGeneration, GuessCount
 from session_auth.stores import Boundary
@@ -17,6 +23,12 @@ FIRST_DELAY_SECONDS = 30
 LAST_DELAY_SECONDS = 60 * 60
 DOUBLINGS = 6
 """How often the delay doubles; the next one is ``LAST_DELAY_SECONDS``."""
+
+PASSWORD = "password"  # noqa: S105 # a purpose
+
+ACCOUNT_WINDOW = timedelta(days=1)
+ADDRESS_WINDOW = timedelta(hours=1)
+FAILURES_KEPT = timedelta(days=365)
 
 PROVEN_SINCE = "_session_auth_proven_since"
 """The attribute of a user that holds the time at which the guess at their password was counted.
@@ -95,6 +107,57 @@ class Limit:
     free: int
     window_seconds: int
     kept_seconds: int
+
+
+def normalized(name: str) -> str:
+    """Return ``name`` without differences in case, in width, or in spaces around it."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def of_account(user: AbstractBaseUser | None, name: str, purpose: str = PASSWORD) -> Limit:
+    """Return the limit of an account, by its primary key: a new name changes nothing.
+
+    A name that nobody has gets a row, too, so that the number of rows does not tell.
+    """
+    is_known = user is not None
+    return _day_limit(
+        _key(f"{purpose}.account", f"pk {user.pk}" if user else f"name {normalized(name)}"),
+        kept=FAILURES_KEPT if is_known else ACCOUNT_WINDOW,
+    )
+
+
+def of_name(name: str, purpose: str) -> Limit:
+    """Return the limit of a name in all its spellings: "Alice" and "alice" have one count."""
+    return _day_limit(_key(f"{purpose}.name", normalized(name)), kept=ACCOUNT_WINDOW)
+
+
+def of_device(device: str, purpose: str) -> Limit:
+    return _day_limit(_key(f"{purpose}.device", device), kept=FAILURES_KEPT)
+
+
+def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
+    return Limit(
+        id=row_id,
+        free=get_conf().GUESSES_PER_ACCOUNT,
+        window_seconds=round(ACCOUNT_WINDOW.total_seconds()),
+        kept_seconds=round(kept.total_seconds()),
+    )
+
+
+def of_network(network: str, purpose: str) -> Limit:
+    window_seconds = round(ADDRESS_WINDOW.total_seconds())
+    return Limit(
+        id=_key(f"{purpose}.address", network),
+        free=get_conf().GUESSES_PER_ADDRESS,
+        window_seconds=window_seconds,
+        kept_seconds=window_seconds + LAST_DELAY_SECONDS,
+    )
+
+
+def _key(kind: str, value: str) -> str:
+    """Return the id of a row for ``value``; nobody can find the value out from it."""
+    mac = salted_hmac(f"session_auth.throttling.{kind}", value, algorithm="sha256")
+    return base64.urlsafe_b64encode(mac.digest())[:-1].decode()
 
 
 class Counted(NamedTuple):

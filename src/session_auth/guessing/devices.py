@@ -17,9 +17,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from session_auth.client_info import scope_of
 from session_auth.guessing import counts
 from session_auth.models import DeviceGeneration
 
@@ -54,6 +56,17 @@ def find(cookies: Mapping[str, str], user_id: Any) -> Device | None:
     return None
 
 
+def of_request(request: object | None, user: AbstractBaseUser | None) -> Device | None:
+    """Return the device of ``user`` that has sent ``request``, if it is one."""
+    return find(cookies_of(request), user.pk) if request and user else None
+
+
+def cookies_of(request: object) -> Mapping[str, str]:
+    """Return the cookies of ``request``, of a make like those that ``meta_of()`` knows."""
+    cookies: Mapping[str, str] | None = getattr(request, "COOKIES", None)
+    return scope_of(request).get("cookies", {}) if cookies is None else cookies
+
+
 def remember(
     request: HttpRequest,
     response: HttpResponse,
@@ -84,11 +97,32 @@ def remember(
     )
 
 
-def throw_out(user_id: Any) -> str:
-    """Make all devices of the user unknown; return the new generation."""
+def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
+    """Make the browser a new known device of ``user``, who has reset the password."""
+    remember(request, response, user.pk, counts.generation_of(str(user.pk)), anew=True)
+
+
+def is_known_device(request: HttpRequest, user: AbstractBaseUser) -> bool:
+    """Say whether ``user`` has logged in with this browser before: for stages that see each login.
+
+    False once the user has thrown it out. It stays what it was until the login is complete.
+    """
+    device = of_request(request, user)
+    return device is not None and device.generation == counts.generation_of(str(user.pk))
+
+
+def throw_out_devices(
+    user: AbstractBaseUser, *, but: tuple[HttpRequest, HttpResponse] | None = None
+) -> None:
+    """Make all devices of ``user`` unknown, but the one that has sent the request in ``but``.
+
+    The answer in ``but`` gets its new cookie. Another browser becomes known again only by a proof
+    of the password.
+    """
     generation = secrets.token_urlsafe(GENERATION_BYTES)
-    counts.set_generation(DeviceGeneration(user_id=str(user_id), generation=generation))
-    return generation
+    counts.set_generation(DeviceGeneration(user_id=str(user.pk), generation=generation))
+    if but is not None and of_request(but[0], user):
+        remember(*but, user.pk, generation)
 
 
 def _entries(cookies: Mapping[str, str]) -> list[str]:

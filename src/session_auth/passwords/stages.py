@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from session_auth import attempts, throttling
 from session_auth.attempts import Attempt
 from session_auth.exceptions import InvalidRequest
+from session_auth.guessing import devices
 from session_auth.passwords import required
 from session_auth.passwords.flows import set_password_at_login
 from session_auth.passwords.forms import too_long
@@ -86,6 +87,4 @@ class NewPassword(Stage):
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
     ) -> None:
         if notes.get(NOTE):
-            attempts.on_answer(
-                request, lambda response: throttling.welcome(request, response, user)
-            )
+            attempts.on_answer(request, lambda response: devices.welcome(request, response, user))

@@ -18,6 +18,7 @@ from session_auth.answers import json_response, no_content
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest, NotFound, Throttled
+from session_auth.guessing import devices
 from session_auth.http import FormView, check_fields, read_json
 from session_auth.operations import Caller, Message, Operation, ProofAnswer
 from session_auth.passwords import PasswordChangeForm, PasswordResetForm, elsewhere
@@ -160,7 +161,7 @@ class PasswordResetConfirmView(NewPasswordView):
         events.record(Event.PASSWORD_RESET, self.request, user_id=form.user.pk)
         answer: Message = {"message": _("Password changed")}
         response = json_response(answer)
-        throttling.welcome(self.request, response, form.user)
+        devices.welcome(self.request, response, form.user)
         return response
 
 
