@@ -162,7 +162,7 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         with suppress(django_csrf.InvalidTokenFormat):
             sent = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
         key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
-        if key is None or not is_session_key(key):
+        if not key or not is_session_key(key):
             return sent
         # Whoever has no secret yet may have that of their key, whatever it opens.
         return csrf_secret(key) if sent is None else SentSecret(sent, request)

@@ -199,17 +199,19 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
+        is_personal = session.state is State.STORED or csrf.TOKEN_USED in request.META
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-            throttling.remember_device(request, response)
         elif not (vary or csrf.TOKEN_USED in request.META or attempts.CALLS in request.META):
             return response
+        if is_personal:
+            _keep_private(response)
+        if step is Step.SAVE:
+            throttling.remember_device(request, response)
         if attempts.CALLS in request.META:  # after the device is known, which a call may look for
             attempts.answer(request, response)
-        if session.state is State.STORED or csrf.TOKEN_USED in request.META:
-            _keep_private(response)
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
             if session.came_by_old_cookie:

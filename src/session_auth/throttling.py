@@ -396,11 +396,11 @@ def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
     """Count on the user's device, if the request comes from one that is still known."""
-    device = devices.of_request(request, user)
+    device, account = devices.of_request(request, user), _pk(user)
     if device is None:
         return None
     limit = counts.of_device(device.id, purpose)
-    count = counts.count([limit], account=_pk(user))
+    count = counts.count([limit], account=account)
     return (limit, count) if count.rows[limit.id].generation == device.generation else None
 
 

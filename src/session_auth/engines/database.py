@@ -64,8 +64,9 @@ class DatabaseRows(JoinedLookup):
             surplus = _insert(record, ending=ending, at_most=at_most)
             if ending and surplus:
                 _lock_ids([*ending, *surplus])
-            replaced = _take_ids(ending, EndReason.REPLACED, successor=record)
-            ended = {EndReason.REPLACED: replaced}
+            ended = {}
+            if ending:
+                ended[EndReason.REPLACED] = _take_ids(ending, EndReason.REPLACED, successor=record)
             if surplus:
                 ended[EndReason.EVICTED] = _take_ids(surplus, EndReason.EVICTED)
             return ended

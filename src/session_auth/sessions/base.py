@@ -298,10 +298,11 @@ class BaseSessionStore(SessionBase):
         The browser keeps the cookie, which opens nothing any more. If a late answer deleted it, it
         could delete the new cookie of a login that came in between.
         """
-        ended = self.rows.remove_ids(self._own_ids(), reason)
-        # A rollback undoes the takeover, too: before the session can be ended again, it has to be
-        # taken over again.
-        announce(self.rows, ended, reason, prepare=partial(self._find, self.session_key))
+        if own_ids := self._own_ids():
+            ended = self.rows.remove_ids(own_ids, reason)
+            # A rollback undoes the takeover, too: before the session can be ended again, it has to
+            # be taken over again.
+            announce(self.rows, ended, reason, prepare=partial(self._find, self.session_key))
         self.clear()
         self._session_key = None
         self._predecessor_ids = frozenset()
@@ -399,12 +400,12 @@ class BaseSessionStore(SessionBase):
         before that.
         """
         record, data = self._record, self._to_store(dict(self.items()))
+        idle_seconds = self.get_session_cookie_age()
         if self.modified and self._id is not None:
             record = self._next_record(self._id, data, record)
             self._foreseen = record
         if record is None:
             return None
-        idle_seconds = self.get_session_cookie_age()
         return described(record, data, timezone.now(), idle_seconds=idle_seconds)
 
     def successor(
@@ -501,9 +502,8 @@ class BaseSessionStore(SessionBase):
         """Return the ids of the sessions that this one replaces, and its own if it has one."""
         if self.state is State.UNREAD and get_conf().ADOPT_FROM is not None:
             self.load()  # takes it over: only then can it be ended
-        if self.state in (State.UNREAD, State.STORED) and self._id is not None:
-            return self._predecessor_ids | {self._id}
-        return self._predecessor_ids
+        own_id = self._id if self.state in (State.UNREAD, State.STORED) else None
+        return self._predecessor_ids if own_id is None else self._predecessor_ids | {own_id}
 
     def _insert(self, data: dict[str, Any]) -> None:
         if self._id is None:

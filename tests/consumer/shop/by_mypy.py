@@ -12,6 +12,17 @@ def profile(request: AuthenticatedHttpRequest) -> JsonResponse:
     return JsonResponse({"card": request.user.card_number})
 
 
+@login_required
+def greeting(request: HttpRequest) -> JsonResponse:
+    assert request.user.is_authenticated
+    return JsonResponse({"card": request.user.card_number})
+
+
+@login_required
+def not_narrowed(request: HttpRequest) -> str:
+    return request.user.card_number  # type: ignore[union-attr]  # no decorator changes the annotation
+
+
 async def profile_async(request: AuthenticatedHttpRequest) -> str:
     user = await request.auser()
     return user.card_number

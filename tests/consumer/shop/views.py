@@ -36,6 +36,12 @@ async def profile_async(request: AuthenticatedHttpRequest[Customer], pk: int) ->
 
 
 @login_required
+def greeting(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, Customer)
+    return HttpResponse(f"{request.user.email} {request.user.card_number}")
+
+
+@login_required
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """A plain request: the package takes ``request.user``, also if it may be anonymous."""
     return HttpResponse(str(end_sessions(request.user)))
