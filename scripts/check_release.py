@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 NEEDED = (
     "session_auth/factors/locale/de/LC_MESSAGES/django.mo",
+    "session_auth/locale/pt_BR/LC_MESSAGES/django.mo",
     "session_auth/locale/zh_Hans/LC_MESSAGES/django.mo",
     "session_auth/py.typed",
     "session_auth/migrations/0001_initial.py",
