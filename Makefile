@@ -77,7 +77,7 @@ fuzz: .venv/.tox
 
 release: .venv/.tox
 	@$(PYTHON) -m tox run -e package -- --keep dist
-	@cd js && npm pack --dry-run
+	@cd js && npm install --no-audit --no-fund --no-package-lock && npm pack --pack-destination ../dist
 
 bench: $(BENCH)/.installed
 	@$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

@@ -27,7 +27,8 @@ PLURALS = {
     "es": "nplurals=2; plural=(n != 1);",
     "fr": "nplurals=2; plural=(n > 1);",
     "ja": "nplurals=1; plural=0;",
-    "pt": "nplurals=2; plural=(n > 1);",
+    "pt": "nplurals=2; plural=(n != 1);",
+    "pt_BR": "nplurals=2; plural=(n > 1);",
     "zh_Hans": "nplurals=1; plural=0;",
 }
 """The languages, and the plural forms of each."""

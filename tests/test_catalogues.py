@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import messages
 import pytest
 from django.apps import apps
@@ -147,6 +148,22 @@ def test_a_catalogue_has_all_that_is_marked_and_no_more(app: Path, language: str
         assert len(texts) == (forms if message.plural else 1), message.id
         for text in texts:
             assert fields(text) == fields(message.plural or message.id), message.id
+
+
+@pytest.mark.parametrize(("app", "language"), CATALOGUES)
+def test_what_django_says_too_is_said_as_django_says_it(app: Path, language: str) -> None:
+    """So that a page says a thing in one way, and no sentence of ours replaces one of Django's."""
+    said: dict[str, set[str]] = {}
+    for path in Path(django.__file__).parent.glob(f"**/locale/{language}/LC_MESSAGES/django.mo"):
+        with path.open("rb") as file:
+            catalogue = vars(gettext.GNUTranslations(file))["_catalog"]
+        for key, text in catalogue.items():
+            said.setdefault(key, set()).add(text)
+    _header, ours = messages.read(messages.path_of(app, language))
+
+    assert "Log out" in said
+    for message, texts in ours.items():
+        assert texts[0] in said.get(message.key, texts), message
 
 
 @pytest.mark.parametrize(("app", "language"), CATALOGUES)

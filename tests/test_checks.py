@@ -66,7 +66,9 @@ def test_a_missing_middleware_is_named_with_the_one_that_it_replaces() -> None:
     with override_settings(MIDDLEWARE=[SESSION, CSRF]):
         [message] = [m for m in run_checks() if m.id == "session_auth.E001"]
 
-    assert message.msg == f"'{AUTH}' is not in MIDDLEWARE, so what it protects from is open."
+    assert (
+        message.msg == f"'{AUTH}' is not in MIDDLEWARE, so nothing stops what it is there to stop."
+    )
     assert message.hint == (
         "Put it where 'django.contrib.auth.middleware.AuthenticationMiddleware' is or would be."
     )

@@ -120,7 +120,7 @@ def test_roads_past_the_stages(installed: set[str]) -> None:
             told = dict(found())["session_auth.W020"]
 
     assert told == (
-        f"SESSION_AUTH_STAGES are not asked where these let users in: v0/, v1/, {middleware}."
+        f"These let users in without asking SESSION_AUTH_STAGES: v0/, v1/, {middleware}."
     )
     installed.add("channels")
     with override_settings(SESSION_AUTH_STAGES=STAGES):

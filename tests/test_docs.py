@@ -128,6 +128,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_who_is_told_to_install_it_is_told_how_to_do_it_before_it_is_published(page: Path) -> None:
+    text = page.read_text()
+
+    if re.search(r"(pip|npm) install [^`\n]*django-session-auth", text):
+        assert re.search(r"\]\((docs/)?(start\.md)?#from-a-checkout\)", text)
+
+
 def test_every_picture_is_there_in_light_and_dark_and_has_a_text() -> None:
     pictures = [
         (page.parent, picture)

@@ -78,8 +78,9 @@ def error(response: Any) -> str:
         ("fr", "Connectez-vous d\u2019abord."),
         ("es-MX", "Inicie sesión primero."),
         ("ja", "先にログインしてください。"),
-        ("pt-BR", "Entre primeiro."),
-        ("pt", "Entre primeiro."),
+        ("pt-BR", "Entre na sua conta primeiro."),
+        ("pt", "Inicie sessão primeiro."),
+        ("pt-AO", "Inicie sessão primeiro."),
         ("zh-CN", "请先登录。"),
         ("zh-Hans", "请先登录。"),
         ("tlh", "Log in first."),
@@ -130,7 +131,7 @@ def test_what_is_made_of_a_page_on_the_way_out_is_in_that_language(
         response = client.get(path)
 
     said = {"not_found": "Das gibt es nicht."}
-    said["session_ended"] = "Ihre Sitzung ist beendet. Melden Sie sich noch einmal an."
+    said["session_ended"] = "Ihre Sitzung wurde beendet. Melden Sie sich erneut an."
     assert error(response) == said[response.json()["code"]]
 
 

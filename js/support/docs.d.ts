@@ -22,6 +22,16 @@ declare global {
   function showPrice(price: string): void;
   function post(url: string, data: unknown, token?: string): Promise<any>;
 
+  // What Nuxt gives to each of its files.
+  const reactive: typeof import("vue").reactive;
+  function defineNuxtPlugin(plugin: () => Promise<{ provide: { client: SessionClient } }>): unknown;
+  function useNuxtApp(): { $client: SessionClient };
+  function useRequestHeaders(names: ["cookie"]): { cookie?: string };
+  function useState(key: string): { value?: import("../dist/session-auth.js").Initial };
+  interface ImportMeta {
+    server: boolean;
+  }
+
   interface Credential {
     toJSON(): unknown; // of a passkey; TypeScript does not know that navigator.credentials has one
   }

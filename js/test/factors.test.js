@@ -127,7 +127,6 @@ describe("second factors", () => {
     });
 
     it("goes on by the first passkey of a user who must have one", async () => {
-      
       await factors.pass({ method: "passkey_setup", publicKey: NEW, name: "Laptop" });
 
       assert.deepEqual(Object.keys(body()), ["method", "name", "credential"]);

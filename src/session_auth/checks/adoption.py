@@ -66,10 +66,11 @@ def old_cookie_is_read(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"The session cookie is now named '{name}', and what browsers have under its old name "
-            f"is not read: that is '{setting('ADOPT_COOKIE', '')}' by SESSION_AUTH_ADOPT_COOKIE.",
-            hint=f"Set SESSION_AUTH_ADOPT_COOKIE to the name before the switch, '{bare}' or "
-            f"'{name}' say.",
+            f"The session cookie is now named '{name}', and SESSION_AUTH_ADOPT_COOKIE has old ones "
+            f"read as '{setting('ADOPT_COOKIE', '')}', which is hardly their name: their users "
+            "would have to log in again.",
+            hint=f"Set SESSION_AUTH_ADOPT_COOKIE to the name of the cookie before the switch: "
+            f"'{bare}', or '{name}'.",
             id="session_auth.E022",
         )
     ]

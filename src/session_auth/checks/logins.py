@@ -32,8 +32,8 @@ def guesses_in_the_admin_are_counted(**kwargs: Any) -> list[CheckMessage]:
         Warning(
             "Guesses at passwords are counted by the endpoints of this package, but not by the "
             "login of the admin.",
-            hint="Put 'session_auth.backends.ModelBackend' first in AUTHENTICATION_BACKENDS; see "
-            "docs/throttling.md for sites with sessions and for other backends.",
+            hint="Put 'session_auth.backends.ModelBackend' first in AUTHENTICATION_BACKENDS. Where "
+            "users are signed in already, or with other backends, see docs/throttling.md first.",
             id="session_auth.W003",
         )
     ]
@@ -48,8 +48,8 @@ def guesses_elsewhere_are_counted(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"Guesses at passwords are not counted by these views: {listed(routes)}.",
-            hint="Put 'session_auth.backends.ModelBackend' first in AUTHENTICATION_BACKENDS; see "
-            "docs/throttling.md for sites with sessions and for other backends.",
+            hint="Put 'session_auth.backends.ModelBackend' first in AUTHENTICATION_BACKENDS. Where "
+            "users are signed in already, or with other backends, see docs/throttling.md first.",
             id="session_auth.W004",
         )
     ]

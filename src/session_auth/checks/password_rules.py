@@ -121,7 +121,7 @@ def long_digits_are_passwords(**kwargs: Any) -> list[CheckMessage]:
         Info(
             "NumericPasswordValidator in AUTH_PASSWORD_VALIDATORS refuses twenty random digits, "
             "which nobody guesses (ASVS 6.2.5).",
-            hint="Remove it, and let the length and CommonPasswordValidator do its work.",
+            hint="Remove it: MinimumLengthValidator and CommonPasswordValidator do its work.",
             id="session_auth.I102",
         )
     ]

@@ -32,8 +32,8 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
-            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE, so what it protects from "
-            "is open.",
+            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE, so nothing stops what "
+            "it is there to stop.",
             hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
             id="session_auth.E001",
         )
@@ -48,8 +48,7 @@ def session_middleware_comes_first(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "SessionMiddleware stands below a middleware that needs the session, and that finds "
-            "none there.",
+            "A middleware that needs the session stands above SessionMiddleware, and finds none.",
             hint="Put it above CsrfViewMiddleware and AuthenticationMiddleware in MIDDLEWARE.",
             id="session_auth.E002",
         )
@@ -77,9 +76,10 @@ def engine_keeps_the_promises(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', which keeps fewer promises: an ended "
-            "session can come back, and keys are stored in plain text, or no session can be ended.",
-            hint="Set SESSION_ENGINE = 'session_auth.engines.database'.",
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}': there an ended session can come back "
+            "and keys are stored in plain text, or no session can be ended.",
+            hint="Set SESSION_ENGINE = 'session_auth.engines.database'. On a site with users, run "
+            "'manage.py session_adopt' first: it says how they stay signed in.",
             id="session_auth.E003",
         )
     ]

@@ -112,7 +112,7 @@ def a_new_password_comes_last(**kwargs: Any) -> list[CheckMessage]:
         Error(
             "SESSION_AUTH_STAGES asks for a new password before a second factor: whoever knows "
             "the old password could set a new one without it.",
-            hint="Put 'session_auth.passwords.stages.NewPassword' after it.",
+            hint="Put 'session_auth.passwords.stages.NewPassword' last.",
             id="session_auth.E026",
         )
     ]
@@ -133,9 +133,9 @@ def no_road_is_past_the_stages(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"SESSION_AUTH_STAGES are not asked where these let users in: {listed(roads)}.",
-            hint="Take them away, or let them in for those alone for whom no stage is due. If what "
-            "stands behind them asks by itself, silence this.",
+            f"These let users in without asking SESSION_AUTH_STAGES: {listed(roads)}.",
+            hint="Remove them, or let nobody in by them for whom a stage is due. If what they open "
+            "asks by itself, put 'session_auth.W020' into SILENCED_SYSTEM_CHECKS.",
             id="session_auth.W020",
         )
     ]

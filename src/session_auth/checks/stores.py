@@ -36,8 +36,8 @@ def sessions_are_not_in_a_cache(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"The cache '{shared[0]}' is in the database of SESSION_AUTH_REDIS: to clear it, or a "
-            "cache that evicts what it has no room for, signs users out.",
+            f"The cache '{shared[0]}' is in the database of SESSION_AUTH_REDIS: clearing it signs "
+            "users out, and so does a server that evicts what it has no room for.",
             hint="Give sessions a server of their own, whose maxmemory-policy is noeviction; or "
             "another database, such as '/1' at the end of the URL, if nothing is evicted.",
             id="session_auth.W022",

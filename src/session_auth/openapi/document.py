@@ -164,7 +164,8 @@ def _operation(
         ]
     if body:
         content = {"application/json": {"schema": body}}
-        described["requestBody"] = {"required": "required" in body, "content": content}
+        # What may be left out of it is said by the schema: where nothing is sent, it is no JSON.
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 

@@ -35,7 +35,14 @@ PLAIN: Mapping[Any, Schema] = {
     str: {"type": "string"},
     UUID: {"type": "string", "format": "uuid"},
 }
-BODY_TYPES: Mapping[type, Schema] = {**PLAIN, list: {"type": "array", "items": {"type": "string"}}}
+STORABLE: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+"""Text as a body may have it; a pattern that Go, Java, JavaScript and Python read alike."""
+
+BODY_TYPES: Mapping[type, Schema] = {
+    **PLAIN,
+    str: STORABLE,
+    list: {"type": "array", "items": STORABLE},
+}
 
 OF_MODEL_FIELDS: Mapping[Any, Schema] = {
     models.BooleanField: PLAIN[bool],
