@@ -63,12 +63,12 @@ def accept(browser: ApiClient) -> Any:
 def test_no_secret_opens_what_another_one_does(clock: Any, db: None) -> None:
     """CVE-2026-110862, CVE-2026-114607: each cookie in the place of each other one."""
     _, secret = user_with_app()
-    browser = half_way()
-    attempt = browser.cookies["sessionid_login"].value
-    options_for(browser, "stage")
-    second_factor(browser, "totp", code=code_of(secret), trust=True)
-    browser.cookies["sessionid_login"] = attempt
-    values = {name: browser.cookies[name].value for name in COOKIES}
+    inside, begun = half_way(), half_way()
+    second_factor(inside, "totp", code=code_of(secret), trust=True)
+    options_for(begun, "stage")
+    values = {
+        name: (begun if name in begun.cookies else inside).cookies[name].value for name in COOKIES
+    }
 
     for name in COOKIES:
         for other in COOKIES[1:]:
@@ -92,6 +92,37 @@ def test_a_code_that_has_logged_in_proves_nothing_again(clock: Any, db: None) ->
         401,
         "invalid_credentials",
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verifies": False},
+        {"origin": "https://evil.example"},
+        {"rp_id": "evil.example"},
+        {"handle": "AAAA"},
+        {"more": {"crossOrigin": True}},
+        {"more": {"topOrigin": "https://evil.example"}},
+        {"more": {"type": "webauthn.create"}},
+        {"key": Authenticator().key},
+    ],
+    ids=lambda wrong: "-".join(wrong.get("more", wrong)),
+)
+@pytest.mark.parametrize("door", ["login/second-factor/", "reauthenticate/"])
+def test_a_second_factor_that_does_not_verify_is_none(
+    alice: User, wrong: dict[str, Any], door: str
+) -> None:
+    """CVE-2026-134320: where the user is known, too."""
+    browser, passkey = signed_in(), Authenticator()
+    register(browser, passkey)
+    if door == "login/second-factor/":
+        browser = half_way()
+    vars(passkey).update(wrong)
+    credential = passkey.get(options_for(browser, "proof"))
+
+    response = browser.call("POST", AUTH + door, {"method": "passkey", "credential": credential})
+
+    assert told(response) == (401, "invalid_credentials")
 
 
 # The half-way state
