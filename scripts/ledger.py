@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Write docs/security.md and what ``session_doctor --report`` reads, from docs/ledger.toml.
 
+The page ends with the published flaws of others, from docs/flaws.toml.
+
     python scripts/ledger.py
 
 tests/test_ledger.py says when one of them is behind.
@@ -18,6 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "ledger.toml"
+FLAWS = ROOT / "docs" / "flaws.toml"
 PAGE = ROOT / "docs" / "security.md"
 SHIPPED = ROOT / "src" / "session_auth" / "doctor" / "requirements.json"
 
@@ -84,6 +87,17 @@ class Row:
         return "NIST" if self.standard == "NIST" else f"V{self.id.split('.')[0]}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """What was published of other packages, and what keeps it from being true here."""
+
+    ids: Sequence[str]
+    seen_in: str
+    flaw: str
+    done: str
+    breaks: Sequence[Mapping[str, str]] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
     chapters: Mapping[str, str]
@@ -93,28 +107,37 @@ class Ledger:
     """The chapters of ASVS that a package for sessions has nothing to do with, and why."""
 
     rows: Sequence[Row] = field(default_factory=list)
+    flaws: Sequence[Flaw] = field(default_factory=list)
 
     @cached_property
     def breaks(self) -> list[Break]:
-        """All breaks, each with the ids of all rows that it proves."""
+        """All breaks, each with the ids of all rows, or of the flaw, that it proves."""
         users: dict[str, list[str]] = {}
         for row in self.rows:
             for other in row.proved_with:
                 users.setdefault(other, []).append(row.id)
-        return [
+        of_rows = [
             Break(**each, proves=(row.id, *users.get(row.id, ())))
             for row in self.rows
             for each in row.breaks
         ]
+        return of_rows + [
+            Break(**each, proves=flaw.ids) for flaw in self.flaws for each in flaw.breaks
+        ]
 
 
-def read(path: Path = SOURCE) -> Ledger:
+def read(path: Path = SOURCE, flaws: Path = FLAWS) -> Ledger:
     data = tomllib.loads(path.read_text())
-    rows = [
-        Row(**{("breaks" if name == "break" else name): value for name, value in row.items()})
-        for row in data["row"]
-    ]
-    return Ledger(chapters=data["chapters"], beyond=data["beyond"], rows=rows)
+    return Ledger(
+        chapters=data["chapters"],
+        beyond=data["beyond"],
+        rows=[Row(**_renamed(row)) for row in data["row"]],
+        flaws=[Flaw(**_renamed(flaw)) for flaw in tomllib.loads(flaws.read_text())["flaw"]],
+    )
+
+
+def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {("breaks" if name == "break" else name): value for name, value in table.items()}
 
 
 def page(ledger: Ledger) -> str:
@@ -172,6 +195,27 @@ def _lines(ledger: Ledger) -> Iterator[str]:
     yield from ("", "## Chapters of ASVS that are not about this", "")
     for chapter, why in ledger.beyond.items():
         yield f"- {chapter}: {why}"
+    yield from (
+        "",
+        "## Published flaws of others",
+        "",
+        (
+            "What was published of second factors, passkeys and logins in stages, mostly in 2026, "
+            "and what keeps it from being true here."
+        ),
+        "Each test was seen to fail on a copy that has the flaw: `docs/flaws.toml` has the change.",
+        (
+            "Where requests race, sixteen come at once, on SQLite, PostgreSQL and MariaDB. "
+            "All but the tests of Keycloak's flaw are of `session_auth.factors`."
+        ),
+        "",
+        "| id | seen in | the flaw | what is done here | proof |",
+        "|---|---|---|---|---|",
+    )
+    for flaw in ledger.flaws:
+        proof = ", ".join(dict.fromkeys(_test_name(each["test"]) for each in flaw.breaks))
+        cells = (", ".join(flaw.ids), flaw.seen_in, flaw.flaw, flaw.done, proof)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _with_headings(ledger: Ledger) -> Iterator[tuple[Row, str | None]]:
@@ -184,7 +228,7 @@ def _with_headings(ledger: Ledger) -> Iterator[tuple[Row, str | None]]:
 
 def _line(row: Row, ledger: Ledger) -> str:
     tests = [each.test for each in ledger.breaks if row.id in each.proves]
-    proof = [f"`{name.rsplit('::', 1)[1].split('[')[0]}`" for name in tests]
+    proof = [_test_name(name) for name in tests]
     if row.page:
         proof.append(f"[{row.page}]({row.page})")
     status = STATUSES[row.status]
@@ -202,6 +246,10 @@ def _line(row: Row, ledger: Ledger) -> str:
         ", ".join(dict.fromkeys(proof)),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _test_name(test: str) -> str:
+    return f"`{test.rsplit('::', 1)[1].split('[')[0]}`"
 
 
 def _linked(check: str) -> str:

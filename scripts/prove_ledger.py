@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Break what docs/ledger.toml says is met, piece by piece, and demand that the named test fails.
 
+So for the published flaws of docs/flaws.toml: each break puts one into the code.
+
     python scripts/prove_ledger.py --all
-    python scripts/prove_ledger.py 3.4.1 "NIST 5.2"
+    python scripts/prove_ledger.py 3.4.1 "NIST 5.2" CVE-2026-82470
     python scripts/prove_ledger.py --sample N [--seed SEED]
 
 ``make ledger`` tries all; ``make test`` takes some by chance. The seed is printed, and is the date
@@ -211,7 +213,7 @@ def _run_in_fork(project: str, tests: Sequence[str], output: int) -> int:
 def prove(breaks: Sequence[Break], *, cores: int, out: IO[str]) -> int:
     """Run the tests unbroken, then each against its break; return how many do not prove it."""
     tests = sorted({each.test for each in breaks})
-    cores = min(cores, len(breaks))
+    cores = min(cores, len(tests))
     with tempfile.TemporaryDirectory(prefix="ledger-") as name:
         with ThreadPoolExecutor(cores) as pool:
             workers = list(pool.map(Worker, (Path(name) / str(core) for core in range(cores))))

@@ -103,7 +103,7 @@ export interface Factors<U = User> {
 
 /** The options are good for five minutes: the browser gets others before that. */
 const RENEW_AFTER = 4 * 60_000;
-const REPLACED = new DOMException("Another is asked for.", "AbortError");
+const REPLACED = new DOMException("Another was asked.", "AbortError");
 const EXPIRED = {};
 
 /** Make what `client` lacks for second factors and passkeys. */
@@ -125,8 +125,13 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     signal?.addEventListener("abort", () => own.abort(signal.reason), { signal: own.signal });
     const timer = mediation && setTimeout(() => own.abort(EXPIRED), RENEW_AFTER);
     try {
-      const options: any = { publicKey: decoded(publicKey), signal: own.signal, mediation };
-      return encoded(await navigator.credentials[publicKey.rp ? "create" : "get"](options));
+      return encoded(
+        await navigator.credentials[publicKey.rp ? "create" : "get"]({
+          signal: own.signal,
+          mediation,
+          publicKey: decoded(publicKey),
+        } as any),
+      );
     } catch (cause: any) {
       if (own.signal.aborted) throw own.signal.reason;
       const isKnown = cause.name === "InvalidStateError";
@@ -143,11 +148,11 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
   const call = <T>(method: string, name: string, options?: Abortable, body?: unknown) =>
     client.json<T>(client.url(name), { ...options, method, body });
 
-  const optionsFor = async (name: string, options: Abortable, body: unknown = {}) =>
-    (await call<any>("POST", `${name}passkeys/options/`, options, body)).publicKey;
+  const optionsFor = async (name: string, options: Abortable, purpose?: string) =>
+    (await call<any>("POST", `${name}passkeys/options/`, options, { purpose })).publicKey;
 
-  const complete = async ({ publicKey, ...proof }: any, options: Abortable = {}) => {
-    if (proof.method === "passkey") publicKey = await optionsFor("", options, { purpose: "proof" });
+  const complete = async ({ publicKey, ...proof }: any, options: Abortable = {}, purpose = "proof") => {
+    if (proof.method === "passkey") publicKey = await optionsFor("", options, purpose);
     if (publicKey) proof.credential = await ask(publicKey, options);
     return proof;
   };
@@ -179,7 +184,7 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
   return {
     login: (credentials, options) => progress(client.login(credentials, options)),
     pass: async (proof, options) =>
-      progress(client.login(await complete(proof, options), options, "login/second-factor/")),
+      progress(client.login(await complete(proof, options, "stage"), options, "login/second-factor/")),
     prove: async (proof, options) => client.reauthenticate(await complete(proof, options), options),
     list: (options) => call("GET", "factors/", options),
     passkeys: {

@@ -20,7 +20,7 @@ const optionsOf = async () => {
   const response = await fetch(new URL("../../../passkeys/options/", location.href), {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": token.value },
-    body: JSON.stringify({ purpose: "proof" }),
+    body: JSON.stringify({ purpose: "stage" }),
   });
   return (await response.json()).publicKey;
 };

@@ -122,7 +122,7 @@ describe("second factors", () => {
 
       assert.deepEqual(user, ALICE);
       assert.deepEqual(paths().slice(0, 2), ["POST passkeys/options/", "POST login/second-factor/"]);
-      assert.deepEqual(site.bodies[0], { purpose: "proof" });
+      assert.deepEqual(site.bodies[0], { purpose: "stage" });
       assert.deepEqual(body().credential.id, "cred-1");
     });
 

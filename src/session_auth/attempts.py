@@ -2,12 +2,13 @@
 
 No session of a user exists by then, and every endpoint sees an anonymous visitor. The browser has a
 cookie of its own for the attempt, which opens nothing but the next stage. An attempt ends after 10
-minutes, when it is complete, and with the password, the user, or all sessions of the user.
+minutes, when it is complete, at a logout in this browser, and with the password, the user, a factor
+that it has proven, or all sessions of the user; ``DELETE sessions/`` ends it, too.
 """
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -142,6 +143,7 @@ def begin(
     proven: Mapping[str, datetime | None],
     remember: bool | None,
     began_at: datetime,
+    notes: Mapping[str, Any],
 ) -> Attempt:
     """Store a login that is not complete; the answer gives its cookie to the browser."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -154,6 +156,7 @@ def begin(
         remember=remember,
         began_at=began_at,
         expires_at=timezone.now() + LIFETIME,
+        notes=dict(notes),
     )
     if in_transaction(ATTEMPTS.alias()):
         # The refusal rolls that back, as under ATOMIC_REQUESTS.
@@ -178,6 +181,23 @@ def claim(request: HttpRequest, attempt: Attempt) -> None:
     if not _delete(attempt.id):
         raise LoginExpired
     on_answer(request, _delete_cookie)
+
+
+def give_up(request: HttpRequest) -> None:
+    """End the login that this browser has begun and not completed, if there is one: at a logout."""
+    if secret := request.COOKIES.get(cookie_name()):
+        _delete(digest(secret))
+        on_answer(request, _delete_cookie)
+
+
+@ATTEMPTS.asks
+def end_of(user_id: Any, *, methods: Collection[str] | None = None) -> None:
+    """End the logins of a user that are not complete: all, or those with one of these proofs."""
+    rows = _rows().filter(user_id=user_id)
+    if methods is not None:
+        proven = {row.pk: json.loads(row.state)["proven"].keys() for row in rows}
+        rows = _rows().filter(pk__in=[pk for pk, names in proven.items() if names & set(methods)])
+    rows.delete()
 
 
 @ATTEMPTS.asks

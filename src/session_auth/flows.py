@@ -152,12 +152,14 @@ def pass_stage(
         if stage.methods[method].proves:
             attempt.proven[method] = timezone.now()
         attempt.passed.append(key_of(stage))
+        attempt.notes.update(throttling.noted(request, user))
         following = _first_due(request, user, passed=attempt.passed)
         if following is not None:
             if not attempts.go_on(attempt):
                 attempt = attempts.require(request)  # another request of this browser was faster
             raise _required(request, following, attempt)
     attempts.claim(request, attempt)
+    throttling.read_note(request, attempt.notes)
     login = Login(
         proofs=attempt.proven,
         began_at=attempt.began_at,
@@ -237,6 +239,7 @@ def _hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> 
         proven=login.proofs,
         remember=login.remember,
         began_at=login.began_at,
+        notes=throttling.noted(request, user),
     )
     raise _required(request, stage, attempt)
 
@@ -404,12 +407,16 @@ async def areauthenticate(request: HttpRequest, *, password: str) -> None:
 
 
 def log_out(request: HttpRequest) -> None:
-    """End the session of ``request``, even if a receiver of ``user_logged_out`` raises."""
+    """End the session of ``request``, even if a receiver of ``user_logged_out`` raises.
+
+    A login that this browser has begun and not completed ends as well.
+    """
     try:
         auth.logout(request)
     finally:
         request.session.flush()
         _let_auser_be(request, AnonymousUser())
+    attempts.give_up(request)
 
 
 async def alog_out(request: HttpRequest) -> None:

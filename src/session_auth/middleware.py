@@ -122,9 +122,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 return super().process_response(request, response)
             accessed = session.accessed
             step = self._settle(request, response, session)
+            return self._finish(request, response, session, step=step, vary=accessed)
         except (UpdateError, StoreUnavailable) as exc:
             return self._refuse(request, exc)
-        return self._finish(request, response, session, step=step, vary=accessed)
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Do what ``process_response`` does: in a thread if, and only if, it asks the store."""

@@ -64,6 +64,9 @@ MAX_PASSWORD_BYTES = 4096
 GUESSES = "session_auth.guesses"
 """The key of ``request.META`` for the guesses of a request: each framework passes ``META`` on."""
 
+NOTE = "session_auth.device"
+"""The key, in the notes of a login in stages and in ``request.META``, for a right password."""
+
 _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
 """The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
 
@@ -279,17 +282,37 @@ def make_good(request: HttpRequest) -> None:
         guess.tell_of_ceiling(request)
 
 
+def noted(request: HttpRequest, user: AbstractBaseUser) -> dict[str, bool]:
+    """Return what a login that is not complete keeps, for ``read_note()`` in its last request."""
+    return {NOTE: True} if _right_guesses(request, user.pk) else {}
+
+
+def read_note(request: HttpRequest, notes: Mapping[str, Any]) -> None:
+    """Let ``remember_device()`` know whether an earlier request had the right password."""
+    request.META[NOTE] = NOTE in notes
+
+
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
-    """Make the browser a known device of the logged-in user, if it sent their right password."""
+    """Make the browser a known device of the logged-in user, if it sent their right password.
+
+    That may have been in an earlier request of a login in stages.
+    """
     user_id = events.caller_id(request)
-    for guess in request.META.get(GUESSES, {}).values():
-        if guess.is_right and guess.user is not None and guess.user.pk == user_id:
-            generation = next(iter(guess._count.rows.values())).generation
-            is_known = guess.is_on_device
-            devices.remember(request, response, user_id, generation, anew=not is_known)
-            if not is_known:
-                new_devices.tell(request, guess.user)
-            return
+    if user_id is None:
+        return
+    user: Any = request.user
+    theirs = _right_guesses(request, user_id)
+    if theirs:
+        [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
+        is_known = theirs[0].is_on_device
+    elif request.META.get(NOTE):
+        generation = counts.generation_of(_pk(user))
+        is_known = is_known_device(request, user)
+    else:
+        return
+    devices.remember(request, response, user_id, generation, anew=not is_known)
+    if not is_known:
+        new_devices.tell(request, user)
 
 
 def record_failed_login(
@@ -335,6 +358,11 @@ def end_call(**kwargs: object) -> None:
     # Not set anew: a task of its own may run this, whose variables nobody else sees.
     guesses.clear()
     _asked.get({}).clear()
+
+
+def _right_guesses(request: HttpRequest, user_id: Any) -> list[Guess]:
+    right = [guess for guess in request.META.get(GUESSES, {}).values() if guess.is_right]
+    return [guess for guess in right if guess.user is not None and guess.user.pk == user_id]
 
 
 def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:

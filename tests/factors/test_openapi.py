@@ -20,4 +20,4 @@ def test_a_passkey_is_for_a_login_or_a_proof() -> None:
     body = document()["paths"]["/api/auth/passkeys/options/"]["post"]["requestBody"]
 
     schema = body["content"]["application/json"]["schema"]
-    assert schema["properties"]["purpose"]["enum"] == ["login", "proof"]
+    assert schema["properties"]["purpose"]["enum"] == ["login", "proof", "stage"]

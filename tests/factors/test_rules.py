@@ -130,7 +130,7 @@ def test_a_reset_changes_no_factor_and_logs_nobody_in(clock: Any, db: None) -> N
     response = confirm(browser, link_for())
     clock.shift(timedelta(seconds=1))  # what was begun in the second of the reset is void
 
-    assert response.status_code == 200
+    assert (response.status_code, "sessionid" in response.cookies) == (200, False)
     assert browser.user() is None
     assert Factor.objects.count() == 1
     assert told(browser.log_in(password=NEW)) == (401, "second_factor_required")

@@ -27,13 +27,19 @@ def require_keys() -> None:
 
 
 @sensitive_variables()
-def begin(request: HttpRequest, user: AbstractBaseUser) -> NewApp:
-    """Return a new secret, as apps take it; this browser may confirm it within five minutes."""
-    secret = totp.new_secret()
+def begin(request: HttpRequest, user: AbstractBaseUser, *, go_on: bool = False) -> NewApp:
+    """Return a new secret, as apps take it; this browser may confirm it within five minutes.
+
+    With ``go_on``, it is the one that was begun in this browser, if there is one: a page that is
+    shown again, after a wrong code say, is to fit the app that has read it.
+    """
+    purpose = Purpose.TOTP
+    begun = challenges.find(request, purpose, challenge=purpose, user_id=user.pk) if go_on else None
+    secret = encryption.decrypt(begun.material, user_id=user.pk) if begun else totp.new_secret()
     challenges.issue(
         request,
-        Purpose.TOTP,
-        challenge=Purpose.TOTP,
+        purpose,
+        challenge=purpose,
         user_id=user.pk,
         material=encryption.encrypt(secret, user_id=user.pk),
     )

@@ -11,11 +11,11 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from session_auth import events, later
+from session_auth import attempts, events, later
 from session_auth.events import Event
 from session_auth.exceptions import InvalidRequest
 from session_auth.factors import mail, rows
-from session_auth.factors.models import Kind
+from session_auth.factors.models import Factor, Kind
 from session_auth.sessions.base import session_of
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.listing import rows as session_rows
@@ -100,20 +100,42 @@ def tell(
 def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:
     """End the user's sessions in which a factor of this kind was proven, in the transaction.
 
-    The session of ``request`` goes on, without that proof: return ``False`` if it holds no other,
-    so that the caller has to end it.
+    Logins that are not complete end, too, if it was proven in them. The session of ``request`` goes
+    on, without that proof: return ``False`` if it holds no other, so that the caller has to end it.
     """
     session = session_of(request)
     current = session.info.id if session.info else None
-    names = {str(kind), f"{kind}_setup"}
+    opened = _end_opened(user_id, kind, but=current)
+    return current not in opened or session.retract(_names_of(kind))
+
+
+def end_if_removed(factor: Factor) -> None:
+    """End what ``factor`` has opened if it was removed since it was proven.
+
+    Call it once the session is stored: either whoever removes the factor sees that session, or this
+    sees the removal.
+    """
+    if not rows.is_there(factor):
+        _end_opened(factor.user_id, Kind(factor.kind))
+
+
+def _end_opened(user_id: Any, kind: Kind, *, but: str | None = None) -> list[str]:
+    """End what a factor of this kind has opened; return the ids of the sessions, also ``but``."""
+    names = _names_of(kind)
     opened = [
         record.id
         for record in session_rows().of_user(user_id)
         if names & read_methods(record.methods).keys()
     ]
-    others = [session_id for session_id in opened if session_id != current]
+    others = [session_id for session_id in opened if session_id != but]
     end_by_ids(others, reason=EndReason.FACTOR_REMOVED)
-    return current not in opened or session.retract(names)
+    attempts.end_of(user_id, methods=names)
+    return opened
+
+
+def _names_of(kind: Kind) -> set[str]:
+    """Return the methods that stand for a factor of this kind in a session."""
+    return {str(kind), f"{kind}_setup"}
 
 
 def _require_living_session(request: HttpRequest) -> None:

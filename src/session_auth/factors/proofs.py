@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import throttling
+from session_auth import attempts, throttling
 from session_auth.exceptions import InvalidCredentials, InvalidRequest
+from session_auth.factors import changes, rows
 from session_auth.factors.models import Factor
 from session_auth.keys import digest
 
@@ -50,4 +51,6 @@ def count_and_check(
     factor = use_up(request, user, given)
     if not guess.accept(factor is not None) or factor is None:
         raise InvalidCredentials
+    if factor.kind in rows.STRONG:  # a recovery code is gone by that
+        attempts.on_answer(request, lambda response: changes.end_if_removed(factor))
     return factor

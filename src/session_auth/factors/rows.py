@@ -50,6 +50,12 @@ def find(kind: Kind, factor_id: str, *, user_id: Any = None) -> Factor | None:
     return _rows().filter(id=factor_id, kind=kind, **whose).first()
 
 
+def is_there(factor: Factor) -> bool:
+    """Say whether the factor is there still, and no other one in its place."""
+    rows = _rows().filter(id=factor.id, created_at=factor.created_at)
+    return STORE.asks(rows.exists)()
+
+
 def spend_step(factor: Factor, step: int) -> bool:
     """Accept the code of ``step``, unless one of that step or a later one was accepted already."""
     unspent = _rows().filter(id=factor.id, created_at=factor.created_at, counter__lt=step)

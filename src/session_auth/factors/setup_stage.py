@@ -86,7 +86,7 @@ class SetUpFactor(Stage):
         if "passkey_setup" in offered:
             found["publicKey"] = passkeys.registration_options(request, user)
         if "totp_setup" in offered:
-            found["totp"] = authenticator_app.begin(request, user)
+            found["totp"] = authenticator_app.begin(request, user, go_on=True)
         return found
 
     def verify(

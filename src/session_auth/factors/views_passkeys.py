@@ -1,6 +1,6 @@
 """Passkeys: made, listed, named, removed; and a login by one alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -41,6 +41,24 @@ NEW = {"credential": dict, "name": str}
 NAME = {"name": str}
 PURPOSE = {"purpose": str}
 LOGIN = {"credential": dict, "remember": bool}
+
+
+def user_on_the_way(request: HttpRequest) -> AbstractBaseUser:
+    """Return whose login lacks a stage in this browser, whoever else is logged in there."""
+    return attempts.require(request).user
+
+
+def known_user(request: HttpRequest) -> AbstractBaseUser:
+    """Return who is logged in, or whose login lacks a stage in this browser."""
+    return request.user if request.user.is_authenticated else user_on_the_way(request)
+
+
+PURPOSES: Mapping[str, Callable[[HttpRequest], AbstractBaseUser | None]] = {
+    Purpose.LOGIN.value: lambda request: None,
+    Purpose.PROOF.value: known_user,
+    "stage": user_on_the_way,
+}
+"""What a use of a passkey can be for, and whose it has to be."""
 
 
 class PasskeyOptionsView(FactorView):
@@ -127,8 +145,9 @@ class PasskeyView(FactorView):
 class PasskeyUseView(JSONView):
     """``POST passkeys/options/``: what ``navigator.credentials.get()`` needs.
 
-    With ``{"purpose": "proof"}``, it is for a user who is logged in, or whose login lacks a second
-    factor; without it, for a login without a name.
+    With ``{"purpose": "stage"}``, it is for the login that this browser has begun; with
+    ``"proof"``, for the user who is logged in, or else for that login. Without a purpose, it is for
+    a login without a name.
     """
 
     login_required = False
@@ -137,7 +156,7 @@ class PasskeyUseView(JSONView):
             answer=PasskeyOptions,
             caller=Caller.ANYBODY_KNOWN,
             body=PURPOSE,
-            limits={"purpose": {"enum": [Purpose.LOGIN.value, Purpose.PROOF.value]}},
+            limits={"purpose": {"enum": [*PURPOSES]}},
             refusals=(LoginExpired, NotFound),
         )
     }
@@ -145,13 +164,12 @@ class PasskeyUseView(JSONView):
     def post(self, request: HttpRequest) -> JsonResponse:
         passkeys.require_origins()
         purpose = read_json(request, PURPOSE).get("purpose", Purpose.LOGIN)
-        if purpose not in (Purpose.LOGIN, Purpose.PROOF):
+        if purpose not in PURPOSES:
             raise InvalidRequest(
                 fields={"purpose": [_("This purpose is not known.")]},
-                hint=f"The purpose must be {Purpose.LOGIN} or {Purpose.PROOF}.",
+                hint=f"The purpose must be one of {', '.join(PURPOSES)}.",
             )
-        user = None if purpose == Purpose.LOGIN else known_user(request)
-        options = passkeys.request_options(request, user)
+        options = passkeys.request_options(request, PURPOSES[purpose](request))
         answer: PasskeyOptions = {"publicKey": options}
         return json_response(answer)
 
@@ -178,13 +196,6 @@ class PasskeyLoginView(JSONView):
         user = passkeys.user_to_log_in(request, body.get("credential", {}))
         flows.log_in(request, user, method=Kind.PASSKEY, remember=body.get("remember"))
         return self.user_response(user)
-
-
-def known_user(request: HttpRequest) -> AbstractBaseUser:
-    """Return who is logged in, or whose login lacks a stage in this browser."""
-    if request.user.is_authenticated:
-        return request.user
-    return attempts.require(request).user
 
 
 def check_name(name: str) -> None:

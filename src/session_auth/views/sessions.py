@@ -6,8 +6,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from session_auth import flows, sessions, throttling
+from session_auth import attempts, flows, sessions, throttling
 from session_auth.answers import json_response, no_content
+from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidRequest, NotFound
 from session_auth.http import JSONView, read_json
 from session_auth.operations import (
@@ -28,7 +29,8 @@ class SessionsView(JSONView):
 
     A page has 100 sessions at most. ``next`` is ``null``, or the ``cursor`` of the next page.
 
-    After a ``DELETE``, no other browser is a known device of the user any more.
+    After a ``DELETE``, no other browser is a known device of the user any more, and no login of
+    theirs that was begun before can be completed.
     """
 
     login_required = False
@@ -63,6 +65,8 @@ class SessionsView(JSONView):
         user = flows.require_recent_login(request)
         read_json(request, {})
         answer: EndedAnswer = {"ended": sessions.end_sessions(user, but=_current_id(request, user))}
+        if get_conf().STAGES:
+            attempts.end_of(user.pk)
         response = json_response(answer)
         throttling.throw_out_devices(user, but=(request, response))
         return response
