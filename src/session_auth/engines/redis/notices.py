@@ -11,7 +11,7 @@ listen to all slots. Ends are rare; saves are not told.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -28,24 +28,23 @@ SILENCE_SECONDS = 5.0
 
 def channel() -> str:
     """Return the name by which notices are told: channels know no databases, but keys do."""
-    options = getattr(store().client, "get_connection_kwargs", dict)()
+    options: Mapping[str, Any] = getattr(store().client, "get_connection_kwargs", dict)()
     return f"{store().prefix}:ended:{options.get('db') or 0}"
 
 
 def of_ends(
-    records: list[Record], reason: EndReason, *, successor: Record | None = None
+    records: Sequence[Record], reason: EndReason, *, successor: Record | None = None
 ) -> dict[str, str]:
     """Return what is to be told of the end of these sessions, by their ids.
 
     ``successor`` is the session that takes the place of those of the same user.
     """
-    told = {}
-    for record in records:
-        if record.user_id is not None:
-            goes_on = successor is not None and successor.user_id == record.user_id
-            next_id = successor.id if goes_on else None
-            told[record.id] = text_of(Notice(record.id, record.user_id, reason, next_id))
-    return told
+    next_ids = {} if successor is None else {successor.user_id: successor.id}
+    return {
+        record.id: text_of(Notice(record.id, record.user_id, reason, next_ids.get(record.user_id)))
+        for record in records
+        if record.user_id is not None
+    }
 
 
 def tell(told: str) -> None:
