@@ -17,6 +17,7 @@ from session_auth.sessions.listing import rows
 from session_auth.signals import EndReason
 from tests.api_client import id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
+from tests.redis.test_lost import forgotten
 from tests.settings import REDIS
 from tests.storing import SessionStore
 
@@ -135,7 +136,9 @@ def test_a_site_hears_nothing_of_one_that_is_in_another_database() -> None:
     assert names == {"sa:ended:0", "sa:ended:1", "b:ended:0"}
 
 
-def test_whoever_may_not_publish_ends_sessions_all_the_same(alice: User) -> None:
+def test_whoever_may_not_publish_ends_sessions_all_the_same(
+    alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
     browser = signed_in()
     unheard = scripts.CLEAR.replace("'PUBLISH'", "'NO_SUCH_COMMAND'")
     store().scripts[scripts.CLEAR] = store().client.register_script(unheard)
@@ -143,6 +146,7 @@ def test_whoever_may_not_publish_ends_sessions_all_the_same(alice: User) -> None
     assert end_session(alice, id_of(browser))
 
     del store().scripts[scripts.CLEAR]
+    assert "store_unavailable" not in caplog.text
     assert list(store().scan(f"*{id_of(browser)}")) == []
 
 
@@ -150,12 +154,13 @@ def test_whoever_may_not_publish_ends_sessions_all_the_same(alice: User) -> None
 
 
 def test_one_look_is_for_all(server: Server, alice: User, bob: User) -> None:
-    """Nobody was told of what SQL alone knows, as after a process was killed."""
+    """It finds what SQL alone knows, as after a fail-over."""
     browsers = [signed_in(), signed_in(), signed_in("bob")]
     ids = [id_of(browser) for browser in browsers]
     assert [record.id for record in rows().read_many(ids)] == ids
 
-    store().delete(list(store().scan(f"*{ids[0]}")))
+    with forgotten():
+        end_session(alice, ids[0])
     SessionStore(browsers[1].session_key()).cycle_key()
 
     assert [record.id for record in rows().read_many(ids)] == ids[2:]
@@ -193,6 +198,24 @@ def test_what_is_told_while_the_connection_is_cut_is_found(
     assert heard()
     elsewhere.does(f"end_by_ids(['{id_of(browsers[1])}'], reason=EndReason.LOGOUT)")
     assert sockets[1].next(AT_ONCE) == CLOSED
+
+
+def test_a_connection_that_is_lost_for_a_moment_makes_everybody_look(alice: User) -> None:
+    """The client of redis-py connects anew by itself; what was told meanwhile is lost."""
+    listen_for_ends()
+    assert heard()
+    told: list[Any] = []
+    bus.subscribe(told.append)
+
+    for node, client_id in listeners():
+        node.client_kill_filter(_id=client_id)
+    ends_at = time.monotonic() + 5
+    while not told:
+        assert time.monotonic() < ends_at
+        time.sleep(0.05)
+
+    bus.unsubscribe(told.append)
+    assert set(told) == {None}
 
 
 def test_a_server_that_is_silent_is_taken_for_gone(

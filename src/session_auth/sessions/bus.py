@@ -35,6 +35,7 @@ PROOF_SECONDS = 5.0
 """How long the first notice of one's own may take. Then nothing arrives, it seems."""
 
 NOBODY = "-"
+PROOF = "proof"
 
 logger = logging.getLogger("session_auth")
 
@@ -101,11 +102,16 @@ def text_of(notice: Notice) -> str:
 def hear(text: str) -> None:
     """Spread what another process has told. If it is not understood, some may be lost."""
     teller, _, rest = text.partition(" ")
-    if teller != origin():
+    if teller != origin() and not rest.startswith(PROOF):
         try:
             spread(_parse(rest))
         except (ValueError, ValidationError):  # as of a newer version
             spread(None)
+
+
+def new_proof() -> str:
+    """Return a text that shows whether it arrives, and tells nothing."""
+    return f"{origin()} {PROOF} {uuid4().hex}"
 
 
 def _parse(text: str) -> Notice:
@@ -153,7 +159,7 @@ class Listener:
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _listen(self) -> None:
-        proof = f"{origin()} {uuid4().hex}"
+        proof = new_proof()
         proves_until = None
         for text in self._rows.listen():
             if self._is_stopped.is_set():
