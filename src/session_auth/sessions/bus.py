@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -124,6 +125,28 @@ def _parse(text: str) -> Notice:
         reason=None if reason is None else EndReason(reason),
         successor=successor,
     )
+
+
+def is_carried(rows: Rows) -> bool:
+    """Say whether what one connection tells arrives in another, by trying it."""
+    proof, ends_at = new_proof(), None
+    with ThreadPoolExecutor(1) as thread:  # which has a connection of its own, in no transaction
+        for text in rows.listen():  # pragma: no branch # it has no end
+            if text == proof:
+                return True
+            if text is None and ends_at is None:
+                thread.submit(_tell, rows, proof).result()
+                ends_at = time.monotonic() + PROOF_SECONDS
+            elif ends_at is not None and time.monotonic() > ends_at:
+                break
+    return False
+
+
+def _tell(rows: Rows, text: str) -> None:
+    try:
+        rows.tell(text)
+    finally:
+        connections.close_all()
 
 
 class Listener:
