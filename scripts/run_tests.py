@@ -115,7 +115,12 @@ TOOLS = {
             name="PostgreSQL server",
             package="postgresql",
             is_here=lambda: DATABASES["postgresql"].find_programs() is not None,
-        )
+        ),
+        Tool(
+            name="PgBouncer",
+            package="pgbouncer",
+            is_here=lambda: shutil.which("pgbouncer", path=PATH) is not None,
+        ),
     ],
     "js": [NPM],
     "ledger": [NPM],

@@ -56,7 +56,7 @@ LEFT_OUT = {
     if importlib.util.find_spec("graphene_django")
     else "graphene-django is not installed; see CONTRIBUTING.md",
     **dict.fromkeys(
-        ("redis", "histories/test_redis.py"),
+        ("redis", "histories/test_bus.py", "histories/test_redis.py"),
         None if REDIS else "it needs a server; see CONTRIBUTING.md",
     ),
     "histories/test_databases.py": "it is about the database engine" if REDIS else None,

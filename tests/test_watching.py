@@ -193,6 +193,7 @@ def test_what_is_not_understood_makes_everybody_look() -> None:
     bus.hear(f"x logout {session_id} - 1")
     bus.hear(f"x - {session_id} b 1")
     bus.hear(bus.text_of(Notice(session_id, 1, EndReason.LOGOUT)))  # its own
+    bus.hear(f"x {bus.new_proof().partition(' ')[2]}")  # by which another one tries the bus
 
     bus.unsubscribe(heard.append)
     assert heard == [

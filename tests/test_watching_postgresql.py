@@ -8,11 +8,16 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import override_settings
 
+from session_auth.checks import deployment
+from session_auth.doctor.findings import Finding
+from session_auth.doctor.project import examine_database
 from session_auth.sessions import bus, listen_for_ends, watching
 from session_auth.signals import EndReason
 from tests.api_client import id_of, signed_in
 from tests.faults import databases
+from tests.faults.slow import PGBOUNCER, pgbouncer
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
+from tests.outage import unreachable_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,3 +112,85 @@ def test_a_connection_that_carries_nothing_is_no_bus(
         assert not bus.is_up()
     assert any("Is there a pooler in between?" in each for each in caplog.messages)
     bus.stop()
+
+
+# Behind PgBouncer
+
+behind_pgbouncer = pytest.mark.skipif(not PGBOUNCER, reason="pgbouncer is not installed")
+
+
+def direct() -> dict[str, str]:
+    """Return what differs from the bouncer for the server itself."""
+    return {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
+
+
+@behind_pgbouncer
+def test_ends_are_heard_past_a_pgbouncer(server: Server, elsewhere: Elsewhere, alice: User) -> None:
+    browser = signed_in()
+    with override_settings(SESSION_AUTH_LISTEN_AT=direct()), pgbouncer():
+        socket = opened(server, browser.session_key())
+        assert heard()
+
+        at = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
+        elsewhere.does(f"connection.close(); connection.settings_dict |= {at!r}")
+        elsewhere.does(f"end_by_ids(['{id_of(browser)}'], reason=EndReason.LOGOUT)")
+
+        assert socket.next(1) == CLOSED
+        bus.stop()
+    elsewhere.does(f"connection.close(); connection.settings_dict |= {direct()!r}")
+
+
+@behind_pgbouncer
+def test_through_a_pgbouncer_sockets_close_at_the_next_look(
+    server: Server, elsewhere: Elsewhere, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(bus, "PROOF_SECONDS", 0.3)
+    browser = signed_in()
+    with pgbouncer():
+        socket = opened(server, browser.session_key())
+
+        elsewhere.does(f"end_by_ids(['{id_of(browser)}'], reason=EndReason.LOGOUT)")
+
+        assert socket.next(3) == CLOSED
+        assert not bus.is_up()
+        bus.stop()
+
+
+@behind_pgbouncer
+@pytest.mark.parametrize("databases", [None, ["default"], ["other"]])
+def test_the_check_finds_a_pgbouncer_by_asking_it(databases: list[str] | None) -> None:
+    def found() -> list[str]:
+        messages = deployment.ends_are_heard_past_a_pooler(databases=databases)
+        return [str(message.id) for message in messages]
+
+    assert found() == []
+    with pgbouncer(port="7432"):
+        connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
+
+        assert found() == (["session_auth.I104"] if databases == ["default"] else [])
+
+
+def test_the_check_does_not_ask_who_does_not_answer() -> None:
+    with unreachable_database():
+        assert deployment.ends_are_heard_past_a_pooler(databases=["default"]) == []
+
+
+@behind_pgbouncer
+def test_the_doctor_tries_whether_a_notice_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus, "PROOF_SECONDS", 0.5)
+
+    assert [(each.level, each.seen) for each in bus_findings()] == [("pass", "it arrives")]
+    with override_settings(SESSION_AUTH_LISTEN_AT=direct()), pgbouncer():
+        assert [(each.level, each.seen) for each in bus_findings()] == [("pass", "it arrives")]
+    with pgbouncer():
+        [finding] = bus_findings()
+    assert (finding.level, finding.seen) == ("info", "it does not arrive")
+    assert "SESSION_AUTH_LISTEN_AT = {'HOST'" in finding.hint
+    with override_settings(SESSION_AUTH_LISTEN_AT={"NAME": "no_such_database"}):
+        [finding] = bus_findings()
+    assert finding.seen.startswith("OperationalError: ")
+
+
+def bus_findings() -> list[Finding]:
+    return [finding for finding in examine_database() if finding.id == "bus"]

@@ -211,11 +211,16 @@ class _Connection:
             logger.debug("A client could not be told that its session has ended: %r", error)
         finally:
             self._is_told.set()
-        if self._reader is not None:
-            self._reader.cancel()  # out of receive(), which returns then
+        self.stop_reading()
         await asyncio.sleep(GRACE_SECONDS)
         self._is_overdue = True
         self._caller.cancel()
+
+    def stop_reading(self) -> None:
+        """Let ``receive()`` return, if the application waits there."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
 
     async def _leave(self) -> Message:
         if self._has_left:  # who asks again and again would keep the event loop from all else
@@ -259,6 +264,7 @@ class _Socket(_Connection):
         return message
 
     async def tell(self, why: SessionAuthError) -> None:
+        self.stop_reading()  # granian closes nothing while somebody waits for a message
         code = CLOSE_CODE + why.status
         await self._send_raw({"type": "websocket.close", "code": code, "reason": why.code})
 

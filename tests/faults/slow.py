@@ -25,7 +25,7 @@ CONFIGURATION = """
 * = host={host} user=postgres
 [pgbouncer]
 unix_socket_dir = {folder}
-listen_port = 6432
+listen_port = {port}
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
@@ -61,11 +61,11 @@ def wait_until_connected() -> None:
 
 
 @contextmanager
-def pgbouncer() -> Iterator[None]:
+def pgbouncer(port: str = "6432") -> Iterator[None]:
     """Put a PgBouncer that pools transactions before the server: no fault, but not the same."""
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))  # for a short path
+    folder = Path(tempfile.mkdtemp(prefix="pooler-", dir="/tmp"))  # for a short path
     file = folder / "pgbouncer.ini"
-    file.write_text(CONFIGURATION.format(host=os.environ["PGHOST"], folder=folder))
+    file.write_text(CONFIGURATION.format(host=os.environ["PGHOST"], folder=folder, port=port))
     user = "postgres" if os.geteuid() == 0 else getpass.getuser()
     known = pwd.getpwnam(user)
     as_user: dict[str, Any] = {}
@@ -78,7 +78,7 @@ def pgbouncer() -> Iterator[None]:
     connection.close()
     connection.settings_dict |= {
         "HOST": str(folder),
-        "PORT": "6432",
+        "PORT": port,
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
     try:
@@ -86,7 +86,8 @@ def pgbouncer() -> Iterator[None]:
         yield
     finally:
         connection.close()
-        connection.settings_dict |= before
+        connection.settings_dict.clear()
+        connection.settings_dict.update(before)
         server.terminate()
         server.wait()
         shutil.rmtree(folder)

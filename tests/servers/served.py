@@ -21,6 +21,7 @@ from tests.api_client import AUTH, PASSWORD
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
 STOP_SECONDS = 10
+TEXT, CLOSE = 0x81, 0x88  # frames of a WebSocket, each whole
 ASGI = ["uvicorn", "granian", "daphne", "hypercorn"]
 NGINX = """\
 daemon off;
@@ -38,6 +39,13 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_set_header Host $host; }}
+        location /ws/ {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_set_header Host $host;
+        }}
     }}
 }}
 """
@@ -171,6 +179,39 @@ def wait_until(holds: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) 
     return is_so
 
 
+class Socket:
+    """A WebSocket that is open, or was refused."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
+        self._file = self._connection.makefile("rb")
+        self._connection.sendall(
+            f"GET /ws/ HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: {cookie}\r\n\r\n".encode()
+        )
+        self.status = int(self._file.readline().split()[1])
+        while self._file.readline().strip():
+            pass
+
+    def next(self) -> str | tuple[int, str]:
+        """Return the next text, or the code and the reason of the end."""
+        kind, length = self._file.read(2)
+        content = self._file.read(length)
+        if kind == TEXT:
+            return str(content.decode())
+        assert kind == CLOSE, kind
+        return int.from_bytes(content[:2]), content[2:].decode()
+
+    def say(self, text: str) -> None:
+        mask = bytes(4)
+        self._connection.sendall(bytes([TEXT, 0x80 | len(text)]) + mask + text.encode())
+
+    def close(self) -> None:
+        self._file.close()
+        self._connection.close()
+
+
 class Visitor:
     """A browser, as far as a server can see."""
 
@@ -197,6 +238,9 @@ class Visitor:
             name, _, rest = cookie.partition("=")
             self.cookies[name] = rest.partition(";")[0]
         return response.status
+
+    def socket(self) -> Socket:
+        return Socket(self.port, self.headers()["Cookie"])
 
     def log_in(self, password: str = PASSWORD) -> int:
         self.call("GET", AUTH + "csrf/")

@@ -1,16 +1,19 @@
 """Rules for what stands around the project: proxies, HTTPS, ASGI, the database."""
 
 import logging
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any
 
 import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
+from django.db import Error as DatabaseError
 from django.db import connections, router
 
 from session_auth import events
 from session_auth.checks.lookups import listed, middleware, setting
+from session_auth.checks.stores import ENGINE as REDIS
 from session_auth.conf import UNIX_SOCKET
 from session_auth.models import Session
 
@@ -165,9 +168,11 @@ def sqlite_waits_for_writes(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
-    database = connections.settings[router.db_for_write(Session)]
-    if database["OPTIONS"].get("prepare_threshold") is None or not (sign := _pooler(database)):
+def pooled_transactions_prepare_nothing(
+    *, databases: Any = None, **kwargs: Any
+) -> list[CheckMessage]:
+    options = connections.settings[router.db_for_write(Session)]["OPTIONS"]
+    if options.get("prepare_threshold") is None or not (sign := _pooler(databases)):
         return []
     return [
         Warning(
@@ -181,9 +186,12 @@ def pooled_transactions_prepare_nothing(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def ends_are_heard_past_a_pooler(**kwargs: Any) -> list[CheckMessage]:
-    database = connections.settings[router.db_for_write(Session)]
-    if setting("LISTEN_AT", None) or not (sign := _pooler(database)):
+def ends_are_heard_past_a_pooler(*, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    if (
+        settings.SESSION_ENGINE == REDIS
+        or setting("LISTEN_AT", None)
+        or not (sign := _pooler(databases))
+    ):
         return []
     return [
         Info(
@@ -197,8 +205,10 @@ def ends_are_heard_past_a_pooler(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _pooler(database: Any) -> str | None:
-    """Return what makes a database look like a PgBouncer that pools transactions."""
+def _pooler(databases: Any) -> str | None:
+    """Return what tells that the database is a PgBouncer: it is asked if it is in ``databases``."""
+    alias = router.db_for_write(Session)
+    database = connections.settings[alias]
     if not database["ENGINE"].endswith("postgresql"):
         return None
     signs = {
@@ -206,7 +216,19 @@ def _pooler(database: Any) -> str | None:
         "HOST names a bouncer": "bouncer" in str(database["HOST"]).lower(),
         "DISABLE_SERVER_SIDE_CURSORS is set": database.get("DISABLE_SERVER_SIDE_CURSORS"),
     }
-    return next((sign for sign, is_seen in signs.items() if is_seen), None)
+    found = next((sign for sign, is_seen in signs.items() if is_seen), None)
+    if found is None and databases and alias in databases and _answers_for_another(alias):
+        return "another process answers than the one that has let us in"
+    return found
+
+
+def _answers_for_another(alias: str) -> bool:
+    """Say whether there is a pooler: it lets clients in by itself, and makes up the process."""
+    connection: Any = connections[alias]
+    with suppress(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return bool(cursor.fetchone() != (connection.connection.info.backend_pid,))
+    return False  # nobody answers, which other checks say
 
 
 def _is_heard(logger: logging.Logger, level: int) -> bool:

@@ -9,10 +9,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.doctor.findings import Finding, Level, judged
+from session_auth.doctor.findings import Finding, Level, judged, printable
 from session_auth.exceptions import SessionAuthError
 from session_auth.guessing import counts
 from session_auth.models import EndedSession, GuessCount, Session
+from session_auth.sessions import bus
 from session_auth.sessions.listing import kept_rows
 
 LATE = timedelta(days=1)
@@ -68,6 +69,7 @@ def examine_database() -> Iterator[Finding]:
     if not missing:
         yield _guesses_can_be_counted()
         yield from _store_keeps_sessions()
+        yield from _ends_are_heard()
         yield from _rows_are_pruned()
 
 
@@ -123,6 +125,30 @@ def _store_keeps_sessions() -> Iterator[Finding]:
         seen=" ".join(flaws) or "nothing speaks against it",
         hint="docs/redis.md says what each means.",
         otherwise=Level.WARN,
+    )
+
+
+def _ends_are_heard() -> Iterator[Finding]:
+    """Tell something, and see whether it arrives; a store without a bus has nothing to show."""
+    rows = kept_rows()
+    if not rows.can_listen():
+        return
+    seen = "it arrives"
+    try:
+        if not bus.is_carried(rows):
+            seen = "it does not arrive"
+    except Exception as exc:  # of the driver, whichever that is
+        seen = f"{type(exc).__name__}: {printable(str(exc))}"
+    yield judged(
+        seen == "it arrives",
+        id="bus",
+        subject="What one process tells of ends of sessions arrives in others",
+        seen=seen,
+        hint="WebSockets of LiveSessions close some seconds later. If there is a PgBouncer that "
+        "pools transactions, set SESSION_AUTH_LISTEN_AT = {'HOST': 'db.internal', 'PORT': '5432'}, "
+        "with the address of PostgreSQL itself. The user of a Redis needs SUBSCRIBE, PUBLISH and "
+        "the channels '&sa:ended:*'.",
+        otherwise=Level.INFO,
     )
 
 

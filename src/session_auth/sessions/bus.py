@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ PROOF_SECONDS = 5.0
 """How long the first notice of one's own may take. Then nothing arrives, it seems."""
 
 NOBODY = "-"
+PROOF = "proof"
 
 logger = logging.getLogger("session_auth")
 
@@ -101,11 +103,16 @@ def text_of(notice: Notice) -> str:
 def hear(text: str) -> None:
     """Spread what another process has told. If it is not understood, some may be lost."""
     teller, _, rest = text.partition(" ")
-    if teller != origin():
+    if teller != origin() and not rest.startswith(PROOF):
         try:
             spread(_parse(rest))
         except (ValueError, ValidationError):  # as of a newer version
             spread(None)
+
+
+def new_proof() -> str:
+    """Return a text that shows whether it arrives, and tells nothing."""
+    return f"{origin()} {PROOF} {uuid4().hex}"
 
 
 def _parse(text: str) -> Notice:
@@ -118,6 +125,28 @@ def _parse(text: str) -> Notice:
         reason=None if reason is None else EndReason(reason),
         successor=successor,
     )
+
+
+def is_carried(rows: Rows) -> bool:
+    """Say whether what one connection tells arrives in another, by trying it."""
+    proof, ends_at = new_proof(), None
+    with ThreadPoolExecutor(1) as thread:  # which has a connection of its own, in no transaction
+        for text in rows.listen():  # pragma: no branch # it has no end
+            if text == proof:
+                return True
+            if text is None and ends_at is None:
+                thread.submit(_tell, rows, proof).result()
+                ends_at = time.monotonic() + PROOF_SECONDS
+            elif ends_at is not None and time.monotonic() > ends_at:
+                break
+    return False
+
+
+def _tell(rows: Rows, text: str) -> None:
+    try:
+        rows.tell(text)
+    finally:
+        connections.close_all()
 
 
 class Listener:
@@ -153,7 +182,7 @@ class Listener:
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _listen(self) -> None:
-        proof = f"{origin()} {uuid4().hex}"
+        proof = new_proof()
         proves_until = None
         for text in self._rows.listen():
             if self._is_stopped.is_set():

@@ -1,16 +1,17 @@
 """Where rows are, and the one step that each script is: Redis alone, without SQL."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
 from django.utils import timezone
 
 from session_auth.conf import get_conf
-from session_auth.engines.redis import scripts
+from session_auth.engines.redis import notices, scripts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
@@ -175,8 +176,11 @@ def remove(record: Record, tag: str, *conditions: str) -> bool:
     return bool(outcome)
 
 
-def clear(rows: Sequence[Row]) -> None:
-    """Delete rows of sessions that have ended: they open nothing, but take memory."""
+def clear(rows: Sequence[Row], told: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Delete rows of sessions that have ended: they open nothing, but take memory.
+
+    In the same step, tell other processes what ``told`` has for these ids.
+    """
 
     def place(row: Row) -> tuple[str, str]:
         return row.tag, user_text(row.record.user_id)
@@ -185,7 +189,8 @@ def clear(rows: Sequence[Row]) -> None:
         for (tag, user_id), group in groupby(sorted(rows, key=place), key=place):
             for batch in batches([row.record.id for row in group]):
                 keys = [index(tag, user_id or None), *(key(tag, each) for each in batch)]
-                store().run(scripts.CLEAR, keys, *batch)
+                texts = [told[each] for each in batch if each in told]
+                store().run(scripts.CLEAR, keys, len(batch), *batch, notices.channel(), *texts)
 
 
 def delete_keys(keys: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from session_auth import stores
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import places, scripts
+from session_auth.engines.redis import notices, places, scripts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row
 from session_auth.exceptions import StoreUnavailable
@@ -38,9 +38,19 @@ def counting(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def settle(new: Row) -> None:
-    """Let a row count whatever becomes of the tombstone, and delete the one before it."""
+def settle(new: Row, *told: str) -> None:
+    """Let a row count whatever becomes of the tombstone, and delete the one before it.
+
+    In the same step, tell other processes of the new key, if that is what ``told`` has.
+    """
     tag, index = new.tag, places.index(new.tag, new.record.user_id)
     keys = [places.key(tag, new.after), places.key(tag, new.record.id), index]
     with suppress(StoreUnavailable):  # which is logged; whoever reads the row settles it
-        store().run(scripts.SETTLE, keys, new.after, places.milliseconds(new.record))
+        store().run(
+            scripts.SETTLE,
+            keys,
+            new.after,
+            places.milliseconds(new.record),
+            notices.channel(),
+            *told,
+        )

@@ -26,7 +26,7 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -42,13 +42,14 @@ from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import stamp_everybody
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import flaws, places, renewals, scripts, verdicts
+from session_auth.engines.redis import flaws, notices, places, renewals, scripts, verdicts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import tag_of
 from session_auth.models import AdoptedSession
 from session_auth.sessions import stamps, tombstones
+from session_auth.sessions.bus import Notice, text_of
 from session_auth.sessions.ending import keep
 from session_auth.sessions.rows import Position, Rows
 from session_auth.sessions.values import Record
@@ -76,11 +77,21 @@ class RedisRows(Rows):
                 places.clear([row])
         return None, None
 
+    def read_many(self, session_ids: Collection[str]) -> list[Record]:
+        found: list[Record] = []
+        for batch in places.batches(list(session_ids)):
+            records = [row.record for row in renewals.counting(places.rows(batch))]
+            ended = verdicts.ended_among(records)
+            found += [record for record in records if record.id not in ended]
+        return found
+
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
         ids = places.add(record, at_most=at_most)
-        ended = {EndReason.REPLACED: _end(places.rows(ending), EndReason.REPLACED)}
+        ended = {
+            EndReason.REPLACED: _end(places.rows(ending), EndReason.REPLACED, successor=record)
+        }
         others = [each for each in ids if each != record.id and each not in ending]
         if at_most is not None and len(others) >= at_most:
             living = places.rows(others)
@@ -171,7 +182,8 @@ class RedisRows(Rows):
         if not renewals.claim(new):
             places.clear([new])
             return False
-        self.when_final(partial(renewals.settle, new))
+        told = text_of(Notice(session_id, record.user_id, None, new_id))
+        self.when_final(partial(renewals.settle, new, told))
         return True
 
     def remove_unseen(self, record: Record) -> bool:
@@ -189,7 +201,7 @@ class RedisRows(Rows):
                 [row for row in rows if user_text(row.record.user_id) == str(user_id)], reason
             )
         ended, over = _end_of_user(user_id, reason, but=but)
-        self.when_final(partial(places.clear, over))
+        self.when_final(partial(places.clear, over, notices.of_ends(ended, reason)))
         return ended
 
     def remove_expired(self, *, at_most: int) -> list[Record]:
@@ -202,7 +214,7 @@ class RedisRows(Rows):
 
     def remove_all(self, reason: EndReason) -> int:
         keys, count = _end_everybody(reason)
-        self.when_final(partial(places.delete_keys, keys))
+        self.when_final(partial(_forget_everybody, keys, text_of(Notice(None, None, reason))))
         return count
 
     def when_final(self, call: Callable[[], None]) -> bool:
@@ -238,6 +250,15 @@ class RedisRows(Rows):
             ]
         return living[:at_most]
 
+    def can_listen(self) -> bool:
+        return True
+
+    def listen(self) -> Iterator[str | None]:
+        return notices.listen()
+
+    def tell(self, text: str) -> None:
+        notices.tell(text)
+
 
 def _write(record: Record, *conditions: str) -> int:
     """Write a row if its fields have the values of ``conditions``; return what WRITE does."""
@@ -272,14 +293,18 @@ def _remove_timed_out(records: Sequence[Record]) -> list[Record]:
     return removed
 
 
-def _end(rows: Sequence[Row], reason: EndReason) -> list[Record]:
+def _end(
+    rows: Sequence[Row], reason: EndReason, *, successor: Record | None = None
+) -> list[Record]:
     """End sessions, and return those that nobody else has ended."""
     rows = renewals.counting(rows)
     if not rows:
         return []
     claimed = SESSIONS.asks(_claim)([row.record for row in rows], reason)
-    stores.when_final(partial(places.clear, rows), alias=SESSIONS.alias())
-    return [row.record for row in rows if row.record.id in claimed]
+    ended = [row.record for row in rows if row.record.id in claimed]
+    told = notices.of_ends(ended, reason, successor=successor)
+    stores.when_final(partial(places.clear, rows, told), alias=SESSIONS.alias())
+    return ended
 
 
 @SESSIONS.asks
@@ -325,6 +350,12 @@ def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
             if get_conf().KEEP_ENDED is not None:
                 keep([row.record for row in rows], reason)
     return keys, count
+
+
+def _forget_everybody(keys: Sequence[str], told: str) -> None:
+    with suppress(StoreUnavailable):  # which is logged
+        notices.tell(told)
+    places.delete_keys(keys)
 
 
 def _claim(records: Sequence[Record], reason: EndReason) -> set[str]:

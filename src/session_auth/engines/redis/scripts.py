@@ -15,6 +15,13 @@ local function keep_index(index, ttl)
 end
 """
 
+TELL = """
+local function tell(first)
+  -- Whoever may not publish has no bus, and their scripts work.
+  for i = first, #ARGV do redis.pcall('PUBLISH', ARGV[first - 1], ARGV[i]) end
+end
+"""
+
 ADD = (
     KEEP_INDEX
     + """
@@ -102,8 +109,9 @@ return 1
 
 SETTLE = (
     KEEP_INDEX
+    + TELL
     + """
--- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one
+-- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one, channel, what to tell...
 -- What was saved under the old key since the copy goes on.
 local old = redis.call('HMGET', KEYS[1], 'version', 'data')
 local new = redis.call('HMGET', KEYS[2], 'version', 'after')
@@ -116,6 +124,7 @@ if redis.call('HDEL', KEYS[2], 'after') == 1 then
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
   if redis.call('EXISTS', KEYS[3]) == 1 then keep_index(KEYS[3], tonumber(ARGV[2])) end
 end
+tell(4)
 return 1
 """
 )
@@ -132,11 +141,17 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('DEL', KEYS[1])
 """
 
-CLEAR = """
--- KEYS: index, rows... | ARGV: their ids
-redis.call('ZREM', KEYS[1], unpack(ARGV))
-return redis.call('DEL', unpack(KEYS, 2))
+CLEAR = (
+    TELL
+    + """
+-- KEYS: index, rows... | ARGV: how many, their ids..., channel, what to tell...
+local last = 1 + tonumber(ARGV[1])
+redis.call('ZREM', KEYS[1], unpack(ARGV, 2, last))
+redis.call('DEL', unpack(KEYS, 2))
+tell(last + 2)
+return 1
 """
+)
 
 POINT = """
 -- KEYS: row | ARGV: tag, milliseconds to keep it
