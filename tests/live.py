@@ -68,6 +68,7 @@ class Server:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()  # as servers do: some wait for that
 
 
 class Call:

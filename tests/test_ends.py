@@ -1,6 +1,6 @@
 """Each way in which a session ends, with its reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -76,8 +76,10 @@ def test_a_timeout_is_told_at_the_next_request(
 class OvertakenRows(DatabaseRows):
     """After one request has found the session timed out, another one finds it alive and uses it."""
 
-    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        found = super().read_with_user(session_id)
+    def read_with_user(
+        self, session_id: str, fetched: Sequence[Any] | None = None
+    ) -> tuple[Record | None, Callable[[], Any] | None]:
+        found = super().read_with_user(session_id, fetched)
         Session.objects.update(last_seen_at=NOON + timedelta(days=13))
         return found
 

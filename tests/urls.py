@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/echo/", views.echo),
     path("api/private/", views.private),
     path("api/private-async/", views.private_async),
+    path("api/user-or-nobody-async/", views.user_or_nobody_async),
     path("api/private-class/", views.Private.as_view()),
     path("api/private-class-async/", views.PrivateAsync.as_view()),
     path("api/private-decorated/", views.PrivateDecorated.as_view()),

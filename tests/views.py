@@ -161,6 +161,10 @@ async def private_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"username": (await request.auser()).get_username()})
 
 
+async def user_or_nobody_async(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"is_authenticated": (await request.auser()).is_authenticated})
+
+
 class Private(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> JsonResponse:
         return JsonResponse({"username": request.user.get_username()})

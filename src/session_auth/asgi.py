@@ -138,6 +138,7 @@ class _Connection:
         if is_session_key(session.session_key):  # before it is looked up, so that no end is missed
             self._watched = Watched(digest(session.session_key), self.cut)
             self._watch.add(self._watched)
+        await session.prepare()
         self._user = await sync_to_async(_look_up)(request)
         self._noted = session._record
         if not self._user.is_authenticated:

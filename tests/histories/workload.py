@@ -106,6 +106,8 @@ class Site:
             # Those of the thread that asks the database for the loop.
             closing = sync_to_async(connections.close_all)()
             asyncio.run_coroutine_threadsafe(closing, self.loop).result()
+            ending = self.loop.shutdown_asyncgens()  # as servers do: some wait for that
+            asyncio.run_coroutine_threadsafe(ending, self.loop).result()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self.thread.join()
             self.loop.close()

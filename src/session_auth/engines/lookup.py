@@ -76,7 +76,9 @@ class Lookup:
 class JoinedLookup(Rows):
     """Rows that are looked up together with their users."""
 
-    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+    def read_with_user(
+        self, session_id: str, fetched: Sequence[Any] | None = None
+    ) -> tuple[Record | None, Callable[[], Any] | None]:
         try:
             return _find(session_id)
         except Error as error:

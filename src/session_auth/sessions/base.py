@@ -7,7 +7,7 @@ Django's own tests of its engines run against ours, on every version of Django.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -98,6 +98,9 @@ class BaseSessionStore(SessionBase):
 
     _record: Record | None = None
     """The row as last loaded or saved."""
+
+    _fetched: Sequence[Any] | None = None
+    """What ``prepare()`` has found, until ``load()`` takes it."""
 
     _make_user: Callable[[], Any] | None = None
     """Makes the user from columns that were read with the row; ``None`` if none were."""
@@ -196,7 +199,8 @@ class BaseSessionStore(SessionBase):
         await super().aupdate(values)
 
     def load(self) -> dict[str, Any]:
-        record, self._make_user = self._find(self.session_key)
+        fetched, self._fetched = self._fetched, None
+        record, self._make_user = self._find(self.session_key, fetched)
         if record is not None:
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
@@ -214,6 +218,9 @@ class BaseSessionStore(SessionBase):
             self._session_key = None
             self.state = State.NEW
         return {}
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)() if await self.prepare() else self.load()
 
     def exists(self, session_key: str | None) -> bool:
         record = self.rows.read(digest(session_key)) if is_session_key(session_key) else None
@@ -291,6 +298,19 @@ class BaseSessionStore(SessionBase):
     def info(self) -> SessionInfo | None:
         """What may be known of this session; ``None`` if it is not stored, or not looked up yet."""
         return None if self._record is None else SessionInfo.of(self._record)
+
+    async def prepare(self) -> bool:
+        """Ask what the engine can ask in the event loop; say whether more is to be asked, or again.
+
+        That needs a thread. Without it, ``load()`` may be called in the event loop.
+        """
+        if "_session_cache" in vars(self) or "wsgi.version" in self.meta:
+            return True  # under WSGI an event loop ends with its view: each would connect anew
+        if is_session_key(self.session_key):
+            self._fetched = await self.rows.fetch(digest(self.session_key))
+            if self._fetched is None or self._fetched or get_conf().ADOPT_FROM is not None:
+                return True
+        return type(self).load is not BaseSessionStore.load
 
     def end(self, reason: EndReason) -> None:
         """End this session. From then on, this object is an empty one that is not stored.
@@ -458,12 +478,14 @@ class BaseSessionStore(SessionBase):
         if self._record is None and not self.keys():
             self._session_key = None  # of nothing there is nothing to store
 
-    def _find(self, key: str | None) -> tuple[Record | None, Callable[[], Any] | None]:
+    def _find(
+        self, key: str | None, fetched: Sequence[Any] | None = None
+    ) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return the row that the key opens; take it over from another engine first if need be."""
         if not is_session_key(key):
             return None, None
         session_id, old_engine = digest(key), get_conf().ADOPT_FROM
-        found = self.rows.read_with_user(session_id)
+        found = self.rows.read_with_user(session_id, fetched)
         if found[0] is None and old_engine is not None and (data := adoption.old_data(key)):
             # Nobody knows when the user logged in: so it does not count as recent.
             adopted = self._next_record(session_id, data)

@@ -1,7 +1,7 @@
 """The contract of an engine: the rows of the sessions, and what can be done with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,11 +33,21 @@ class Rows(ABC):
         """Return what is set up wrongly in the store, for the doctor; ``None`` without a look."""
         return None
 
+    async def fetch(self, session_id: str) -> Sequence[Any] | None:
+        """Ask in the event loop what ``read_with_user()`` asks first, if this engine can.
+
+        ``None`` if it cannot. If what it finds is empty, ``read_with_user()`` has nothing to ask.
+        """
+        return None
+
     @abstractmethod
-    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
+    def read_with_user(
+        self, session_id: str, fetched: Sequence[Any] | None = None
+    ) -> tuple[Record | None, Callable[[], Any] | None]:
         """Return the row, and a function that makes its user if the user was read with it.
 
         A row does not count if all sessions of its user were ended after its login: see ``stamps``.
+        ``fetched`` is what ``fetch()`` has found just before.
         """
 
     def read_many(self, session_ids: Collection[str]) -> list[Record]:

@@ -53,14 +53,15 @@ def user_of(request: HttpRequest) -> Any:
 
 
 async def auser_of(request: HttpRequest) -> Any:
-    """Do what ``user_of`` does: in one thread hop, or in none where the session is loaded."""
+    """Do what ``user_of`` does: in one thread hop, or in none where there is nothing to ask."""
     cached = vars(request)
     if "_cached_user" not in cached:
         session: Any = request.session
-        is_loaded = isinstance(session, BaseSessionStore) and session.state is State.STORED
-        user = _joined_user(session) if is_loaded else None
+        is_ours = isinstance(session, BaseSessionStore)
+        user = _joined_user(session) if is_ours and session.state is State.STORED else None
         if user is None:
-            user = await sync_to_async(look_up_user)(request)
+            asks = not is_ours or await session.prepare()
+            user = await sync_to_async(look_up_user)(request) if asks else look_up_user(request)
         cached["_cached_user"] = user
     return cached["_cached_user"]
 

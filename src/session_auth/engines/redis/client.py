@@ -1,10 +1,10 @@
 """The client of ``SESSION_AUTH_REDIS``, and the one boundary to its servers."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,13 +34,30 @@ PREFIX = "sa"
 Reply = Any
 """What a server answers: a number, bytes, or a list or dict of replies."""
 
+Errors = tuple[type[Exception], ...]
+Hash = dict[str, str]
+Result = TypeVar("Result")
+Steps = Generator[list[str], list[Hash], Result]
+"""What is found in hashes: yields the keys of those that it has to see next, and is sent them."""
 
-def patience() -> dict[str, Any]:
+
+class Kind(NamedTuple):
+    """The classes of redis-py by which clients are made: for threads, or for asyncio."""
+
+    redis: Any
+    sentinel: Any
+    retry: Any
+
+
+THREADS = Kind(Redis, Sentinel, Retry)
+
+
+def patience(kind: Kind = THREADS) -> dict[str, Any]:
     """Return the options that a project can replace: how long a request waits for a server."""
     return {
         "socket_connect_timeout": 1.0,
         "socket_timeout": 2.0,
-        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+        "retry": kind.retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
     }
 
 
@@ -51,10 +68,7 @@ class Store:
         self.client = client
         self.prefix = prefix
         self.scripts: dict[str, Any] = {}
-        # Of redis-py, or of another client with the same names, such as valkey-py.
-        names = vars(import_module(f"{type(client).__module__.partition('.')[0]}.exceptions"))
-        root = names.get("RedisError") or names["ValkeyError"]
-        self.errors: tuple[type[Exception], ...] = (root, OSError)
+        self.errors = errors_of(type(client).__module__)
 
     def run(self, script: str, keys: Sequence[str], *args: str | int) -> Reply:
         """Run a script of ``scripts``: one step, on keys of one slot."""
@@ -63,7 +77,17 @@ class Store:
                 self.scripts[script] = self.client.register_script(script)
             return text(self.scripts[script](keys=keys, args=args))
 
-    def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+    def follow(self, steps: Steps[Result]) -> Result:
+        """Get what ``steps`` ask for, and return what they find."""
+        try:
+            keys = next(steps)
+            while True:
+                keys = steps.send(self.hashes(keys))
+        except StopIteration as found:
+            result: Result = found.value
+            return result
+
+    def hashes(self, keys: Sequence[str]) -> list[Hash]:
         """Return the hashes under these keys, of any slots; an empty one where there is none."""
         with self.guards():
             if len(keys) == 1:
@@ -71,7 +95,7 @@ class Store:
             pipeline = self.client.pipeline(transaction=False)
             for key in keys:
                 pipeline.hgetall(key)
-            found: list[dict[str, str]] = text(pipeline.execute())
+            found: list[Hash] = text(pipeline.execute())
             return found
 
     def members(self, key: str) -> list[str]:
@@ -98,16 +122,28 @@ class Store:
             for key in self.client.scan_iter(match=pattern, count=1000):
                 yield text(key)
 
-    @contextmanager
-    def guards(self) -> Iterator[None]:
-        try:
-            yield
-        except self.errors as error:
-            # "OOM command not allowed", "READONLY You can't write against a read only replica"
-            first = str(error).partition(" ")[0]
-            code = first if first.isupper() else type(error).__name__
-            events.record(Event.STORE_UNAVAILABLE, store="sessions", code=code)
-            raise StoreUnavailable from error
+    def guards(self) -> AbstractContextManager[None]:
+        return guarded(self.errors)
+
+
+@contextmanager
+def guarded(errors: Errors) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        # "OOM command not allowed", "READONLY You can't write against a read only replica"
+        first = str(error).partition(" ")[0]
+        code = first if first.isupper() else type(error).__name__
+        events.record(Event.STORE_UNAVAILABLE, store="sessions", code=code)
+        raise StoreUnavailable from error
+
+
+def errors_of(module: str) -> Errors:
+    """Return the errors of redis-py, or of another client with the same names, as valkey-py has."""
+    names = vars(import_module(f"{module.partition('.')[0]}.exceptions"))
+    make = "Redis" if "RedisError" in names else "Valkey"
+    # As redis-py has it, the second is no child of the first.
+    return names[f"{make}Error"], names[f"{make}ClusterException"], OSError
 
 
 def text(reply: Reply) -> Any:
@@ -126,23 +162,29 @@ def text(reply: Reply) -> Any:
 @lru_cache(maxsize=1)
 def store() -> Store:
     """Return the store of the setting; its connections are opened when they are first used."""
+    options = options_given()
+    prefix = options.pop("prefix", PREFIX)
+    with guarded(errors_of("redis")):  # a client of a Cluster looks for its nodes at once
+        return Store(client_of(options), prefix=prefix)
+
+
+def options_given() -> dict[str, Any]:
+    """Return the dict that the setting is, or stands for."""
     given = get_conf().REDIS
     options = dict(given) if isinstance(given, Mapping) else {"client": given}
-    prefix = options.pop("prefix", PREFIX)
-    return Store(_client(options), prefix=prefix)
+    if "://" in str(options.get("client")):
+        options["url"] = options.pop("client")
+    return options
 
 
-def _client(options: dict[str, Any]) -> Any:
+def client_of(options: dict[str, Any], kind: Kind = THREADS) -> Any:
+    """Return the client that is given, or make one."""
     client = options.pop("client", None)
     if client is not None:
-        if not isinstance(client, str):
-            return client
-        if "://" not in client:
-            return import_string(client)()
-        options["url"] = client
-    options = patience() | options
+        return import_string(client)() if isinstance(client, str) else client
+    options = patience(kind) | options
     if "url" in options:
-        return Redis.from_url(options.pop("url"), **options)
+        return kind.redis.from_url(options.pop("url"), **options)
     if "cluster" in options:
         addresses = [_address(node, 6379) for node in options.pop("cluster")]
         nodes = [ClusterNode(*each) for each in addresses]  # type: ignore[no-untyped-call]  # by redis-py
@@ -150,9 +192,9 @@ def _client(options: dict[str, Any]) -> Any:
     if "sentinels" in options:
         sentinels = [_address(node, 26379) for node in options.pop("sentinels")]
         service = options.pop("service", "mymaster")
-        to_sentinels = patience() | options.pop("sentinel_kwargs", {})
-        sentinel: Any = Sentinel
-        return sentinel(sentinels, sentinel_kwargs=to_sentinels, **options).master_for(service)
+        to_sentinels = patience(kind) | options.pop("sentinel_kwargs", {})
+        sentinel = kind.sentinel(sentinels, sentinel_kwargs=to_sentinels, **options)
+        return sentinel.master_for(service)
     raise ImproperlyConfigured(
         "SESSION_AUTH_REDIS is not set, but SESSION_ENGINE is 'session_auth.engines.redis'. Give "
         "it the URL of your server, such as 'redis://localhost:6379/0'."

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from session_auth.conf import get_conf
 from session_auth.engines.redis import notices, scripts
-from session_auth.engines.redis.client import store
+from session_auth.engines.redis.client import Steps, store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import new_session_key, tag_for, tag_of
@@ -45,16 +45,21 @@ def milliseconds(record: Record) -> int:
 
 def rows(session_ids: Collection[str]) -> list[Row]:
     """Return the rows that there are, wherever they are, in the order of the ids."""
+    return store().follow(finding(session_ids))
+
+
+def finding(session_ids: Collection[str]) -> Steps[list[Row]]:
+    """Find what ``rows()`` returns, whoever gets the hashes."""
     ids = list(session_ids)
     if not ids:
         return []
     tags = [tag_of(each) for each in ids]
-    found = store().hashes([key(tag, each) for tag, each in zip(tags, ids, strict=True)])
+    found = yield [key(tag, each) for tag, each in zip(tags, ids, strict=True)]
     moved = [place for place, fields in enumerate(found) if "to" in fields]
     if moved:
         for place in moved:
             tags[place] = found[place]["to"]
-        there = store().hashes([key(tags[place], ids[place]) for place in moved])
+        there = yield [key(tags[place], ids[place]) for place in moved]
         for place, fields in zip(moved, there, strict=True):
             found[place] = fields
     return [

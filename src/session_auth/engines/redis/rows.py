@@ -42,7 +42,15 @@ from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines.everybody import stamp_everybody
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import flaws, notices, places, renewals, scripts, verdicts
+from session_auth.engines.redis import (
+    flaws,
+    loops,
+    notices,
+    places,
+    renewals,
+    scripts,
+    verdicts,
+)
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
@@ -68,8 +76,14 @@ class RedisRows(Rows):
     def flaws(self) -> list[str] | None:
         return list(flaws.flaws(store()))
 
-    def read_with_user(self, session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
-        for row in renewals.counting(places.rows([session_id])):
+    async def fetch(self, session_id: str) -> list[Row] | None:
+        return await loops.find(partial(places.finding, [session_id]))
+
+    def read_with_user(
+        self, session_id: str, fetched: Sequence[Row] | None = None
+    ) -> tuple[Record | None, Callable[[], Any] | None]:
+        found = places.rows([session_id]) if fetched is None else fetched
+        for row in renewals.counting(found):
             ended, make_user = verdicts.find(row.record)
             if not ended:
                 return row.record, make_user

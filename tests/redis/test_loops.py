@@ -1,0 +1,467 @@
+"""Look-ups in the event loop: without a thread, and whatever becomes of it and of the servers."""
+
+import asyncio
+import os
+import threading
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.test import AsyncClient, override_settings
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from session_auth.engines.redis import loops
+from session_auth.engines.redis.client import Store, store
+from session_auth.engines.redis.encoding import Row
+from session_auth.engines.redis.loops import LoopStore
+from session_auth.engines.redis.places import key
+from session_auth.exceptions import StoreUnavailable
+from session_auth.keys import digest, new_session_key, tag_of
+from session_auth.sessions.users import auser_of
+from tests.api_client import ApiClient, signed_in
+from tests.settings import MIDDLEWARE, REDIS, SESSION_AUTH_REDIS
+from tests.storing import SessionStore, stored
+from tests.test_async import DJANGOS, hops
+
+pytestmark = pytest.mark.django_db
+
+OURS = [path for path in MIDDLEWARE if path.startswith("session_auth.")]
+PRIVATE = "/api/private-async/"
+NOTHING_HERE = "redis://127.0.0.1:1"
+
+
+def id_of(session: SessionStore) -> str:
+    return digest(str(session.session_key))
+
+
+async def fetched(session: SessionStore) -> list[Row] | None:
+    rows: Any = SessionStore.rows
+    found: list[Row] | None = await rows.fetch(id_of(session))
+    return found
+
+
+async def data_in(session: SessionStore) -> str:
+    [row] = await fetched(session) or []
+    return row.record.data
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The threads in which Redis was asked for sessions."""
+    threads: list[int] = []
+    in_thread, in_loop = Store.hashes, LoopStore.hashes
+
+    def hashes(self: Any, keys: Any) -> Any:
+        threads.append(threading.get_ident())
+        return in_thread(self, keys)
+
+    async def hashes_in_loop(self: Any, keys: Any) -> Any:
+        threads.append(threading.get_ident())
+        return await in_loop(self, keys)
+
+    monkeypatch.setattr(Store, "hashes", hashes)
+    monkeypatch.setattr(LoopStore, "hashes", hashes_in_loop)
+    return threads
+
+
+def servers() -> list[Redis]:
+    """The clients of all servers that keep sessions, each by itself."""
+    client = store().client
+    if REDIS == "cluster":
+        return [client.get_redis_connection(node) for node in client.get_primaries()]
+    return [client]
+
+
+def connections() -> int:
+    """Return how many there are at the servers, but for those that ask for it."""
+    return sum(len(server.client_list(_type="normal")) for server in servers())
+
+
+def connected() -> int:
+    """Return how many connections were ever made."""
+    return sum(server.info("stats")["total_connections_received"] for server in servers())
+
+
+def pause(milliseconds: int) -> None:
+    """Let the servers answer nobody for some time."""
+    for server in servers():
+        server.client_pause(milliseconds)
+
+
+# Threads
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(MIDDLEWARE=OURS)
+def test_a_request_takes_a_thread_for_its_user_and_none_for_its_session(
+    alice: User, asked: list[int]
+) -> None:
+    browser = signed_in()
+    asked.clear()
+
+    async def request() -> tuple[int, int]:
+        return await hops(browser, PRIVATE), threading.get_ident()
+
+    count, loops_thread = async_to_sync(request)()
+
+    assert count == DJANGOS + 1
+    assert asked == [loops_thread]
+
+
+def hops_of_a_stranger(cookie: str | None) -> int:
+    browser = ApiClient()
+    browser.csrf_token()
+    if cookie is not None:
+        browser.cookies["sessionid"] = cookie
+    counted: int = async_to_sync(hops)(browser, "/api/user-or-nobody-async/")
+    return counted
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("cookie", [None, "no key", new_session_key(), f"abc.{new_session_key()}"])
+@override_settings(MIDDLEWARE=OURS)
+def test_whom_no_session_is_opened_for_takes_no_thread(
+    cookie: str | None, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        assert hops_of_a_stranger(cookie) == DJANGOS
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(MIDDLEWARE=OURS, SESSION_AUTH_ADOPT_FROM="django.contrib.sessions.backends.db")
+def test_where_sessions_are_taken_over_the_other_engine_is_asked_in_a_thread() -> None:
+    assert hops_of_a_stranger(new_session_key()) == DJANGOS + 1
+
+
+def test_servers_that_answer_nobody_hold_no_thread() -> None:
+    sessions = [stored(n=n) for n in range(20)]
+
+    async def look() -> tuple[int, list[Any]]:
+        await asyncio.gather(*map(fetched, sessions))
+        before = threading.active_count()
+        pause(500)
+        looking = asyncio.gather(*map(fetched, sessions))
+        await asyncio.sleep(0.2)
+        more = threading.active_count() - before
+        assert not looking.done()
+        return more, await looking
+
+    more, found = async_to_sync(look)()
+
+    assert more == 0
+    assert [row.record.id for [row] in found] == [id_of(session) for session in sessions]
+
+
+def test_the_methods_of_a_session_ask_in_the_event_loop_too(asked: list[int]) -> None:
+    session = stored(a=1)
+    asked.clear()
+
+    async def read() -> tuple[Any, int]:
+        return await SessionStore(session.session_key).aget("a"), threading.get_ident()
+
+    value, loops_thread = async_to_sync(read)()
+
+    assert (value, asked) == (1, [loops_thread])
+
+
+def test_under_wsgi_no_connection_is_made_for_one_view(alice: User) -> None:
+    browser = signed_in()
+    before = connected()
+
+    assert browser.get(PRIVATE).json() == {"username": "alice"}
+
+    assert connected() == before
+
+
+class Noting(SessionStore):
+    """A project's own, which may ask a database whenever it is loaded."""
+
+    def load(self) -> dict[str, Any]:
+        seen.append(threading.get_ident())
+        return super().load()
+
+
+seen: list[int] = []
+
+
+def test_a_load_of_a_projects_own_is_never_called_in_the_event_loop() -> None:
+    async def load() -> int:
+        await Noting(new_session_key()).aload()
+        return threading.get_ident()
+
+    loops_thread = asyncio.run(load())
+
+    assert seen
+    assert loops_thread not in seen
+
+
+def test_a_session_that_is_loaded_is_not_asked_for_again(alice: User, asked: list[int]) -> None:
+    async def look() -> str:
+        request = HttpRequest()
+        request.session = SessionStore(browser.session_key())
+        await request.session.aget("a")
+        return str((await auser_of(request)).get_username())
+
+    browser = signed_in()
+    asked.clear()
+
+    assert async_to_sync(look)() == "alice"
+    assert len(asked) == 1
+
+
+def test_a_row_that_is_elsewhere_is_found(alice: User) -> None:
+    session = stored(cart=1)
+    session[SESSION_KEY] = str(alice.pk)
+    session.save()
+
+    [row] = async_to_sync(fetched)(session) or []
+    assert row.tag != tag_of(id_of(session))
+    assert async_to_sync(SessionStore(session.session_key).aget)("cart") == 1
+
+
+# Event loops
+
+
+def test_each_event_loop_has_connections_and_closes_them() -> None:
+    session = stored(a=1)
+    before = connections()
+
+    for _ in range(3):
+        assert asyncio.run(data_in(session)) == '{"a":1}'
+        assert not loops.STORES
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: asyncio.run(data_in(session)), range(6)))
+
+    assert found == ['{"a":1}'] * 6
+    wait_until(lambda: connections() <= before)
+
+
+def test_an_event_loop_that_was_closed_without_a_word_is_forgotten() -> None:
+    session = stored(a=1)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(data_in(session))
+    [left] = loops.STORES.values()
+    loop.run_until_complete(left.close())  # or Python warns of it
+    loop.close()
+
+    async def look() -> list[Any]:
+        await data_in(session)
+        return list(loops.STORES)
+
+    [only] = asyncio.run(look())
+    assert only is not loop
+
+
+def test_another_setting_has_another_client() -> None:
+    session = stored(a=1)
+
+    async def look() -> list[Any]:
+        found = [await fetched(session)]
+        with override_settings(
+            SESSION_AUTH_REDIS={**(SESSION_AUTH_REDIS or {}), "prefix": "other"}
+        ):
+            found.append(await fetched(session))
+        return [*found, await fetched(session)]
+
+    first, other, last = async_to_sync(look)()
+
+    assert (first, other, last) == (first, [], first)
+    assert first
+
+
+def test_a_forked_process_has_clients_of_its_own() -> None:
+    session = stored(a=1)
+
+    async def look() -> list[Any]:
+        found = [await data_in(session)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, which the child does not need
+            child = os.fork()
+        if child == 0:  # pragma: no cover # whose data nobody collects
+            in_child = []
+            with suppress(BaseException):
+                thread = threading.Thread(
+                    target=lambda: in_child.append(asyncio.run(data_in(session)))
+                )
+                thread.start()
+                thread.join()
+            os._exit(0 if in_child == found else 1)
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
+        return [*found, await data_in(session), os.waitstatus_to_exitcode(status)]
+
+    assert asyncio.run(look()) == ['{"a":1}', '{"a":1}', 0]
+
+
+# Clients that hang up
+
+
+def test_a_look_up_that_is_cancelled_leaves_no_answer_to_another() -> None:
+    """Whatever it waits for at that moment; each answer is for whom it was asked."""
+    long, *others = stored(text="x" * 200_000), stored(n=1), stored(n=2), stored(n=3)
+
+    async def cut(steps: int) -> bool:
+        task = asyncio.ensure_future(fetched(long))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        was_done = task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        found = await asyncio.gather(*map(data_in, others))
+        assert found == ['{"n":1}', '{"n":2}', '{"n":3}'], steps
+        return was_done
+
+    async def cut_all(again: bool) -> int:
+        steps = 0
+        while not await cut(steps):
+            if again:
+                await loops.STORES[asyncio.get_running_loop()].close()
+            steps += 1
+        return steps
+
+    before = connections()
+    assert asyncio.run(cut_all(again=False)) >= 1
+    assert asyncio.run(cut_all(again=True)) > 3  # connecting has steps, too
+    wait_until(lambda: connections() <= before)
+
+
+def test_an_answer_that_comes_after_its_request_has_gone_is_for_nobody() -> None:
+    one, other = stored(n=1), stored(n=2)
+
+    async def look() -> list[str]:
+        await data_in(one)
+        pause(300)
+        tasks = [asyncio.ensure_future(fetched(one)) for _ in range(10)]
+        await asyncio.sleep(0.1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+        return await asyncio.gather(*(data_in(other) for _ in range(10)))
+
+    assert asyncio.run(look()) == ['{"n":2}'] * 10
+
+
+def test_many_at_once_share_some_connections() -> None:
+    sessions = [stored(n=n) for n in range(200)]
+    before = connections()
+
+    async def look() -> tuple[list[Any], int]:
+        return await asyncio.gather(*map(fetched, sessions)), connections() - before
+
+    found, more = asyncio.run(look())
+
+    assert [row.record.id for [row] in found] == [id_of(session) for session in sessions]
+    assert more <= loops.CONNECTIONS * len(servers())
+
+
+# Servers that do not answer
+
+
+def refused(call: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        async_to_sync(call)()
+    except StoreUnavailable:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("scheme", ["url", "cluster", "sentinels"])
+def test_servers_that_cannot_be_reached_are_503(scheme: str) -> None:
+    nowhere = NOTHING_HERE if scheme == "url" else ["127.0.0.1:1"]
+    session = stored(a=1)
+    client = AsyncClient(raise_request_exception=False)
+    client.cookies["sessionid"] = str(session.session_key)
+
+    with override_settings(SESSION_AUTH_REDIS={scheme: nowhere}):
+        response = async_to_sync(client.get)(PRIVATE)
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+
+
+def test_who_waits_too_long_for_a_connection_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "BUSY_SECONDS", 0.1)
+    session = stored(a=1)
+
+    async def look() -> list[Any]:
+        await fetched(session)
+        pause(500)
+        first = asyncio.ensure_future(fetched(session))
+        await asyncio.sleep(0.1)
+        second = await asyncio.gather(fetched(session), return_exceptions=True)
+        return [await first, *second]
+
+    options = {**(SESSION_AUTH_REDIS or {}), "max_connections": 1}
+    with override_settings(SESSION_AUTH_REDIS=options):
+        found, other = asyncio.run(look())
+
+    assert found
+    # In a Cluster, the client of the threads is asked.
+    assert other is None if REDIS == "cluster" else isinstance(other, StoreUnavailable)
+
+
+def test_how_often_it_is_tried_again_is_what_the_project_says() -> None:
+    retry = Retry(ConstantBackoff(0), 7)
+    given = {"sentinels": ["a"], "retry": retry, "sentinel_kwargs": {"retry": retry}}
+
+    async def tries() -> list[int]:
+        client = LoopStore(store(), given).client_for("a")
+        [sentinel] = client.connection_pool.sentinel_manager.sentinels
+        return [each.get_connection_kwargs()["retry"].get_retries() for each in (client, sentinel)]
+
+    assert asyncio.run(tries()) == [7, 7]
+
+
+def test_a_client_of_the_projects_is_asked_in_a_thread(asked: list[int]) -> None:
+    session = stored(a=1)
+    client = store().client
+
+    with override_settings(SESSION_AUTH_REDIS={"client": client}):
+        asked.clear()
+        assert asyncio.run(fetched(session)) is None
+        assert async_to_sync(SessionStore(session.session_key).aget)("a") == 1
+
+    assert len(asked) == 1
+
+
+if REDIS == "cluster":
+
+    def test_a_session_whose_slot_moves_is_found_by_way_of_a_thread() -> None:
+        session = stored(a=1)
+        name = key(tag_of(id_of(session)), id_of(session))
+        client = store().client
+        slot, source = client.keyslot(name), client.get_node_from_key(name)
+        target = next(node for node in client.get_primaries() if node.name != source.name)
+        there, here = (client.get_redis_connection(node) for node in (target, source))
+        source_id, target_id = (str(each.cluster("MYID").decode()) for each in (here, there))
+
+        async def read() -> Any:
+            return await fetched(session), await SessionStore(session.session_key).aget("a")
+
+        there.cluster("SETSLOT", slot, "IMPORTING", source_id)
+        here.cluster("SETSLOT", slot, "MIGRATING", target_id)
+        here.migrate(target.host, target.port, name, 0, 5000)
+        asking = async_to_sync(read)()
+        for each in (there, here):
+            each.cluster("SETSLOT", slot, "NODE", target_id)
+        moved = async_to_sync(read)()
+        later = async_to_sync(read)()
+
+        assert asking == moved == (None, 1)
+        assert (later[0] is None, later[1]) == (False, 1)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
