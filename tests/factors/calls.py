@@ -57,8 +57,8 @@ def register(browser: ApiClient, authenticator: Authenticator, name: str = "Lapt
     return browser.call("POST", AUTH + "factors/passkeys/", body)
 
 
-def options_for(browser: ApiClient, purpose: str = "login") -> Any:
-    response = browser.call("POST", AUTH + "passkeys/options/", {"purpose": purpose})
+def options_for(browser: ApiClient, purpose: str = "login", **more: str) -> Any:
+    response = browser.call("POST", AUTH + "passkeys/options/", {"purpose": purpose, **more})
     assert response.status_code == 200, response.content
     return response.json()["publicKey"]
 

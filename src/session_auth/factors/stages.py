@@ -70,6 +70,9 @@ class SecondFactor(Stage):
             Kind.PASSKEY.value: Method(
                 form_class=PasskeyForm, proves=Proves.BOTH, label=Kind.PASSKEY.label
             ),
+            rows.SECURITY_KEY: Method(
+                form_class=PasskeyForm, proves=Proves.POSSESSION, label=_("security key")
+            ),
             Kind.TOTP.value: Method(
                 form_class=CodeForm, proves=Proves.POSSESSION, label=Kind.TOTP.label
             ),
