@@ -250,6 +250,8 @@ def _verify(request: HttpRequest, user: AbstractBaseUser, stage: Stage, proof: P
         raise InvalidRequest(fields={"method": [NOT_OFFERED]})
     try:
         stage.verify(user, request, proof)
+    except StageRequired:
+        raise  # it asks again: a code is on its way, say
     except SessionAuthError as error:
         fields = {"stage": key_of(stage), "proof": proof.method, "code": error.code}
         events.record(Event.STAGE_FAILED, request, user_id=user.pk, **fields)
