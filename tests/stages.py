@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from session_auth import attempts, throttling
 from session_auth.exceptions import InvalidCredentials, PermissionDenied
-from session_auth.stages import Method, Proves, Stage, Unfinished, level_of
+from session_auth.stages import Method, Proof, Proves, Stage, level_of
 from tests.api_client import AUTH, ApiClient
 
 NEXT = AUTH + "login/second-factor/"
@@ -50,24 +50,16 @@ class SecondFactor(Stage):
     def details(self, user: Any, request: HttpRequest) -> Mapping[str, Any]:
         return {"digits": len(PIN)}
 
-    def verify(
-        self,
-        user: Any,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        if method == "key":
-            if data["credential"] != KEY:
+    def verify(self, user: Any, request: HttpRequest, proof: Proof) -> None:
+        if proof.method == "key":
+            if proof.data["credential"] != KEY:
                 raise InvalidCredentials
             return
-        guess = throttling.reserve(request, user, data["code"], purpose="pin")
-        if not guess.accept(data["code"] == PIN):
+        guess = throttling.reserve(request, user, proof.data["code"], purpose="pin")
+        if not guess.accept(proof.data["code"] == PIN):
             raise InvalidCredentials
-        if attempt is not None:
-            attempt.notes["trust"] = data["trust"]
+        if proof.attempt is not None:
+            proof.attempt.notes["trust"] = proof.data["trust"]
 
     def completed(self, user: Any, request: HttpRequest, *, notes: Mapping[str, Any]) -> None:
         def set_cookie(response: HttpResponse) -> None:
@@ -85,15 +77,7 @@ class Terms(Stage):
     def is_due(self, user: Any, request: HttpRequest) -> bool:
         return "unread" in user.email
 
-    def verify(
-        self,
-        user: Any,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
+    def verify(self, user: Any, request: HttpRequest, proof: Proof) -> None:
         """The form has seen to it."""
 
 

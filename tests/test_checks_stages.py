@@ -10,19 +10,19 @@ from rest_framework.authentication import BasicAuthentication
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.views import APIView
 
-from session_auth.stages import Stage
 from session_auth.views import LoginView, UserView
 from tests.checking import found, ids
+from tests.stages import NobodyAtNight
 
 pytestmark = pytest.mark.django_db
 STAGES = ["tests.stages.SecondFactor"]
 
 
-class Otp(Stage):
+class Otp(NobodyAtNight):
     covers = ("django_otp",)
 
 
-class Mfa(Stage):
+class Mfa(NobodyAtNight):
     covers: ClassVar[list[str]] = ["allauth.mfa", "allauth.account"]
 
 

@@ -13,7 +13,7 @@ from session_auth import attempts, throttling
 from session_auth.client_info import client_info
 from session_auth.exceptions import PermissionDenied
 from session_auth.models import LoginAttempt, Session
-from session_auth.stages import Method, Stage, Unfinished
+from session_auth.stages import Method, Proof, Stage
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.stages import NEXT, PIN, TermsForm
 
@@ -43,15 +43,7 @@ class Watch(Stage):
             raise REFUSALS[ip]
         return not is_known
 
-    def verify(
-        self,
-        user: Any,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
+    def verify(self, user: Any, request: HttpRequest, proof: Proof) -> None:
         """The form has seen to it."""
 
     def completed(self, user: Any, request: HttpRequest, *, notes: Mapping[str, Any]) -> None:

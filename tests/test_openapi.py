@@ -24,10 +24,11 @@ from session_auth.exceptions import NotFound
 from session_auth.http import FormView, JSONView
 from session_auth.openapi import add_endpoints, document, schemas
 from session_auth.operations import Caller, Operation
-from session_auth.stages import Method, Stage
+from session_auth.stages import Method
 from session_auth.urls import urlpatterns as endpoints
 from session_auth.views import LoginView, OpenAPIView, PasswordResetView, UserView
 from tests.api_client import AUTH, ApiClient, signed_in
+from tests.stages import SecondFactor
 
 TEXT = {"type": "string"}
 STORABLE = {"type": "string", "pattern": r"^[^\x00]*$"}
@@ -342,7 +343,7 @@ class Lettered(forms.Form):
     code = forms.CharField(max_length=3)
 
 
-class Odds(Stage):
+class Odds(SecondFactor):
     methods: ClassVar[Mapping[str, Method]] = {
         "numbered": Method(form_class=Numbered),
         "lettered": Method(form_class=Lettered),

@@ -14,10 +14,10 @@ from session_auth.exceptions import InvalidCredentials
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, Session, Tombstone
 from session_auth.sessions import assurance, end_sessions, list_sessions, prune_sessions
-from session_auth.stages import get_stages
+from session_auth.stages import Proof, Stage, get_stages
 from tests.api_client import AUTH, PASSWORD, ApiClient, signed_in
 from tests.clock import NOON
-from tests.stages import COOKIE, KEY, NEXT, PIN, pin
+from tests.stages import COOKIE, KEY, NEXT, PIN, Terms, pin
 from tests.storing import SessionStore
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stages")]
@@ -457,13 +457,31 @@ def test_a_class_that_is_no_stage_is_named(settings: Any) -> None:
         get_stages()
 
 
+class NeverDue(Stage):
+    """Does not say when it is due."""
+
+
+class Forgetful(Terms):
+    verify = Stage.verify
+
+
+@pytest.mark.parametrize("cls", [NeverDue, Forgetful])
+def test_a_stage_that_nothing_would_verify_is_named(settings: Any, cls: type[Stage]) -> None:
+    settings.SESSION_AUTH_STAGES = [f"{__name__}.{cls.__name__}"]
+
+    with pytest.raises(ImproperlyConfigured, match=f"{cls.__name__}', which lacks is_due"):
+        get_stages()
+
+
+def test_an_error_report_shows_no_proof() -> None:
+    assert PIN not in repr(Proof(method="pin", data={"code": PIN}))
+
+
 def test_a_wrong_key_is_refused(holder: User, rf: Any) -> None:
     request = rf.post("/")
 
     with pytest.raises(InvalidCredentials):
-        get_stages()[0].verify(
-            holder, request, method="key", data={"credential": "x"}, attempt=None
-        )
+        get_stages()[0].verify(holder, request, Proof(method="key", data={"credential": "x"}))
 
 
 def test_an_answer_of_500_takes_no_cookie() -> None:

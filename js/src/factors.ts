@@ -45,7 +45,9 @@ export interface NewApp {
 export type FactorProof =
   | { method: "totp"; code: string; trust?: boolean | undefined }
   | { method: "recovery"; code: string }
-  | { method: "passkey"; trust?: boolean | undefined };
+  | { method: "passkey"; trust?: boolean | undefined }
+  /** A key that was taken over: its options come from `passkeys/options/`, for that method. */
+  | { method: "security_key"; publicKey: PasskeyOptions; trust?: boolean | undefined };
 
 /** The first factor of users who must have one, as the stage `factor_setup_required` offers it. */
 export type FactorSetup =

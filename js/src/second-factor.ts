@@ -20,7 +20,7 @@ const optionsOf = async () => {
   const response = await fetch(new URL("../../../passkeys/options/", location.href), {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": token.value },
-    body: JSON.stringify({ purpose: "stage" }),
+    body: JSON.stringify({ purpose: "stage", method: form.dataset.method }),
   });
   return (await response.json()).publicKey;
 };

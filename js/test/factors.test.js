@@ -126,6 +126,17 @@ describe("second factors", () => {
       assert.deepEqual(body().credential.id, "cred-1");
     });
 
+    it("goes on by a key that needs a password beside it", async () => {
+      const publicKey = { challenge: "c", userVerification: "discouraged" };
+
+      await factors.pass({ method: "security_key", publicKey });
+
+      assert.deepEqual(paths()[0], "POST login/second-factor/");
+      assert.deepEqual(Object.keys(body()), ["method", "credential"]);
+      const [[kind, options]] = browser.asked;
+      assert.deepEqual([kind, options.publicKey], ["get", { parsed: publicKey }]);
+    });
+
     it("goes on by the first passkey of a user who must have one", async () => {
       await factors.pass({ method: "passkey_setup", publicKey: NEW, name: "Laptop" });
 

@@ -31,7 +31,7 @@ from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import require_login, require_recent_login, take_back_login
-from session_auth.stages import Stage, get_stages, key_of, stage_of
+from session_auth.stages import Proof, Stage, get_stages, key_of, stage_of
 
 __all__ = [
     "alog_in",
@@ -148,7 +148,7 @@ def pass_stage(
     attempt, stage = stage_on_the_way(request)
     user = attempt.user
     if stage is not None:
-        _verify(request, user, stage=stage, method=method, data=data, attempt=attempt)
+        _verify(request, user, stage, Proof(method=method, data=data, attempt=attempt))
         if stage.methods[method].proves:
             attempt.proven[method] = timezone.now()
         attempt.passed.append(key_of(stage))
@@ -244,24 +244,17 @@ def _hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> 
     raise _required(request, stage, attempt)
 
 
-@sensitive_variables("data")
-def _verify(
-    request: HttpRequest,
-    user: AbstractBaseUser,
-    *,
-    stage: Stage,
-    method: str,
-    data: Mapping[str, Any],
-    attempt: Attempt | None,
-) -> None:
+def _verify(request: HttpRequest, user: AbstractBaseUser, stage: Stage, proof: Proof) -> None:
     """Let ``stage`` check a proof. A refusal is logged, whatever it is."""
-    if method not in stage.offered(user, request):
+    if proof.method not in stage.offered(user, request):
         raise InvalidRequest(fields={"method": [NOT_OFFERED]})
     try:
-        stage.verify(user, request, method=method, data=data, attempt=attempt)
+        stage.verify(user, request, proof)
+    except StageRequired:
+        raise  # it asks again: a code is on its way, say
     except SessionAuthError as error:
-        fields = {"user_id": user.pk, "stage": key_of(stage), "proof": method, "code": error.code}
-        events.record(Event.STAGE_FAILED, request, **fields)
+        fields = {"stage": key_of(stage), "proof": proof.method, "code": error.code}
+        events.record(Event.STAGE_FAILED, request, user_id=user.pk, **fields)
         raise
 
 
@@ -364,7 +357,7 @@ def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, A
     stage = stage_of(method)
     if stage is None or not stage.methods[method].proves:
         raise InvalidRequest(fields={"method": [NOT_OFFERED]})
-    _verify(request, user, stage=stage, method=method, data=data, attempt=None)
+    _verify(request, user, stage, Proof(method=method, data=data))
     prove(request, method=method)
 
 

@@ -5,7 +5,7 @@ that is not complete; ``session_auth.flows`` runs the stages. docs/stages.md has
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Flag, auto
 from functools import lru_cache
@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from session_auth.conf import get_conf
 from session_auth.exceptions import SessionAuthError
 
-__all__ = ["Method", "Proves", "Stage", "Unfinished"]
+__all__ = ["Method", "Proof", "Proves", "Stage", "Unfinished"]
 
 
 class Proves(Flag):
@@ -79,6 +79,20 @@ class Unfinished(Protocol):
     @property
     def notes(self) -> dict[str, Any]:
         """What stages keep from one request to the next, as JSON, each under a key of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a client has sent to pass a stage.
+
+    ``method`` is one that the stage has offered, and ``data`` the ``cleaned_data`` of its form.
+    ``attempt`` is the login; it is ``None`` if the user is logged in and proves it again
+    (``reauthenticate/``). So bind a challenge to ``attempt.id``, or to the id of the session.
+    """
+
+    method: str
+    data: Mapping[str, Any] = field(repr=False)  # error reports show variables
+    attempt: Unfinished | None = None
 
 
 class Stage:
@@ -136,28 +150,18 @@ class Stage:
         """Return more for the body of the 401, such as the options of a passkey. No secrets."""
         return {}
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        """Return if the proof is right, and raise a ``SessionAuthError`` if not: never ``False``.
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        """Return if ``proof`` is right, and raise a ``SessionAuthError`` if not: never ``False``.
 
         ``InvalidCredentials`` is what clients expect of a wrong code. Whatever can be guessed has
         to be counted first::
 
-            guess = throttling.reserve(request, user, data["code"], purpose="totp")
-            if not guess.accept(is_right(data["code"])):
+            guess = throttling.reserve(request, user, proof.data["code"], purpose=proof.method)
+            if not guess.accept(is_right(proof.data["code"])):
                 raise InvalidCredentials
 
-        ``attempt`` is the login; it is ``None`` if the user is logged in and proves it again
-        (``reauthenticate/``). So bind a challenge to ``attempt.id``, or to the id of the session.
         A code that may be used once has to be used up here, by one conditional statement: two
-        requests may come at the same time.
+        requests may come at the same time. Each stage that has ``methods`` needs this.
         """
         raise NotImplementedError
 
@@ -218,6 +222,11 @@ def _classes(paths: tuple[str, ...]) -> tuple[type[Stage], ...]:
             raise ImproperlyConfigured(
                 f"SESSION_AUTH_STAGES names '{path}', which is no class derived from "
                 f"session_auth.stages.Stage."
+            )
+        if cls.is_due is Stage.is_due or (cls.methods and cls.verify is Stage.verify):
+            raise ImproperlyConfigured(
+                f"SESSION_AUTH_STAGES names '{path}', which lacks is_due(), or has methods and no "
+                f"verify()."
             )
     methods = [name for cls in found for name in cls.methods]
     if twice := [name for name in [*paths, *methods] if [*paths, *methods].count(name) > 1]:

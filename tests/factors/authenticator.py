@@ -40,19 +40,24 @@ class Authenticator:
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """Do what ``navigator.credentials.create()`` and ``toJSON()`` do."""
         self.handle = options["user"]["id"]
-        numbers = self.key.public_key().public_numbers()
-        x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
-        public_key = dumps({1: 2, 3: self.algorithm, -1: 1, -2: x, -3: y})
-        attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + public_key
-        data = self._data(ATTESTED) + attested
-        attestation = dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + self.public_key()
         return self._credential(
             {
                 "clientDataJSON": self._client_data("webauthn.create", options["challenge"]),
-                "attestationObject": bytes_to_base64url(attestation),
+                "attestationObject": self.attest(attested),
                 "transports": ["internal", "telepathy"],
             }
         )
+
+    def attest(self, attested: bytes, flags: int = ATTESTED) -> str:
+        data = self._data(flags) + attested
+        return bytes_to_base64url(dumps({"fmt": "none", "attStmt": {}, "authData": data}))
+
+    def public_key(self) -> bytes:
+        """Return the public key in COSE."""
+        numbers = self.key.public_key().public_numbers()
+        x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+        return dumps({1: 2, 3: self.algorithm, -1: 1, -2: x, -3: y})
 
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
         """Do what ``navigator.credentials.get()`` and ``toJSON()`` do."""

@@ -57,15 +57,20 @@ def register(browser: ApiClient, authenticator: Authenticator, name: str = "Lapt
     return browser.call("POST", AUTH + "factors/passkeys/", body)
 
 
-def options_for(browser: ApiClient, purpose: str = "login") -> Any:
-    response = browser.call("POST", AUTH + "passkeys/options/", {"purpose": purpose})
+def options_for(browser: ApiClient, purpose: str = "login", **more: str) -> Any:
+    response = browser.call("POST", AUTH + "passkeys/options/", {"purpose": purpose, **more})
     assert response.status_code == 200, response.content
     return response.json()["publicKey"]
 
 
+def log_in_with(credential: object, browser: ApiClient | None = None) -> Any:
+    return (browser or ApiClient()).call(
+        "POST", AUTH + "login/passkey/", {"credential": credential}
+    )
+
+
 def log_in_by_passkey(browser: ApiClient, authenticator: Authenticator) -> Any:
-    credential = authenticator.get(options_for(browser))
-    return browser.call("POST", AUTH + "login/passkey/", {"credential": credential})
+    return log_in_with(authenticator.get(options_for(browser)), browser)
 
 
 def second_factor(browser: ApiClient, method: str, **answer: object) -> Any:

@@ -21,3 +21,4 @@ def test_a_passkey_is_for_a_login_or_a_proof() -> None:
 
     schema = body["content"]["application/json"]["schema"]
     assert schema["properties"]["purpose"]["enum"] == ["login", "proof", "stage"]
+    assert schema["properties"]["method"]["enum"] == ["passkey", "security_key"]

@@ -14,7 +14,6 @@ from django.test import override_settings
 
 from session_auth.factors import encryption, totp
 from session_auth.factors.models import Challenge, Factor
-from session_auth.factors.takeover import take_over_app
 from tests.api_client import AUTH, ApiClient, signed_in
 from tests.clock import NOON
 from tests.factors.calls import (
@@ -235,13 +234,6 @@ def test_a_secret_cannot_be_moved_to_another_user(clock: Any, alice: User, bob: 
 
     with pytest.raises(ImproperlyConfigured, match="another user"):
         second_factor(half_way("bob"), "totp", code=code_of(mine))
-
-
-def test_an_app_of_another_package_is_taken_over_once(clock: Any, alice: User) -> None:
-    assert take_over_app(alice, RFC_SECRET)
-    assert not take_over_app(alice, b"another")
-
-    assert second_factor(half_way(), "totp", code=code_of(RFC_SECRET)).status_code == 200
 
 
 def test_a_secret_is_encrypted_anew_each_time() -> None:

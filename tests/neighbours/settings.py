@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_cas_ng",
     "django_otp",
+    "django_otp.plugins.otp_email",
     "django_otp.plugins.otp_static",
     "django_otp.plugins.otp_totp",
     "djoser",
@@ -31,9 +32,10 @@ INSTALLED_APPS = [
     "mozilla_django_oidc",
     "rest_framework",
     "rest_framework.authtoken",
+    "session_auth.factors",
     "social_django",
     "strawberry_django",
-    "two_factor",
+    *("two_factor", "two_factor.plugins.webauthn"),
     *("modelcluster", "taggit", "wagtail", "wagtail.admin", "wagtail.contrib.forms"),
     *("wagtail.documents", "wagtail.embeds", "wagtail.images", "wagtail.search"),
     *("wagtail.sites", "wagtail.snippets", "wagtail.users"),
@@ -66,6 +68,7 @@ TWO_FACTOR_PATCH_ADMIN = False
 SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 SESSION_AUTH_STAGES = [
     "session_auth.contrib.allauth.SecondFactor",
@@ -90,5 +93,8 @@ OIDC_OP_USER_ENDPOINT = "https://op.example.org/user"
 OIDC_RP_CLIENT_ID = "client"
 OIDC_RP_CLIENT_SECRET = "secret"
 OIDC_RP_SIGN_ALGO = "HS256"
+SESSION_AUTH_PASSKEY_ORIGINS = ["https://testserver"]
+SESSION_AUTH_TOTP_KEYS = ["Zm9yIHRoZSB0ZXN0cyBvZiBuZWlnaGJvdXJzIGFsbCE="]
+TWO_FACTOR_WEBAUTHN_RP_NAME = "Tests"
 WAGTAIL_SITE_NAME = "Tests"
 WAGTAILADMIN_BASE_URL = "http://testserver"

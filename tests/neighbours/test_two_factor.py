@@ -1,8 +1,9 @@
 """django-two-factor-auth: a login in two steps, the first of which leaves nobody logged in."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
-from django.test import override_settings
 from django.urls import include, path
 from django_otp.plugins.otp_static.models import StaticDevice
 from two_factor.urls import urlpatterns as two_factor_urls
@@ -25,8 +26,13 @@ def step(browser: ApiClient, name: str, **fields: str) -> int:
     return browser.post("/account/login/", body).status_code
 
 
-@override_settings(MIDDLEWARE=[*MIDDLEWARE, OTP], LOGIN_URL="two_factor:login")
-def test_its_second_step_logs_in(alice: User, browser: ApiClient) -> None:
+@pytest.mark.parametrize("stages", [[], ["session_auth.contrib.otp.SecondFactor"]])
+def test_its_second_step_logs_in(
+    alice: User, browser: ApiClient, stages: list[str], settings: Any
+) -> None:
+    settings.MIDDLEWARE = [*MIDDLEWARE, OTP]
+    settings.LOGIN_URL = "two_factor:login"
+    settings.SESSION_AUTH_STAGES = stages
     StaticDevice.objects.create(user=alice, name="default").token_set.create(token="123456")
     browser.get("/account/login/")
 

@@ -59,7 +59,7 @@ NEIGHBOURS: Mapping[str, tuple[Callable[[], bool], str, str]] = {
     "django_otp": (
         _is_installed("django_otp", "two_factor"),
         "the second factor of django-otp",
-        "a stage that asks for it, as in docs/stages.md, which says covers = ('django_otp',),",
+        "'session_auth.contrib.otp.SecondFactor'",
     ),
 }
 """What may be asked for: whether it is installed, what it is, and what asks for it in our login."""

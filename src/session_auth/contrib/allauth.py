@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_auth import attempts, throttling
 from session_auth.exceptions import InvalidCredentials, Throttled
-from session_auth.stages import Method, Proves, Stage, Unfinished, level_of
+from session_auth.stages import Method, Proof, Proves, Stage, level_of
 
 MAIL_AGAIN_SECONDS = 180
 """After how long allauth sends another code, as its rate limit has it unless it is changed."""
@@ -82,31 +82,23 @@ class SecondFactor(Stage):
             return {}
         return {"request_options": _webauthn("begin_authentication")(user)}
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        if method == "webauthn":
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        if proof.method == "webauthn":
             try:
-                row = _webauthn("complete_authentication")(user, data["credential"])
+                row = _webauthn("complete_authentication")(user, proof.data["credential"])
             except (ValidationError, ValueError, TypeError, KeyError) as exc:
                 raise InvalidCredentials from exc
         else:
-            row = _authenticators(user).get(type=method)
-            guess = throttling.reserve(request, user, data["code"], purpose=method)
-            if not guess.accept(row.wrap().validate_code(data["code"])):
+            row = _authenticators(user).get(type=proof.method)
+            guess = throttling.reserve(request, user, proof.data["code"], purpose=proof.method)
+            if not guess.accept(row.wrap().validate_code(proof.data["code"])):
                 raise InvalidCredentials
         row.record_usage()
         used = {"id": row.pk, "type": str(row.type)}
-        if attempt is None:
+        if proof.attempt is None:
             record_authentication(request, user, "mfa", reauthenticated=True, **used)
         else:
-            attempt.notes["allauth.mfa"] = used
+            proof.attempt.notes["allauth.mfa"] = used
 
     def completed(
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
@@ -146,21 +138,13 @@ class VerifiedEmail(Stage):
                 raise Throttled(retry_after=MAIL_AGAIN_SECONDS) from exc
         return {}
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
         """Take the code; that a link was followed is seen by ``is_due()`` already."""
         process = EmailVerificationProcess.resume(request)
-        if process is None or process.user != user or not data["code"]:
+        if process is None or process.user != user or not proof.data["code"]:
             raise InvalidCredentials(str(self.message))
-        guess = throttling.reserve(request, user, data["code"], purpose="email")
-        is_right = compare_user_code(actual=data["code"], expected=process.code)
+        guess = throttling.reserve(request, user, proof.data["code"], purpose="email")
+        is_right = compare_user_code(actual=proof.data["code"], expected=process.code)
         if not is_right:
             process.record_invalid_attempt()
         if not guess.accept(is_right) or process.finish() is None:

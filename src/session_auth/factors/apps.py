@@ -6,7 +6,12 @@ from django.apps import AppConfig
 from django.db.models.signals import pre_delete
 from django.utils.translation import gettext_lazy as _
 
-KINDS = {"authenticator_app": "segno", "passkeys": "webauthn", "recovery": "django"}
+KINDS = {
+    "authenticator_app": "segno",
+    "passkeys": "webauthn",
+    "recovery": "django",
+    "old_codes": "cryptography",  # after "recovery", whose place it takes
+}
 """The modules that check answers, and what each needs: the extras ``totp`` and ``passkeys``."""
 
 

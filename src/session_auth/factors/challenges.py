@@ -37,6 +37,9 @@ class Purpose(StrEnum):
     PROOF = "proof"
     """Of a user who is known already: a second factor, or a step-up."""
 
+    SECURITY_KEY = "security_key"
+    """The same, by a key that need not verify its user."""
+
     PASSKEY = "passkey"
     """The registration of a passkey."""
 

@@ -135,7 +135,7 @@ def _end_opened(user_id: Any, kind: Kind, *, but: str | None = None) -> list[str
 
 def _names_of(kind: Kind) -> set[str]:
     """Return the methods that stand for a factor of this kind in a session."""
-    return {str(kind), f"{kind}_setup"}
+    return {str(kind), f"{kind}_setup"} | ({rows.SECURITY_KEY} if kind == Kind.PASSKEY else set())
 
 
 def _require_living_session(request: HttpRequest) -> None:

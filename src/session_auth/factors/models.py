@@ -39,7 +39,8 @@ class Factor(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     name = models.CharField(_("name"), max_length=NAME_CHARACTERS, blank=True)
     material = models.TextField(blank=True)
-    """The encrypted secret of an authenticator app, or the public key of a passkey."""
+    """The public key of a passkey; encrypted, the secret of an authenticator app, or a recovery
+    code that was taken over from another package."""
 
     counter = models.BigIntegerField(default=0)
     """The last step of time whose code was accepted, or the sign count of a passkey."""
@@ -54,6 +55,24 @@ class Factor(models.Model):
         app_label = APP
         verbose_name = _("factor")
         verbose_name_plural = _("factors")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class TakenOver(models.Model):
+    """A factor of another package that was taken over: it is not again, whatever became of it.
+
+    Else a recovery code that was used since, or a passkey that was removed, would come back.
+    ``id`` is a digest of its table and its primary key there.
+    """
+
+    id = DigestField(max_length=43, primary_key=True)
+
+    class Meta:
+        app_label = APP
+        verbose_name = _("factor that was taken over")
+        verbose_name_plural = _("factors that were taken over")
 
     def __str__(self) -> str:
         return self.id

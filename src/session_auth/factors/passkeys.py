@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,6 @@ from session_auth.factors import challenges, proofs, relying_party, rows
 from session_auth.factors.challenges import Purpose
 from session_auth.factors.models import NAME_CHARACTERS, Factor, Kind
 from session_auth.factors.relying_party import Unverified
-from session_auth.keys import digest
 from session_auth.operations import PasskeySignals
 from session_auth.sessions.users import USERS
 
@@ -76,27 +76,55 @@ def registered(
         "synced": verified.credential_device_type == "multi_device",
         "backed_up": verified.credential_backed_up,
     }
-    return Factor(
-        id=id_of(credential_id),
-        user_id=user.pk,
-        kind=Kind.PASSKEY,
-        name=name[:NAME_CHARACTERS],
-        material=bytes_to_base64url(verified.credential_public_key),
-        counter=verified.sign_count,
-        details=json.dumps(details),
-        created_at=timezone.now(),
+    return row_for(
+        user.pk,
+        name=name,
+        public_key=verified.credential_public_key,
+        sign_count=verified.sign_count,
+        details=details,
     )
 
 
-def request_options(request: HttpRequest, user: AbstractBaseUser | None = None) -> dict[str, Any]:
+def row_for(
+    user_id: Any,
+    *,
+    name: str,
+    public_key: bytes,
+    sign_count: int,
+    details: Mapping[str, Any],
+    created_at: datetime | None = None,
+) -> Factor:
+    """Return the row to store for a passkey."""
+    return Factor(
+        id=rows.passkey_id(details["credential_id"]),
+        user_id=user_id,
+        kind=Kind.PASSKEY,
+        name=name[:NAME_CHARACTERS],
+        material=bytes_to_base64url(public_key),
+        counter=sign_count,
+        details=json.dumps(details),
+        created_at=created_at or timezone.now(),
+    )
+
+
+def request_options(
+    request: HttpRequest, user: AbstractBaseUser | None = None, *, purpose: Purpose = Purpose.PROOF
+) -> dict[str, Any]:
     """Return what a browser needs to use a passkey: any, or one of ``user``, who is known."""
     challenge = challenges.new_challenge()
     if user is None:
         challenges.issue(request, Purpose.LOGIN, challenge=challenge)
         return relying_party.request_options(challenge=challenge)
-    challenges.issue(request, Purpose.PROOF, challenge=challenge, user_id=user.pk)
-    known_ids = credential_ids(rows.of_user(user.pk))
-    return relying_party.request_options(challenge=challenge, known_ids=known_ids)
+    challenges.issue(request, purpose, challenge=challenge, user_id=user.pk)
+    factors = rows.of_user(user.pk)
+    is_verified = purpose != Purpose.SECURITY_KEY
+    return relying_party.request_options(
+        challenge=challenge,
+        known_ids=credential_ids(
+            [each for each in factors if is_verified or rows.is_security_key(each)]
+        ),
+        is_verified=is_verified,
+    )
 
 
 @sensitive_variables()
@@ -106,7 +134,7 @@ def user_to_log_in(request: HttpRequest, credential: Mapping[str, Any]) -> Abstr
     Raises ``UnknownPasskey`` if the site knows no such passkey or its user may not log in,
     ``InvalidCredentials`` if it proves nothing, and ``Throttled``.
     """
-    factor = rows.find(Kind.PASSKEY, id_of(str(credential.get("id"))))
+    factor = rows.find(Kind.PASSKEY, rows.passkey_id(str(credential.get("id"))))
     user = None if factor is None else _user_of_backends(factor.user_id)
     if user is None:
         raise UnknownPasskey
@@ -126,11 +154,18 @@ def use_up(
     return _use(request, user, credential, purpose=Purpose.PROOF)
 
 
-def signals(user_id: Any, factors: list[Factor]) -> PasskeySignals:
+def use_up_key(
+    request: HttpRequest, user: AbstractBaseUser, credential: Mapping[str, Any]
+) -> Factor | None:
+    """Return what ``use_up()`` returns, for a key that need not verify its user."""
+    return _use(request, user, credential, purpose=Purpose.SECURITY_KEY)
+
+
+def signals(removed: Factor, factors: list[Factor]) -> PasskeySignals:
     """Return what ``PublicKeyCredential.signalAllAcceptedCredentials()`` takes."""
     return {
         "rpId": relying_party.rp_id(),
-        "userId": rows.handle_of(user_id),
+        "userId": handle_in(removed),
         "allAcceptedCredentialIds": credential_ids(factors),
     }
 
@@ -144,9 +179,13 @@ def credential_ids(factors: list[Factor]) -> list[str]:
     ]
 
 
-def id_of(credential_id: str) -> str:
-    """Return the id of the row for a passkey."""
-    return digest(f"passkey {credential_id}")
+def handle_in(factor: Factor) -> str:
+    """Return what the passkey knows its user by; "" if nobody knows.
+
+    Those that were taken over from another package have kept what that has given them.
+    """
+    handle: str | None = json.loads(factor.details).get("handle")
+    return rows.handle_of(factor.user_id) if handle is None else handle
 
 
 def _use(
@@ -160,11 +199,19 @@ def _use(
     whose = "" if purpose == Purpose.LOGIN else user.pk
     if not challenges.take(request, purpose, challenge=challenge, user_id=whose):
         return None
-    factor = rows.find(Kind.PASSKEY, id_of(str(credential.get("id"))), user_id=user.pk)
-    if factor is None or not _has_handle_of(user, credential, is_required=purpose == Purpose.LOGIN):
+    factor = rows.find(Kind.PASSKEY, rows.passkey_id(str(credential.get("id"))), user_id=user.pk)
+    if factor is None or not _has_handle(factor, credential, is_required=purpose == Purpose.LOGIN):
+        return None
+    is_verified = purpose != Purpose.SECURITY_KEY
+    if not (is_verified or rows.is_security_key(factor)):
         return None
     try:
-        verified = relying_party.verify(credential, challenge=challenge, public_key=factor.material)
+        verified = relying_party.verify(
+            credential,
+            challenge=challenge,
+            public_key=factor.material,
+            is_verified=is_verified,
+        )
     except Unverified:
         return None
     count = verified.new_sign_count
@@ -178,14 +225,12 @@ def _use(
     return factor if rows.note_use(factor, counter=counter, details=json.dumps(details)) else None
 
 
-def _has_handle_of(
-    user: AbstractBaseUser, credential: Mapping[str, Any], *, is_required: bool
-) -> bool:
+def _has_handle(factor: Factor, credential: Mapping[str, Any], *, is_required: bool) -> bool:
     """Say whether the authenticator names the user; for a user who is known, it need not."""
-    handle = credential["response"].get("userHandle")
-    if handle is None and not is_required:
+    given, handle = credential["response"].get("userHandle"), handle_in(factor)
+    if not is_required and (given is None or not handle):
         return True
-    return bool(handle == rows.handle_of(user.pk))
+    return bool(handle) and given == handle
 
 
 @USERS.asks
@@ -204,3 +249,4 @@ def _strings(value: object) -> list[str]:
 
 
 proofs.checkers[Kind.PASSKEY] = ("credential", use_up)
+proofs.checkers[rows.SECURITY_KEY] = ("credential", use_up_key)

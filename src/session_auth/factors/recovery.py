@@ -36,13 +36,21 @@ def rows_for(user_id: Any, codes: list[str]) -> list[Factor]:
 
 def id_of(user_id: Any, code: str) -> str:
     """Return the id of the row for a code; case, spaces and hyphens do not matter."""
-    plain = "".join(code.split()).replace("-", "").lower()
-    return digest(f"recovery {user_id} {plain}")
+    return digest(f"recovery {user_id} {plain(code)}")
+
+
+def plain(code: str) -> str:
+    """Return a code as it is compared."""
+    return "".join(code.split()).replace("-", "").lower()
 
 
 def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | None:
     """Delete the code, and tell the user by mail how many are left."""
-    factor_id = id_of(user.pk, code)
+    return spent(request, user, id_of(user.pk, code))
+
+
+def spent(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> Factor | None:
+    """Delete the code in this row, if it is there, and tell the user."""
     if not rows.spend_code(user.pk, factor_id):
         return None
     left = sum(factor.kind == Kind.RECOVERY for factor in rows.of_user(user.pk))

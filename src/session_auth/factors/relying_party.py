@@ -1,6 +1,7 @@
 """What this site asks of passkeys, over py_webauthn, whose defaults are not safe.
 
-Each registration and each proof needs user verification. Who we are comes from the settings, never
+Each registration and each proof needs user verification, but that of a key that was taken over from
+another package, which stands beside a password. Who we are comes from the settings, never
 from a request. That a challenge is used once is for ``challenges`` to see to.
 """
 
@@ -61,17 +62,21 @@ def creation_options(
     return _as_dict(options_to_json(options))
 
 
-def request_options(*, challenge: str, known_ids: Iterable[str] = ()) -> dict[str, Any]:
+def request_options(
+    *, challenge: str, known_ids: Iterable[str] = (), is_verified: bool = True
+) -> dict[str, Any]:
     """Return what ``PublicKeyCredential.parseRequestOptionsFromJSON()`` takes.
 
-    Without ``known_ids``, any passkey for this site will do, and nobody's are told.
+    Without ``known_ids``, any passkey for this site will do, and nobody's are told. With
+    ``is_verified=False``, beside a password, the authenticator does not ask who holds it.
     """
+    verification = UserVerificationRequirement
     options = webauthn.generate_authentication_options(
         rp_id=rp_id(),
         challenge=base64url_to_bytes(challenge),
         timeout=TIMEOUT_MILLISECONDS,
         allow_credentials=_descriptors(known_ids),
-        user_verification=UserVerificationRequirement.REQUIRED,
+        user_verification=verification.REQUIRED if is_verified else verification.DISCOURAGED,
     )
     return _as_dict(options_to_json(options))
 
@@ -105,7 +110,7 @@ def verify_new(credential: Mapping[str, Any], *, challenge: str) -> VerifiedRegi
 
 
 def verify(
-    credential: Mapping[str, Any], *, challenge: str, public_key: str
+    credential: Mapping[str, Any], *, challenge: str, public_key: str, is_verified: bool = True
 ) -> VerifiedAuthentication:
     """Return what a passkey says of its use. Raises ``Unverified``.
 
@@ -119,7 +124,7 @@ def verify(
             expected_origin=_origins(),
             credential_public_key=base64url_to_bytes(public_key),
             credential_current_sign_count=0,
-            require_user_verification=True,
+            require_user_verification=is_verified,
         )
     except Exception as exc:  # as above
         raise Unverified from exc

@@ -1,5 +1,6 @@
 """The rows of the factors: each is used up by one conditional statement, so that it counts once."""
 
+import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,6 +17,12 @@ from session_auth.stores import Boundary
 
 STORE = Boundary("factors", alias=lambda: router.db_for_write(Factor))
 HANDLE_BYTES = 32
+
+SECURITY_KEY = "security_key"
+"""The method of a key that was taken over, and need not verify its user: one factor."""
+
+METHODS = (Kind.PASSKEY.value, SECURITY_KEY, Kind.TOTP.value, Kind.RECOVERY.value)
+"""All methods, the best one first."""
 
 STRONG = (Kind.PASSKEY, Kind.TOTP)
 """The kinds that make a second factor due. Recovery codes only stand in for them."""
@@ -39,8 +46,13 @@ def methods_of(factors: Iterable[Factor]) -> list[str]:
 
     Recovery codes alone are no second factor.
     """
-    kinds = {factor.kind for factor in factors}
-    return [kind.value for kind in Kind if kind in kinds] if kinds & set(STRONG) else []
+    found = {SECURITY_KEY if is_security_key(each) else each.kind for each in factors}
+    return [method for method in METHODS if method in found] if found - {Kind.RECOVERY} else []
+
+
+def is_security_key(factor: Factor) -> bool:
+    """Say whether it is a key that need not verify its user, for which it is no second proof."""
+    return factor.kind == Kind.PASSKEY and json.loads(factor.details).get("verifies") is False
 
 
 @STORE.asks
@@ -97,9 +109,10 @@ def rename(user_id: Any, factor_id: str, name: str) -> bool:
     return rows.update(name=name) == 1
 
 
-def apps() -> Iterator[Factor]:
-    """Yield the authenticator apps of all users."""
-    yield from _rows().filter(kind=Kind.TOTP).order_by("id").iterator(chunk_size=500)
+def encrypted() -> Iterator[Factor]:
+    """Yield the factors of all users whose material is encrypted."""
+    rows = _rows().exclude(kind=Kind.PASSKEY).exclude(material="")
+    yield from rows.order_by("id").iterator(chunk_size=500)
 
 
 def replace_material(factor: Factor, change: Callable[[str], str]) -> bool:
@@ -116,6 +129,11 @@ def describe(factor: Factor) -> FactorDescription:
         "created_at": factor.created_at,
         "last_used_at": factor.last_used_at,
     }
+
+
+def passkey_id(credential_id: str) -> str:
+    """Return the id of a passkey that browsers know by ``credential_id``, in base64url."""
+    return digest(f"passkey {credential_id}")
 
 
 def totp_id(user_id: Any) -> str:

@@ -20,7 +20,7 @@ from session_auth.factors import authenticator_app, changes, passkeys, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
 from session_auth.factors.stages import LONGEST_CODE, CredentialForm
-from session_auth.stages import Method, Proves, Stage, Unfinished
+from session_auth.stages import Method, Proof, Proves, Stage
 
 __all__ = ["SetUpFactor"]
 
@@ -89,21 +89,13 @@ class SetUpFactor(Stage):
             found["totp"] = authenticator_app.begin(request, user, go_on=True)
         return found
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        if method == "totp_setup":
-            factor = authenticator_app.confirmed(request, user, data["code"])
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        if proof.method == "totp_setup":
+            factor = authenticator_app.confirmed(request, user, proof.data["code"])
         else:
-            name = data["name"] or str(Kind.PASSKEY.label)
-            factor = passkeys.registered(request, user, data["credential"], name=name)
-        if factor is None or attempt is None:
+            name = proof.data["name"] or str(Kind.PASSKEY.label)
+            factor = passkeys.registered(request, user, proof.data["credential"], name=name)
+        if factor is None or proof.attempt is None:
             raise InvalidCredentials
         kind = Kind(factor.kind)
         with changes.announced(request, user, Change.ADDED, kind=kind, at_login=True):

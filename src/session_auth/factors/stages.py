@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from session_auth import attempts
 from session_auth.factors import proofs, rows, trust
 from session_auth.factors.models import Kind
-from session_auth.stages import Method, Proves, Stage, Unfinished, level_of
+from session_auth.stages import Method, Proof, Proves, Stage, level_of
 
 __all__ = ["SecondFactor"]
 
@@ -70,6 +70,9 @@ class SecondFactor(Stage):
             Kind.PASSKEY.value: Method(
                 form_class=PasskeyForm, proves=Proves.BOTH, label=Kind.PASSKEY.label
             ),
+            rows.SECURITY_KEY: Method(
+                form_class=PasskeyForm, proves=Proves.POSSESSION, label=_("security key")
+            ),
             Kind.TOTP.value: Method(
                 form_class=CodeForm, proves=Proves.POSSESSION, label=Kind.TOTP.label
             ),
@@ -88,18 +91,10 @@ class SecondFactor(Stage):
     def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
         return rows.methods_of(rows.of_user(user.pk))
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        proofs.check(request, user, method=method, answer=data)
-        if attempt is not None:
-            attempt.notes[NOTES] = {"trust": bool(data.get("trust"))}
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        proofs.check(request, user, method=proof.method, answer=proof.data)
+        if proof.attempt is not None:
+            proof.attempt.notes[NOTES] = {"trust": bool(proof.data.get("trust"))}
 
     def completed(
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]

@@ -39,7 +39,7 @@ from session_auth.user_agents import known_name
 
 NEW = {"credential": dict, "name": str}
 NAME = {"name": str}
-PURPOSE = {"purpose": str}
+PURPOSE = {"purpose": str, "method": str}
 LOGIN = {"credential": dict, "remember": bool}
 
 
@@ -59,6 +59,9 @@ PURPOSES: Mapping[str, Callable[[HttpRequest], AbstractBaseUser | None]] = {
     "stage": user_on_the_way,
 }
 """What a use of a passkey can be for, and whose it has to be."""
+
+METHODS = {Kind.PASSKEY.value: Purpose.PROOF, rows.SECURITY_KEY: Purpose.SECURITY_KEY}
+"""How a user who is known can answer, and what the challenge is for."""
 
 
 class PasskeyOptionsView(FactorView):
@@ -137,8 +140,11 @@ class PasskeyView(FactorView):
     def delete(self, request: HttpRequest, factor_id: str) -> JsonResponse:
         user = flows.require_recent_login(request, level=None)
         read_json(request, {})
+        factor = rows.find(Kind.PASSKEY, factor_id, user_id=user.pk)
+        if factor is None:
+            raise NotFound
         self.remove(user, Kind.PASSKEY, factor_id)
-        answer: SignalsAnswer = {"signals": passkeys.signals(user.pk, rows.of_user(user.pk))}
+        answer: SignalsAnswer = {"signals": passkeys.signals(factor, rows.of_user(user.pk))}
         return json_response(answer)
 
 
@@ -146,8 +152,8 @@ class PasskeyUseView(JSONView):
     """``POST passkeys/options/``: what ``navigator.credentials.get()`` needs.
 
     With ``{"purpose": "stage"}``, it is for the login that this browser has begun; with
-    ``"proof"``, for the user who is logged in, or else for that login. Without a purpose, it is for
-    a login without a name.
+    ``"proof"``, for the user who is logged in, or else for that login. ``"method"`` may be
+    ``"security_key"``. Without a purpose, it is for a login without a name.
     """
 
     login_required = False
@@ -156,20 +162,28 @@ class PasskeyUseView(JSONView):
             answer=PasskeyOptions,
             caller=Caller.ANYBODY_KNOWN,
             body=PURPOSE,
-            limits={"purpose": {"enum": [*PURPOSES]}},
+            limits={"purpose": {"enum": [*PURPOSES]}, "method": {"enum": [*METHODS]}},
             refusals=(LoginExpired, NotFound),
         )
     }
 
     def post(self, request: HttpRequest) -> JsonResponse:
         passkeys.require_origins()
-        purpose = read_json(request, PURPOSE).get("purpose", Purpose.LOGIN)
+        body = read_json(request, PURPOSE)
+        purpose = body.get("purpose", Purpose.LOGIN)
+        method = body.get("method", Kind.PASSKEY)
         if purpose not in PURPOSES:
             raise InvalidRequest(
                 fields={"purpose": [_("This purpose is not known.")]},
                 hint=f"The purpose must be one of {', '.join(PURPOSES)}.",
             )
-        options = passkeys.request_options(request, PURPOSES[purpose](request))
+        if method not in METHODS:
+            raise InvalidRequest(
+                fields={"method": [_("This method is not available.")]},
+                hint=f"The method must be one of {', '.join(METHODS)}.",
+            )
+        user = PURPOSES[purpose](request)
+        options = passkeys.request_options(request, user, purpose=METHODS[method])
         answer: PasskeyOptions = {"publicKey": options}
         return json_response(answer)
 

@@ -21,7 +21,7 @@ from session_auth.guessing import devices
 from session_auth.passwords import required
 from session_auth.passwords.flows import set_password_at_login
 from session_auth.passwords.forms import too_long
-from session_auth.stages import Method, Stage, Unfinished
+from session_auth.stages import Method, Proof, Stage
 
 __all__ = ["NewPassword"]
 
@@ -62,16 +62,8 @@ class NewPassword(Stage):
         return required.is_required(user.pk)
 
     @sensitive_variables()
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        password = data["new_password"]
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        password = proof.data["new_password"]
         form = SetPasswordForm(
             cast("Any", user), {"new_password1": password, "new_password2": password}
         )
@@ -80,8 +72,8 @@ class NewPassword(Stage):
             raise InvalidRequest(fields={"new_password": texts})
         with set_password_at_login(request, form):
             # Now all that began before is void; and this login must be newer, to the microsecond.
-            cast("Attempt", attempt).began_at = timezone.now() + datetime.resolution
-        cast("Attempt", attempt).notes[NOTE] = True
+            cast("Attempt", proof.attempt).began_at = timezone.now() + datetime.resolution
+        cast("Attempt", proof.attempt).notes[NOTE] = True
 
     def completed(
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]

@@ -8,7 +8,7 @@ from session_auth import throttling
 from session_auth.factors.removal import remove_all
 from session_auth.factors.setup_stage import SetUpFactor
 from session_auth.factors.stages import SecondFactor
-from session_auth.factors.takeover import take_over_app
+from session_auth.factors.takeover import Found, Result, app, passkey, recovery_code, take_over
 from shop.models import Customer
 
 
@@ -27,5 +27,9 @@ def help_at_the_desk(request: HttpRequest, customer: Customer) -> int:
     return remove_all(customer, reason="Showed a passport at the desk.", request=request)
 
 
-def from_the_old_shop(customer: Customer, secret: bytes) -> bool:
-    return take_over_app(customer, secret)
+def from_the_old_shop(customer: Customer, secret: bytes, key: bytes, codes: list[str]) -> int:
+    found: list[Found] = [app("app", user_id=customer.pk, secret=secret)]
+    found.append(passkey("key", user_id=customer.pk, credential_id=b"1", public_key=key))
+    found += [recovery_code("codes", user_id=customer.pk, code=code) for code in codes]
+    result: Result = take_over(found, source="the old shop", dry_run=True)
+    return len(result.taken)

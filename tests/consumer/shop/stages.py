@@ -19,7 +19,7 @@ from session_auth.flows import (
     reauthenticate_by,
 )
 from session_auth.sessions import SessionInfo, assurance
-from session_auth.stages import Method, Proves, Stage, Unfinished
+from session_auth.stages import Method, Proof, Proves, Stage, Unfinished
 
 
 class CodeForm(forms.Form):
@@ -34,17 +34,10 @@ class LetterStage(Stage):
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         return "passkey" not in proven(request)
 
-    def verify(
-        self,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        method: str,
-        data: Mapping[str, Any],
-        attempt: Unfinished | None,
-    ) -> None:
-        if data["code"] != "123456":
+    def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
+        if proof.data["code"] != "123456":
             raise InvalidCredentials
+        attempt: Unfinished | None = proof.attempt
         if attempt is not None:
             attempt.notes["letter"] = True
 

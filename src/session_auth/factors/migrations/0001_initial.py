@@ -33,6 +33,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="TakenOver",
+            fields=[
+                (
+                    "id",
+                    session_auth.models.DigestField(
+                        max_length=43, primary_key=True, serialize=False
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "factor that was taken over",
+                "verbose_name_plural": "factors that were taken over",
+            },
+        ),
+        migrations.CreateModel(
             name="UserHandle",
             fields=[
                 (
