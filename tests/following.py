@@ -26,8 +26,9 @@ def environment() -> dict[str, str]:
 def follow(page: str, folder: Path, *, heading: str = "") -> dict[str, str]:
     """Write the files of a page that are named, and run its commands but the server.
 
-    With a ``heading``, go by the section of that name alone. Return what each command has printed. A file that a page names again is written anew; what it
-    says of ``settings.py`` stands at its end.
+    With a ``heading``, go by the section of that name alone. Return what each command has printed.
+    A file that a page names again is written anew; what it says of ``settings.py`` stands at its
+    end.
     """
     printed: dict[str, str] = {}
     said = (ROOT / "docs" / page).read_text()
