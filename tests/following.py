@@ -23,14 +23,19 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT / "src")}
 
 
-def follow(page: str, folder: Path) -> dict[str, str]:
+def follow(page: str, folder: Path, *, heading: str = "") -> dict[str, str]:
     """Write the files of a page that are named, and run its commands but the server.
 
-    Return what each command has printed. A file that a page names again is written anew; what it
-    says of ``settings.py`` stands at its end.
+    With a ``heading``, go by the section of that name alone. Return what each command has printed.
+    A file that a page names again is written anew; what it says of ``settings.py`` stands at its
+    end.
     """
     printed: dict[str, str] = {}
-    for language, file, text in BLOCK.findall((ROOT / "docs" / page).read_text()):
+    said = (ROOT / "docs" / page).read_text()
+    if heading:
+        _, _, said = said.partition(f"\n## {heading}\n")
+        said = said.partition("\n## ")[0]
+    for language, file, text in BLOCK.findall(said):
         if language == "console":
             printed |= {line: run(line, folder) for line in text.splitlines()}
         else:

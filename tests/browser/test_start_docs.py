@@ -1,14 +1,19 @@
-"""docs/start.md, followed to the letter in an empty folder, and its page used in a browser."""
+"""docs/start.md, followed to the letter in an empty folder, and its page used in a browser.
+
+Then the first section of docs/factors.md, which goes on from there.
+"""
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.demo_server import free_port, wait_for
+from tests.browser.test_passkeys import AUTHENTICATOR
 from tests.following import SERVER, environment, follow
 
 
@@ -18,11 +23,31 @@ def shop(tmp_path: Path) -> Iterator[str]:
     printed = follow("start.md", tmp_path)
     assert "no issues" in printed["python manage.py check"]
     assert list(printed)[-1] == SERVER
-    port, log = free_port(), tmp_path / "server.log"
+    with running(tmp_path, free_port()) as origin:
+        yield origin
+
+
+@pytest.fixture
+def shop_with_passkeys(tmp_path: Path) -> Iterator[str]:
+    """Do what both pages say; the port is another one than they say."""
+    port = free_port()
+    follow("start.md", tmp_path)
+    printed = follow("factors.md", tmp_path, heading="Ten minutes to a login with passkeys")
+    assert "no issues" in printed["python manage.py check"]
+    assert list(printed)[-1] == SERVER
+    settings = tmp_path / "shop" / "settings.py"
+    settings.write_text(settings.read_text().replace("localhost:8000", f"localhost:{port}"))
+    with running(tmp_path, port) as origin:
+        yield origin.replace("127.0.0.1", "localhost")
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[str]:
+    log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -62,3 +87,32 @@ def test_five_minutes_end_with_a_page_that_signs_in(shop: str, page: Page) -> No
         expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
     sign_in(page, "correct horse battery")
     expect(page.get_by_role("alert")).to_contain_text("Too many")
+
+
+def test_ten_minutes_end_with_a_login_by_a_passkey(shop_with_passkeys: str, page: Page) -> None:
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable", {"enableUI": False})
+    phone = cdp.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    hello = page.get_by_role("heading", name="Hello alice")
+    page.goto(shop_with_passkeys)
+    sign_in(page, "correct horse battery")
+    expect(hello).to_be_visible()
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("alert")).to_have_text("You have a passkey now.")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("alert")).to_have_text("You have a passkey here already.")
+
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(hello).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, "correct horse battery")
+    expect(page.get_by_text("One more step: your passkey.")).to_be_visible()
+    verified = {"authenticatorId": phone["authenticatorId"], "isUserVerified": False}
+    cdp.send("WebAuthn.setUserVerified", verified)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("alert")).to_have_text("No passkey was used.")
+    cdp.send("WebAuthn.setUserVerified", verified | {"isUserVerified": True})
+    page.get_by_role("button", name="Go on").click()
+    expect(hello).to_be_visible()

@@ -316,6 +316,25 @@ def test_a_factor_that_is_removed_while_it_logs_in_opens_nothing(
     assert owner.user() is not None
 
 
+def needs_one_and_sets_it_up_just_then(user: Any) -> Any:
+    """Be asked after ``SecondFactor``, and before ``SetUpFactor`` looks for a factor."""
+    Factor.objects.create(id="x" * 43, user_id=user.pk, kind="passkey", created_at=NOON)
+    return NOON
+
+
+@override_settings(
+    SESSION_AUTH_STAGES=BOTH,
+    SESSION_AUTH_REQUIRE_FACTOR=f"{__name__}.needs_one_and_sets_it_up_just_then",
+)
+def test_a_factor_that_is_set_up_between_two_stages_lets_nobody_past_both(
+    clock: Any, alice: User
+) -> None:
+    browser = ApiClient()
+
+    assert browser.log_in().status_code == 401
+    assert browser.user() is None
+
+
 # The page for the admin
 
 

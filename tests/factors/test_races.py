@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from session_auth.factors.models import Factor, Kind
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
 from tests.api_client import AUTH, ApiClient, signed_in
+from tests.clock import NOON
 from tests.factors.authenticator import Authenticator
 from tests.factors.calls import (
     code_of,
@@ -28,6 +30,7 @@ from tests.factors.calls import (
     second_factor,
     set_up_app,
 )
+from tests.factors.test_required import STAGES as BOTH
 from tests.test_races import at_once
 
 pytestmark = [
@@ -144,3 +147,46 @@ def test_a_session_that_has_ended_adds_no_factor(clock: Any, alice: User) -> Non
     change = changes.announced(request, alice, Change.ADDED, kind=Kind.PASSKEY)
     with pytest.raises(SessionInterrupted):
         change.__enter__()
+
+
+def test_no_login_outlives_the_removal_of_its_passkey(alice: User) -> None:
+    """Either the removal sees the session, or the login sees the removal."""
+    owner, passkey = signed_in(), Authenticator()
+    made = register(owner, passkey).json()["passkey"]["id"]
+    browsers = [ApiClient() for _ in range(AT_ONCE - 1)]
+    bodies = [{"credential": passkey.get(options_for(browser))} for browser in browsers]
+
+    at_once(
+        *[
+            partial(browser.call, "POST", AUTH + "login/passkey/", body)
+            for browser, body in zip(browsers, bodies, strict=True)
+        ],
+        lambda: owner.call("DELETE", f"{AUTH}factors/passkeys/{made}/"),
+    )
+
+    assert not Factor.objects.exists()
+    assert [browser.user() for browser in browsers] == [None] * len(browsers)
+    assert owner.user()["username"] == "alice"
+
+
+@override_settings(
+    SESSION_AUTH_STAGES=BOTH,
+    SESSION_AUTH_REQUIRE_FACTOR="tests.factors.test_required.staff_need_one",
+)
+def test_of_many_who_set_up_the_first_factor_one_wins(clock: Any, alice: User) -> None:
+    """Whoever else knows the password adds none to that of the owner."""
+    User.objects.update(is_staff=True)
+    clock.move_to(NOON + timedelta(days=15))
+    browsers = [ApiClient() for _ in range(AT_ONCE)]
+    options = [browser.log_in().json()["publicKey"] for browser in browsers]
+
+    found = statuses(
+        *[
+            partial(second_factor, browser, "passkey_setup", credential=Authenticator().create(its))
+            for browser, its in zip(browsers, options, strict=True)
+        ]
+    )
+
+    assert (found[0], Factor.objects.count()) == (200, 1)
+    assert set(found[1:]) <= {400, 401}
+    assert Session.objects.count() == 1

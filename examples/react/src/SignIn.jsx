@@ -22,7 +22,8 @@ export function SignIn() {
     addEventListener("pagehide", () => aborter.abort(), { signal });
     factors.passkeys.autofill({ remember: isRemembered, signal }).then(
       (progress) => progress && setStage(progress.stage),
-      () => {}, // given up, or refused: there are other ways
+      // Given up: there are other ways. What the server has refused is told.
+      (refusal) => refusal.status && run(() => Promise.reject(refusal)),
     );
     return () => aborter.abort();
   }, [isRemembered, offers, stage]);

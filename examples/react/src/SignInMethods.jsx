@@ -1,7 +1,7 @@
 import { useAction } from "django-session-auth/react";
 import { useRef, useState } from "react";
 
-import { factors, hasPasskeys, imageOf, saveCodes } from "./client.js";
+import { factors, hasPasskeys, imageOf, purposeOfCodes, saveCodes } from "./client.js";
 import { Field } from "./Field.jsx";
 import { Refusal } from "./Refusal.jsx";
 import { useLoad } from "./useLoad.js";
@@ -199,6 +199,7 @@ function RecoveryCodes({ left, reload }) {
       {codes && (
         <div className="codes">
           <p>Save or print these now: they are not shown again.</p>
+          <p>{purposeOfCodes()}</p>
           <ol>
             {codes.map((code) => (
               <li key={code}>

@@ -16,9 +16,13 @@ export function proofByCode(typed) {
 
 export const takesCode = (methods) => methods.includes("totp") || methods.includes("recovery");
 
+/** What the codes are for, for people who find them in a drawer, years later. */
+export const purposeOfCodes = () =>
+  `Recovery codes of ${client.getSnapshot().user?.username} for ${location.host}`;
+
 /** Save the codes as a file. */
 export function saveCodes(codes) {
-  const text = [`Recovery codes for ${location.host}`, ...codes, ""].join("\n");
+  const text = [purposeOfCodes(), ...codes, ""].join("\n");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   link.download = "recovery-codes.txt";

@@ -60,10 +60,14 @@ def announced(
     the row stays locked until the commit, so that a change and an end have an order. At a login
     that is not complete (``at_login``) there is no session yet.
     """
+    if change is Change.ADDED:
+        rows.handle_of(user.pk)
     try:
         with rows.STORE.guards(), transaction.atomic(using=rows.STORE.alias()):
             if not at_login:
                 _require_living_session(request)
+            if change is Change.ADDED:
+                rows.lock(user.pk)
             yield
             mail_id = mail.post_notice(request, user, change=change, kind=kind)
     except IntegrityError as exc:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.db import router
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from session_auth.factors import challenges
@@ -148,6 +148,15 @@ def handle_of(user_id: Any) -> str:
     new = secrets.token_urlsafe(HANDLE_BYTES)
     row, _ = rows.get_or_create(user_id=user_id, defaults={"handle": new})
     return row.handle
+
+
+def lock(user_id: Any) -> None:
+    """Let transactions that add factors of one user wait for each other, from here to the commit.
+
+    The user must have a handle by then (``handle_of()``): a write of that, as it is, locks on each
+    kind of database.
+    """
+    UserHandle.objects.using(STORE.alias()).filter(user_id=user_id).update(handle=F("handle"))
 
 
 def forget_user(*, instance: Any, **kwargs: Any) -> None:

@@ -19,7 +19,7 @@ from session_auth.exceptions import InvalidCredentials, NotFound, SessionAuthErr
 from session_auth.factors import authenticator_app, changes, passkeys, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
-from session_auth.factors.stages import LONGEST_CODE, CredentialForm
+from session_auth.factors.stages import LONGEST_CODE, CredentialForm, strong_of
 from session_auth.stages import Method, Proof, Proves, Stage
 
 __all__ = ["SetUpFactor"]
@@ -64,12 +64,11 @@ class SetUpFactor(Stage):
     )
 
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
-        at = self.due_from(user)
-        return at is not None and at <= timezone.now()
+        at = _required_from(user)
+        return at is not None and at <= timezone.now() and not strong_of(user, request)
 
     def due_from(self, user: AbstractBaseUser) -> datetime | None:
-        path = get_conf().REQUIRE_FACTOR
-        at: datetime | None = import_string(path)(user) if path else None
+        at = _required_from(user)
         return None if at is None or rows.strong(rows.of_user(user.pk)) else at
 
     def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
@@ -99,4 +98,12 @@ class SetUpFactor(Stage):
             raise InvalidCredentials
         kind = Kind(factor.kind)
         with changes.announced(request, user, Change.ADDED, kind=kind, at_login=True):
+            if rows.strong(rows.of_user(user.pk)):  # another browser was faster
+                raise InvalidCredentials
             factor.save(using=rows.STORE.alias(), force_insert=True)
+
+
+def _required_from(user: AbstractBaseUser) -> datetime | None:
+    path = get_conf().REQUIRE_FACTOR
+    at: datetime | None = import_string(path)(user) if path else None
+    return at

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_auth import attempts
 from session_auth.factors import proofs, rows, trust
-from session_auth.factors.models import Kind
+from session_auth.factors.models import Factor, Kind
 from session_auth.stages import Method, Proof, Proves, Stage, level_of
 
 __all__ = ["SecondFactor"]
@@ -20,6 +20,22 @@ __all__ = ["SecondFactor"]
 LONGEST_CODE = 64
 NOTES = "session_auth.factors"
 """The key of what the stage keeps with a login that is not complete."""
+
+STRONG = "session_auth.factors"
+"""The key of ``request.META`` for what ``strong_of()`` has found."""
+
+
+def strong_of(user: AbstractBaseUser, request: HttpRequest) -> list[Factor]:
+    """Return the passkeys and the app of ``user``, as they were when the request first asked.
+
+    All stages go by one answer: else a factor that is set up just then could be too late for
+    ``SecondFactor`` to ask for it, and in time for ``SetUpFactor`` to ask for none.
+    """
+    known: dict[str, list[Factor]] = request.META.setdefault(STRONG, {})
+    key = str(user.pk)
+    if key not in known:
+        known[key] = rows.strong(rows.of_user(user.pk))
+    return known[key]
 
 
 class CodeForm(forms.Form):
@@ -85,7 +101,7 @@ class SecondFactor(Stage):
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         if level_of(attempts.proven(request)) == 2:
             return False
-        strong = rows.strong(rows.of_user(user.pk))
+        strong = strong_of(user, request)
         return bool(strong) and not trust.is_trusted(request, user, strong)
 
     def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:

@@ -94,6 +94,11 @@ class SecondFactorPage(View):
         methods = {} if stage is None else stage.methods
         if form is None and method:
             form = methods[method].form_class()
+        texts = [
+            each for each in form or () if getattr(each.field.widget, "input_type", "") == "text"
+        ]
+        if texts:  # so that who has a code can type it at once
+            texts[0].field.widget.attrs["autofocus"] = True
         offered = [] if stage is None else stage.offered(attempt.user, self.request)
         context = {
             **admin.site.each_context(self.request),

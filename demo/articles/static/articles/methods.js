@@ -67,7 +67,11 @@ function drawCode(svg) {
   find("#qr-code").replaceChildren(document.importNode(documentElement, true));
 }
 
+/** For people who find them in a drawer, years later. */
+const purpose = () => `Recovery codes of ${client.getSnapshot().user.username} for ${location.host}`;
+
 function showCodes(codes) {
+  find("#codes-for").textContent = purpose();
   const items = codes.map((code) => Object.assign(document.createElement("li"), { textContent: code }));
   find("#codes").replaceChildren(...items);
   find("#new-codes").hidden = false;
@@ -75,7 +79,7 @@ function showCodes(codes) {
 
 function saveCodes() {
   const codes = [...document.querySelectorAll("#codes li")].map((item) => item.textContent);
-  const text = [`Recovery codes for ${location.host}`, ...codes, ""].join("\n");
+  const text = [purpose(), ...codes, ""].join("\n");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   link.download = "recovery-codes.txt";

@@ -48,7 +48,8 @@ async function offerPasskeys() {
   await attempt(place(login), async () => {
     const remember = login.elements.remember.checked;
     const progress = await factors.passkeys.autofill({ remember, signal }).catch((reason) => {
-      if (!signal.aborted) throw reason;
+      // Nobody has asked for anything yet, so that no passkey was used is no news.
+      if (!signal.aborted && reason.code !== "passkey_failed") throw reason;
     });
     if (progress) goOn(progress);
   });
