@@ -465,10 +465,10 @@ def _secret_at_arrival(request: HttpRequest) -> str | None:
     if session is None:
         return None
     session.keys()  # loads it
-    return None if session.user_key is None else csrf_secret(session.user_key)
+    return None if session._user_key is None else csrf_secret(session._user_key)
 
 
 def _own_session(request: HttpRequest | None) -> Any | None:
     """Return the session if it is one of an engine of ours, whose key is a secret that lasts."""
     session = getattr(request, "session", None)
-    return session if hasattr(request, "META") and hasattr(session, "user_key") else None
+    return session if hasattr(request, "META") and hasattr(session, "_user_key") else None

@@ -52,6 +52,10 @@ OUTAGE = "_session_auth_outage"
 """The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""
 
 
+BY_OLD_COOKIE = "_session_auth_by_old_cookie"
+"""The attribute of a request whose key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
+
+
 class Step(Enum):
     """What remains to be done with the session once there is an answer."""
 
@@ -102,7 +106,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         session: Any = self.SessionStore(key)
         session.meta, session.passive = request.META, is_passive
         if by_old_cookie:
-            session.came_by_old_cookie = True
+            vars(request)[BY_OLD_COOKIE] = True
         request.session = session
         ending.REQUEST.set(request)
         return None
@@ -214,7 +218,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             attempts.answer(request, response)
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
-            if session.came_by_old_cookie:
+            if BY_OLD_COOKIE in request.__dict__:
                 self._set_cookie(session, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
@@ -304,7 +308,7 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
     if save and response.status_code < 500:
         return Step.SAVE
-    is_due = session.is_elsewhere() if session.passive else session.touch_is_due
+    is_due = session._is_elsewhere() if session.passive else session._touch_is_due
     return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 
