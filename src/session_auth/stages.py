@@ -4,6 +4,7 @@
 that is not complete; ``session_auth.flows`` runs the stages. docs/stages.md has examples.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,7 +82,7 @@ class Unfinished(Protocol):
         """What stages keep from one request to the next, as JSON, each under a key of its own."""
 
 
-class Stage:
+class Stage(ABC):
     """A step of a login, after the credentials: nobody is logged in before all are passed.
 
     Its methods are called in this order. ``is_due()`` at each login, then ``offered()`` and
@@ -108,6 +109,7 @@ class Stage:
     covers: ClassVar[Collection[str]] = ()
     """The apps whose own second factor, or other stage, this one asks for: for the checks."""
 
+    @abstractmethod
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """Say whether ``user``, whose credentials are right, has to pass this stage now.
 
@@ -115,7 +117,6 @@ class Stage:
         raise a ``SessionAuthError``, such as ``PermissionDenied``. A stage that was passed in the
         same login is not asked again.
         """
-        raise NotImplementedError
 
     def due_from(self, user: AbstractBaseUser) -> datetime | None:
         """Return from when on the stage is due for ``user``, for ``GET user/`` to tell them before.
@@ -147,6 +148,8 @@ class Stage:
     ) -> None:
         """Return if the proof is right, and raise a ``SessionAuthError`` if not: never ``False``.
 
+        A stage without ``methods``, which only refuses logins, needs none.
+
         ``InvalidCredentials`` is what clients expect of a wrong code. Whatever can be guessed has
         to be counted first::
 
@@ -161,7 +164,7 @@ class Stage:
         """
         raise NotImplementedError
 
-    def completed(
+    def completed(  # noqa: B027 # most stages have nothing to do then
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
     ) -> None:
         """Do what has to wait until the login is complete, such as trusting the browser.
