@@ -214,7 +214,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             _keep_private(response)
         if step is Step.SAVE:
             throttling.remember_device(request, response)
-        if attempts.CALLS in request.META:  # after the device is known, which a call may look for
+        if attempts.CALLS in request.META:  # last: a call may ask whether this is a known device
             attempts.answer(request, response)
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
@@ -280,9 +280,10 @@ def _has_old_cookie(request: HttpRequest, name: str) -> bool:
 
 @receiver(got_request_exception, dispatch_uid="session_auth.middleware")
 def note_outage(*, request: HttpRequest, **kwargs: object) -> None:
-    """Note why the answer to a request will be 500: no view need be to blame, nor be reached.
+    """Note that the store is down, so that ``process_response()`` can answer 503 instead of 500.
 
-    Django makes a response of what each middleware raises, without asking the others.
+    A middleware may have met that, before any view. Django turns what a middleware raises into a
+    response by itself, and calls no ``process_exception()``.
     """
     outage = _outage(sys.exc_info()[1])
     if outage is not None:

@@ -113,9 +113,9 @@ class Stage(ABC):
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """Say whether ``user``, whose credentials are right, has to pass this stage now.
 
-        What they have proven so far has ``attempts.proven(request)``. To refuse the login instead,
-        raise a ``SessionAuthError``, such as ``PermissionDenied``. A stage that was passed in the
-        same login is not asked again.
+        ``attempts.proven(request)`` returns what they have proven so far. To refuse the login
+        instead, raise a ``SessionAuthError``, such as ``PermissionDenied``. A stage that was passed
+        in the same login is not asked again.
         """
 
     def due_from(self, user: AbstractBaseUser) -> datetime | None:
@@ -178,7 +178,7 @@ class Stage(ABC):
 KNOWN_METHODS: Mapping[str, Proves] = MappingProxyType(
     {"password": Proves.KNOWLEDGE, "mfa": Proves.BOTH}  # RFC 8176 calls it so
 )
-"""What methods prove that belong to no stage; any other counts as something known."""
+"""What those methods prove that belong to no stage; any other counts as something known."""
 
 
 def key_of(stage: Stage) -> str:

@@ -59,7 +59,7 @@ AUTH_KEYS = frozenset({USER_ID_KEY, BACKEND_KEY, HASH_KEY})
 RECORDS_OF_ALLAUTH = frozenset(
     {"account_authentication_methods", "account_authentication_methods_user"}
 )
-"""Where allauth notes who has proven what, from the first step of a login on: of that user."""
+"""Where allauth notes, from the first step of a login on, what the user who logs in has proven."""
 
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
@@ -91,7 +91,7 @@ class BaseSessionStore(SessionBase):
     """The ``META`` of the request, for the address and the user agent."""
 
     _user_key: str | None = None
-    """The key by which the request came into the session of a user, whatever has become of it."""
+    """The key that opened the session of a user when it was looked up, whatever key it has now."""
 
     _record: Record | None = None
     """The row as last loaded or saved."""
@@ -121,7 +121,7 @@ class BaseSessionStore(SessionBase):
     """The ids of the sessions that end when this one is saved."""
 
     _left_behind: Mapping[str, Any] = MappingProxyType({})
-    """What the session held whose place this one takes, and what is not to be stored again."""
+    """The data of the session whose place this one takes: they are not stored again."""
 
     _written: frozenset[str] = frozenset()
     """The keys of the data that this request has set."""
@@ -228,8 +228,8 @@ class BaseSessionStore(SessionBase):
     def create(self) -> None:
         """Store this session under a new key, at once.
 
-        Under the key that it has already, if nothing is stored under that yet: whoever has noted it
-        after a login has noted the right one.
+        If it has a key already, and nothing is stored under that yet, it is stored under that one:
+        code that has noted the key after a login has noted the right one.
         """
         if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
             self._session_key = self._new_key(user_id_of(self._loaded()))
@@ -393,8 +393,8 @@ class BaseSessionStore(SessionBase):
     def describe(self) -> SessionDescription | None:
         """Return what the session's own browser is told of it; ``None`` if it has no key.
 
-        As it will be stored after the view, if this request has changed it: an answer is written
-        before that.
+        An answer is written before the session is stored. So if this request has changed the
+        session, this tells of it as it will be stored after the view.
         """
         record, data = self._record, self._to_store(dict(self.items()))
         idle_seconds = self.get_session_cookie_age()
@@ -428,11 +428,11 @@ class BaseSessionStore(SessionBase):
         return successor
 
     def _begin_anew(self, *, proven_at: datetime | None) -> None:
-        """Let a new session take the place of this one, in this object: a user has just logged in.
+        """Let this object be a new session: a user has just logged in, and not by ``log_in()``.
 
-        For logins that do not come by ``successor()``. Saving it ends the one that was there in the
-        same step. What that one held is in sight until then, for the code that logs in, and goes
-        with it; but for ``SESSION_AUTH_KEEP_AT_LOGIN`` and what this request has set or changed.
+        Saving it ends the old session in the same step. Until then, the code that logs in can still
+        read the data of the old one. They are not stored again, except for the keys in
+        ``SESSION_AUTH_KEEP_AT_LOGIN`` and those that this request has set or changed.
         """
         self._proven_at = proven_at
         if self._record is not None:

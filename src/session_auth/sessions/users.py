@@ -207,8 +207,8 @@ def user_who_may_log_in(user_id: Any, *, backend: str, session_hash: str) -> Any
 def end_sessions_of_changed_users(records: Collection[Record]) -> None:
     """End those whose users were deactivated or deleted without a signal.
 
-    As after ``QuerySet.update()``, or a change in plain SQL. Passwords are not compared: whoever
-    changes their own has a session with the old hash for a moment.
+    ``QuerySet.update()`` and plain SQL send none. Passwords are not compared: while users change
+    their own, their session has the old hash for a moment.
     """
     manager = auth.get_user_model()._base_manager
     users = manager.using(router.db_for_write(manager.model)).in_bulk(
