@@ -203,16 +203,16 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
-        is_personal = session.state is State.STORED or csrf.TOKEN_USED in request.META
+        is_idle = step is Step.NOTHING or step is Step.TOUCH
+        uses_token = csrf.TOKEN_USED in request.META
+        if is_idle and not (vary or uses_token or attempts.CALLS in request.META):
+            return response
+        if session.state is State.STORED or uses_token:
+            _keep_private(response)
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-        elif not (vary or csrf.TOKEN_USED in request.META or attempts.CALLS in request.META):
-            return response
-        if is_personal:
-            _keep_private(response)
-        if step is Step.SAVE:
             throttling.remember_device(request, response)
         if attempts.CALLS in request.META:  # last: a call may ask whether this is a known device
             attempts.answer(request, response)

@@ -425,7 +425,7 @@ def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
     """Count on the user's device, if the request comes from one that is still known."""
-    device, account = devices.of_request(request, user), _pk(user)
+    account, device = _pk(user), devices.of_request(request, user)
     if device is None:
         return None
     limit = counts.of_device(device.id, purpose)
