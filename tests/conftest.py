@@ -81,7 +81,8 @@ ONCE = (
     "test_release",
 )
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
-FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")
+# And the ways through the code are those of SQLite: each other database has its own few steps more.
+FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
 
 # What a server of a database may change. There, coverage is measured in these, since it doubles the
 # time; the lines of all others are those that run on SQLite.
