@@ -17,8 +17,10 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from session_auth import later
 from session_auth.engines import notices
-from session_auth.models import Session
+from session_auth.models import PendingMail, Session
+from session_auth.passwords.mail import NOTICE
 from session_auth.sessions import bus
 from session_auth.signals import EndReason, session_ended, session_ended_anywhere
 from tests import logged
@@ -79,7 +81,8 @@ ONCE = (
     "test_release",
 )
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
-FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe")
+# And the ways through the code are those of SQLite: each other database has its own few steps more.
+FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
 
 # What a server of a database may change. There, coverage is measured in these, since it doubles the
 # time; the lines of all others are those that run on SQLite.
@@ -270,6 +273,13 @@ def clock() -> Iterator[Any]:
 @pytest.fixture
 def bob(db: None) -> User:
     return User.objects.create_user("bob", password=PASSWORD)
+
+
+@pytest.fixture
+def left(alice: User, clock: Any) -> PendingMail:
+    """A mail that a process has left behind."""
+    mail_id = later.post(NOTICE, user_id=str(alice.pk), to=alice.email, ip="", user_agent="")
+    return PendingMail.objects.get(pk=mail_id)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ DIFFERENCES = {
     "test_flows.py::test_another_backend_looks_the_user_up_again": "It costs one less.",
     "test_flows.py::test_the_session_of_a_visitor_costs_two_more": "It costs one more.",
     "test_indexes.py": OF_THE_TABLE,
+    "test_journeys.py": "Another engine has other files.",
     "test_lookup.py": OF_THE_TABLE,
     "test_other_engines.py": "It is about a project that leaves the engine of the table.",
     "test_other_logins.py::test_a_visitor_who_brings_nothing_pays_nothing_for_it": (

@@ -199,7 +199,7 @@ def test_the_list_shows_who_was_there_passively_and_when(
 
 
 def test_a_session_without_a_row_was_seen_nowhere() -> None:
-    assert not SessionStore().is_elsewhere()
+    assert not SessionStore()._is_elsewhere()
 
 
 @override_settings(SESSION_AUTH_KEEP_ENDED=timedelta(days=1))

@@ -66,14 +66,14 @@ REASONS = {
 
 
 class AtLeast(int):
-    """A number that stands for itself and all above it."""
+    """A count that was cut: it is shown as ``1000+``, say."""
 
     def __str__(self) -> str:
         return f"{int(self)}+"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Counts ``COUNTED_ROWS`` rows at most. Whoever looks for more searches for them."""
+    """Counts ``COUNTED_ROWS`` rows at most: rows beyond that are found by the search."""
 
     @cached_property
     def count(self) -> int:
@@ -94,7 +94,7 @@ class ByIndex(ChangeList):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Nothing can be added or changed; the list takes no longer where there are a million rows."""
+    """Lists rows that nobody can add or change, as fast for a million rows as for a few."""
 
     list_per_page = 50
     paginator = CappedPaginator
@@ -193,10 +193,11 @@ class SessionAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
-        """Return the sessions of an address, with an id, or of the users that a name finds.
+        """Return the sessions of an address, with an id, or of the users whose name has the term.
 
-        Of so many users at most that any database takes their keys in one statement; of one alone,
-        if that is their whole name.
+        If the term is the whole name of a user, they are the sessions of that user alone. Otherwise
+        they are those of ``FOUND_USERS`` users at most: any database takes so many keys in one
+        statement.
         """
         term = search_term.strip()
         if not term:
@@ -357,7 +358,7 @@ def _proofs(methods: Mapping[str, datetime | None]) -> str:
 
 
 def _users() -> QuerySet[Any]:
-    """Return the users, from their database; a router proposes that of the session otherwise."""
+    """Return the users, from the database of users. (From a session, Django would take its own.)"""
     users = get_user_model()
     return users._base_manager.using(router.db_for_read(users))
 

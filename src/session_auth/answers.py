@@ -96,7 +96,7 @@ def error_body(error: SessionAuthError) -> dict[str, Any]:
 def refusal_response(request: HttpRequest, error: SessionAuthError) -> HttpResponse:
     """Return the answer that tells a client of ``error``: JSON for an API, else plain text.
 
-    The text is what a person reads in the window, so that the hint is in it under ``DEBUG`` only.
+    A browser shows the text to a person, so the hint for developers is in it under ``DEBUG`` only.
     """
     if wants_json(request):
         return error_response(error, request)

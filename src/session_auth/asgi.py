@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
 from typing import Any, cast
@@ -78,7 +79,7 @@ class LiveSessions:
             await self.app(scope, receive, send)
 
 
-class _Connection:
+class _Connection(ABC):
     """One call of the application, and what stands between it and the server."""
 
     disconnect: Message
@@ -200,9 +201,9 @@ class _Connection:
             if self._parting is None:
                 await self._send_raw(message)
 
+    @abstractmethod
     async def tell(self, why: SessionAuthError) -> None:
         """Tell the client why this is over."""
-        raise NotImplementedError
 
     async def _part(self, why: SessionAuthError) -> None:
         try:

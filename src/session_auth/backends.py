@@ -93,7 +93,7 @@ class ThrottleMixin(django_backends.BaseBackend):
         except InvalidCredentials as exc:
             raise PermissionDenied from exc  # so that no other backend is asked
         except Throttled as exc:
-            if request is None:  # there is no answer to be 429: authenticate() returns None
+            if request is None:  # without one there is no answer, and so no 429
                 raise PermissionDenied from exc
             raise
 

@@ -45,16 +45,17 @@ def client_info(meta: Mapping[str, Any]) -> ClientInfo:
 
 
 def meta_of(request: object) -> Mapping[str, Any]:
-    """Return the ``META`` of ``request``; of one that is not Django's, what its ASGI scope tells.
+    """Return the ``META`` of ``request``, or as much of it as its ASGI scope tells.
 
-    As of consumers of Channels, and of the requests that GraphQL libraries make of them.
+    A consumer of Channels has a scope and no ``META``, and so has the request that a GraphQL
+    library makes of it.
     """
     meta: Mapping[str, Any] | None = getattr(request, "META", None)
     return meta_of_scope(scope_of(request)) if meta is None else meta
 
 
 def scope_of(request: object) -> Mapping[str, Any]:
-    """Return the ASGI scope by which a request came that is not Django's; empty if it has none."""
+    """Return the ASGI scope of a request that is not Django's; an empty one if it has none."""
     scope: Mapping[str, Any] = getattr(getattr(request, "consumer", request), "scope", {})
     return scope
 
@@ -91,7 +92,7 @@ def _address(meta: Mapping[str, Any]) -> Address | None:
         return peer
     client = peer
     for hop in _hops(meta.get("HTTP_X_FORWARDED_FOR", "")):
-        # Not an address, but "unknown", say: the last address that a proxy told has to do.
+        # No address, "unknown" for example: take the last one that a proxy has told.
         if hop is None:
             break
         client = hop

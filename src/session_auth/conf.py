@@ -154,7 +154,7 @@ class Conf:
     """How long a session lasts at most, from the login or the last proof of the password."""
 
     ADOPT_COOKIE: Annotated[str, COOKIE] = "sessionid"
-    """The name of the session cookie before, which is read too while ``ADOPT_FROM`` is set."""
+    """The name of the session cookie before the switch: it is read while ``ADOPT_FROM`` is set."""
 
     ADOPT_FROM: Annotated[str | None, ENGINE] = None
     """The engine whose sessions are taken over, each at its first request; ``None``: none."""

@@ -49,11 +49,12 @@ REASON_DESTINATION = "Sec-Fetch-Dest checking failed - %s."
 
 
 class SentSecret(str):
-    """The CSRF cookie of a browser whose session it does not follow from: a string, as in Django.
+    """A CSRF cookie that does not follow from the session cookie beside it: a string, as in Django.
 
-    It is right for a visitor. A user needs that of their session instead, which has to be looked
-    up: not before somebody asks for a token. Then Django's ``get_token()`` goes through the
-    characters, one by one; nothing else does.
+    For a visitor, it is the right secret. For a user, the right one follows from their session. To
+    know which it is, the session has to be looked up; that waits until somebody asks for a token.
+    Django's ``get_token()`` then goes through the characters one by one, which nothing else does:
+    so ``__iter__()`` is where the session is looked up.
     """
 
     def __new__(cls, secret: str, request: HttpRequest) -> "SentSecret":
@@ -64,9 +65,10 @@ class SentSecret(str):
     request: HttpRequest
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the characters of the user's secret; of what was sent, where the store is down.
+        """Yield the characters of the user's secret; if nobody is logged in, those of the cookie.
 
-        At worst, that gives a token that will be refused.
+        Also those of the cookie if the store is down: at worst, that gives a token that will be
+        refused.
         """
         secret = None
         with suppress(StoreUnavailable):
@@ -157,14 +159,14 @@ class CsrfChecks(django_csrf.CsrfViewMiddleware):
         return secret
 
     def _secret(self, request: HttpRequest) -> str | None:
-        """Return what the tokens of the answer follow from; no request is checked against it."""
+        """Return the secret for the tokens of the answer; no request is checked against it."""
         sent = None
         with suppress(django_csrf.InvalidTokenFormat):
             sent = super()._get_secret(request)  # type: ignore[misc]  # not in the stubs
         key = request.COOKIES.get(cached_settings.SESSION_COOKIE_NAME)
         if not key or not is_session_key(key):
             return sent
-        # Whoever has no secret yet may have that of their key, whatever it opens.
+        # Without a CSRF cookie, it is the secret of the session key, whatever that opens.
         return csrf_secret(key) if sent is None else SentSecret(sent, request)
 
     def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
@@ -232,9 +234,9 @@ def verify_read(request: HttpRequest) -> None:
 
 
 def verify_handshake(request: HttpRequest) -> None:
-    """Refuse to open a WebSocket for a page of another site, which a token cannot be asked for.
+    """Refuse to open a WebSocket for a page of another site (cross-site WebSocket hijacking).
 
-    As for unsafe requests, by Fetch metadata and ``Origin`` (cross-site WebSocket hijacking).
+    A handshake has no token, so Fetch metadata and ``Origin`` are checked, as for unsafe requests.
     Browsers send ``Origin`` with each handshake: one without it is from no browser. Raises
     ``CsrfFailed``.
     """
@@ -375,7 +377,7 @@ def _advice(request: HttpRequest, reason: str) -> str:
 def _named(request: HttpRequest, header: str) -> str:
     """Return what the request says in ``header`` of where it comes from, to end a sentence."""
     value = str(request.META.get(header, ""))[:ORIGIN_CHARACTERS]
-    if header == "HTTP_REFERER":  # whose path may hold what is nobody's business
+    if header == "HTTP_REFERER":  # its path may hold a secret
         value = "/".join(value.split("/", 3)[:3])
     return value and f": {value}"
 
@@ -408,9 +410,9 @@ def _is_same_origin(request: HttpRequest) -> bool:
 
 
 def _is_vouched_for(request: HttpRequest) -> bool:
-    """Say whether Fetch metadata have it that the page is of the origin that it has asked.
+    """Say whether the browser states, by Fetch metadata, that a page of this origin has asked.
 
-    Only the browser can set them: scripts may set no header whose name begins with ``Sec-``.
+    No page can fake that: scripts may set no header whose name begins with ``Sec-``.
     """
     return bool(request.META.get("HTTP_SEC_FETCH_SITE") == "same-origin")
 
@@ -456,19 +458,19 @@ def _secret_of_user(request: HttpRequest) -> str | None:
 
 
 def _secret_at_arrival(request: HttpRequest) -> str | None:
-    """Return what the tokens followed from of the user who was logged in when the request came.
+    """Return the secret behind the tokens of the user who was logged in when the request arrived.
 
-    Of a key that the session was given on the way to the view, as where ``RemoteUserMiddleware``
-    logs in, no page can know yet.
+    On the way to the view, the session may have got another key, by ``RemoteUserMiddleware`` for
+    example. No page knows a token for that key yet.
     """
     session = _own_session(request)
     if session is None:
         return None
     session.keys()  # loads it
-    return None if session.user_key is None else csrf_secret(session.user_key)
+    return None if session._user_key is None else csrf_secret(session._user_key)
 
 
 def _own_session(request: HttpRequest | None) -> Any | None:
-    """Return the session if it is one of an engine of ours, whose key is a secret that lasts."""
+    """Return the session if it is of an engine of ours: secrets follow from no other keys."""
     session = getattr(request, "session", None)
-    return session if hasattr(request, "META") and hasattr(session, "user_key") else None
+    return session if hasattr(request, "META") and hasattr(session, "_user_key") else None

@@ -104,7 +104,7 @@ SAYS_WHY = frozenset(
 """The events that tell why a request is refused: it needs no other one."""
 
 TOLD = "session_auth.told"
-"""The key of the ``META`` of a request of which one of them was told: frameworks pass it on."""
+"""The key of ``request.META`` that says that one of them was logged; frameworks pass it on."""
 
 
 def record(event: Event, request: HttpRequest | None = None, **fields: object) -> None:

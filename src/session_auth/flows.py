@@ -407,7 +407,8 @@ def log_out(request: HttpRequest) -> None:
     try:
         auth.logout(request)
     finally:
-        request.session.flush()
+        if not request.session.is_empty():
+            request.session.flush()
         _let_auser_be(request, AnonymousUser())
     attempts.give_up(request)
 

@@ -7,6 +7,7 @@ docs/logging.md. Records of other loggers become events of no particular kind.
 import json
 import logging
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -111,7 +112,7 @@ KINDS: Mapping[str, Kind] = {
 NO_KIND = Kind(BASE, OTHER, None, "web", "info")
 
 
-class _JSONFormatter(logging.Formatter):
+class _JSONFormatter(logging.Formatter, ABC):
     """A line of JSON, of what ``describe()`` returns."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -120,10 +121,11 @@ class _JSONFormatter(logging.Formatter):
         described = self.describe(record, kind, fields)
         return json.dumps(_without_empty(described), default=str)
 
+    @abstractmethod
     def describe(
         self, record: logging.LogRecord, kind: Kind, fields: dict[str, Any]
     ) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the fields of the line, by the rules of a format."""
 
 
 class OCSFFormatter(_JSONFormatter):

@@ -52,6 +52,10 @@ OUTAGE = "_session_auth_outage"
 """The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""
 
 
+BY_OLD_COOKIE = "_session_auth_by_old_cookie"
+"""The attribute of a request whose key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
+
+
 class Step(Enum):
     """What remains to be done with the session once there is an answer."""
 
@@ -102,7 +106,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         session: Any = self.SessionStore(key)
         session.meta, session.passive = request.META, is_passive
         if by_old_cookie:
-            session.came_by_old_cookie = True
+            vars(request)[BY_OLD_COOKIE] = True
         request.session = session
         ending.REQUEST.set(request)
         return None
@@ -199,22 +203,22 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         step: Step,
         vary: bool,
     ) -> HttpResponse:
-        is_personal = session.state is State.STORED or csrf.TOKEN_USED in request.META
+        is_idle = step is Step.NOTHING or step is Step.TOUCH
+        uses_token = csrf.TOKEN_USED in request.META
+        if is_idle and not (vary or uses_token or attempts.CALLS in request.META):
+            return response
+        if session.state is State.STORED or uses_token:
+            _keep_private(response)
         if step is Step.DELETE_COOKIE:
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-        elif not (vary or csrf.TOKEN_USED in request.META or attempts.CALLS in request.META):
-            return response
-        if is_personal:
-            _keep_private(response)
-        if step is Step.SAVE:
             throttling.remember_device(request, response)
-        if attempts.CALLS in request.META:  # after the device is known, which a call may look for
+        if attempts.CALLS in request.META:  # last: a call may ask whether this is a known device
             attempts.answer(request, response)
         if session.state is State.STORED:
             csrf.correct_cookie(request, response)
-            if session.came_by_old_cookie:
+            if BY_OLD_COOKIE in request.__dict__:
                 self._set_cookie(session, response)
         if "Vary" in response.headers:
             patch_vary_headers(response, ("Cookie",))
@@ -276,9 +280,10 @@ def _has_old_cookie(request: HttpRequest, name: str) -> bool:
 
 @receiver(got_request_exception, dispatch_uid="session_auth.middleware")
 def note_outage(*, request: HttpRequest, **kwargs: object) -> None:
-    """Note why the answer to a request will be 500: no view need be to blame, nor be reached.
+    """Note that the store is down, so that ``process_response()`` can answer 503 instead of 500.
 
-    Django makes a response of what each middleware raises, without asking the others.
+    A middleware may have met that, before any view. Django turns what a middleware raises into a
+    response by itself, and calls no ``process_exception()``.
     """
     outage = _outage(sys.exc_info()[1])
     if outage is not None:
@@ -304,7 +309,7 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
     if save and response.status_code < 500:
         return Step.SAVE
-    is_due = session.is_elsewhere() if session.passive else session.touch_is_due
+    is_due = session._is_elsewhere() if session.passive else session._touch_is_due
     return Step.TOUCH if session.accessed and is_due else Step.NOTHING
 
 

@@ -145,7 +145,7 @@ class Tombstone(models.Model):
 
 
 class AdoptedSession(models.Model):
-    """A session of another engine that was taken over: it never is again. See ``adoption``."""
+    """A session of another engine that was taken over; it never will be again. See ``adoption``."""
 
     session_id = DigestField(max_length=43, primary_key=True)
     old_key = models.CharField(max_length=40, blank=True)

@@ -4,6 +4,7 @@
 that is not complete; ``session_auth.flows`` runs the stages. docs/stages.md has examples.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -95,7 +96,7 @@ class Proof:
     attempt: Unfinished | None = None
 
 
-class Stage:
+class Stage(ABC):
     """A step of a login, after the credentials: nobody is logged in before all are passed.
 
     Its methods are called in this order. ``is_due()`` at each login, then ``offered()`` and
@@ -122,14 +123,14 @@ class Stage:
     covers: ClassVar[Collection[str]] = ()
     """The apps whose own second factor, or other stage, this one asks for: for the checks."""
 
+    @abstractmethod
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """Say whether ``user``, whose credentials are right, has to pass this stage now.
 
-        What they have proven so far has ``attempts.proven(request)``. To refuse the login instead,
-        raise a ``SessionAuthError``, such as ``PermissionDenied``. A stage that was passed in the
-        same login is not asked again.
+        ``attempts.proven(request)`` returns what they have proven so far. To refuse the login
+        instead, raise a ``SessionAuthError``, such as ``PermissionDenied``. A stage that was passed
+        in the same login is not asked again.
         """
-        raise NotImplementedError
 
     def due_from(self, user: AbstractBaseUser) -> datetime | None:
         """Return from when on the stage is due for ``user``, for ``GET user/`` to tell them before.
@@ -153,6 +154,8 @@ class Stage:
     def verify(self, user: AbstractBaseUser, request: HttpRequest, proof: Proof) -> None:
         """Return if ``proof`` is right, and raise a ``SessionAuthError`` if not: never ``False``.
 
+        A stage without ``methods``, which only refuses logins, needs none.
+
         ``InvalidCredentials`` is what clients expect of a wrong code. Whatever can be guessed has
         to be counted first::
 
@@ -165,7 +168,7 @@ class Stage:
         """
         raise NotImplementedError
 
-    def completed(
+    def completed(  # noqa: B027 # most stages have nothing to do then
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
     ) -> None:
         """Do what has to wait until the login is complete, such as trusting the browser.
@@ -179,7 +182,7 @@ class Stage:
 KNOWN_METHODS: Mapping[str, Proves] = MappingProxyType(
     {"password": Proves.KNOWLEDGE, "mfa": Proves.BOTH}  # RFC 8176 calls it so
 )
-"""What methods prove that belong to no stage; any other counts as something known."""
+"""What those methods prove that belong to no stage; any other counts as something known."""
 
 
 def key_of(stage: Stage) -> str:

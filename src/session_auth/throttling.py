@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 CEILING = 100
-"""How many failures in a row an account takes. Then no password is right (NIST SP 800-63B-4)."""
+"""After how many failures in a row no password is right any more (NIST SP 800-63B-4)."""
 
 CEILING_MAIL = "ceiling_reached"
 """The kind of the mail that tells the owner of it."""
@@ -274,8 +274,8 @@ def pardon(user: AbstractBaseUser) -> None:
 def make_good(request: HttpRequest) -> None:
     """Count the wrong guesses of a request again if the transaction of its view was rolled back.
 
-    Now that the view is over, each is wrong for good: the owner of an account is told of the last
-    one that it takes.
+    The view is over, so each of them stays wrong: if one was the last that an account takes, its
+    owner is told now.
     """
     for guess in request.META.get(GUESSES, {}).values():
         guess.make_good()
@@ -335,8 +335,9 @@ def record_failed_login(
 def begin_call(backend: object) -> None:
     """Note that ``authenticate()`` asks ``backend``, and gave it no request.
 
-    Each call makes its backends anew: another one of the same class means another call. A call has
-    no other end that shows if a backend that counts nothing has let the user in.
+    Django makes new backends for each call: so another instance of the same class means that
+    another call has begun, and that the last one is over. Nothing else shows that if a backend that
+    counts no guesses has let the user in.
     """
     asked = _asked.get(None)
     if asked is None:
@@ -424,7 +425,7 @@ def _count_on_device(
     request: HttpRequest | None, user: AbstractBaseUser | None, purpose: str
 ) -> tuple[Limit, Count] | None:
     """Count on the user's device, if the request comes from one that is still known."""
-    device, account = devices.of_request(request, user), _pk(user)
+    account, device = _pk(user), devices.of_request(request, user)
     if device is None:
         return None
     limit = counts.of_device(device.id, purpose)

@@ -12,6 +12,7 @@ from django.core import mail
 from session_auth.engines.database import SessionStore
 from session_auth.factors.models import Challenge, Factor, UserHandle
 from session_auth.models import Session
+from session_auth.sessions.proofs import retract
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
 from tests.factors.authenticator import Authenticator
@@ -332,4 +333,4 @@ def test_options_are_bound_to_the_purpose(clock: Any, db: None) -> None:
 
 
 def test_what_is_not_stored_has_proven_nothing() -> None:
-    assert not SessionStore().retract(["passkey"])
+    assert not retract(SessionStore(), ["passkey"])

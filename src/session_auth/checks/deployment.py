@@ -223,7 +223,11 @@ def _pooler(databases: Any) -> str | None:
 
 
 def _answers_for_another(alias: str) -> bool:
-    """Say whether there is a pooler: it lets clients in by itself, and makes up the process."""
+    """Say whether a pooler stands before the server.
+
+    A pooler makes up the process id that it tells when the connection begins; a query is answered
+    with the id of the process of the server.
+    """
     connection: Any = connections[alias]
     with suppress(DatabaseError), connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")

@@ -52,7 +52,7 @@ def logins_are_checked(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _unchecked(view: RoutedView) -> Iterator[Any]:
-    """Yield what the project has written of a view, if nobody checks its unsafe calls."""
+    """Yield what the project has written of a view, if no CSRF check stands before that."""
     if operations := list(ninja_operations(view.callback)):
         for operation in operations:
             if not any(OUR_NINJA in dotted_names(type(each)) for each in operation.auth_callbacks):

@@ -175,9 +175,10 @@ def ninja_operations(view: Any) -> Iterator[Any]:
 
 
 def _is_called_under_async(backend: type) -> bool:
-    """Say whether the async methods of a backend matter: hardly where a package has it, and WSGI.
+    """Say whether the async methods of a backend matter.
 
-    Nearly no package defines them, and a project that has no ASGI has no use for them.
+    They do under ASGI, and if the project has written the backend. Nearly no package defines them,
+    and under WSGI hardly anything calls them.
     """
     is_of_project = "site-packages" not in (getfile(backend).replace("dist-", "site-"))
     return is_of_project or bool(getattr(settings, "ASGI_APPLICATION", None))

@@ -76,9 +76,10 @@ def listed(names: list[str]) -> str:
 
 
 def functions_in(function: Any) -> Iterator[FunctionType]:
-    """Yield a function, or the one that it wraps, and what its decorators hold without saying so.
+    """Yield a function, or the one that it wraps, and the functions in its closure.
 
-    As ``api_view`` does. Nothing for what is no function.
+    A decorator that does not use ``wraps()`` keeps the view there: ``api_view`` does. This yields
+    nothing for an object that is no function.
     """
     function = unwrap(function) if callable(function) else None
     if not isinstance(function, FunctionType):

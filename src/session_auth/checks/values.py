@@ -1,4 +1,4 @@
-"""Rules for values that are valid, but leave nothing of what a setting is for."""
+"""Rules for values that are valid, but with which a setting protects from nothing."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,13 +9,13 @@ from session_auth.checks.lookups import setting
 from session_auth.conf import Conf
 
 LONGEST_RECENT = timedelta(hours=1)
-"""As long as NIST SP 800-63B-4, 2.2.3, lets a session be idle, before it asks for a proof."""
+"""For how long NIST SP 800-63B-4, 2.2.3, lets a session be idle before it asks for a new proof."""
 
 LONGEST_SESSION = timedelta(days=30)
 """NIST SP 800-63B-4, 2.1.3"""
 
 MOST_GUESSES = {"GUESSES_PER_ACCOUNT": 20, "GUESSES_PER_ADDRESS": 1000}
-"""Of a hundred failures in a row, an account takes a fifth a day without a delay."""
+"""Values above these are reported: 20 guesses are a fifth of ``throttling.CEILING`` in one day."""
 
 
 def a_recent_login_is_recent(**kwargs: Any) -> list[CheckMessage]:

@@ -63,7 +63,7 @@ class SecondFactor(Stage):
     }
 
     def is_due(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
-        """Say whether allauth would ask; not in its own views, which do."""
+        """Say whether allauth would ask; in its own views, which ask themselves, this says no."""
         if is_of_allauth(request) or level_of(attempts.proven(request)) == 2:
             return False
         if {"totp", "webauthn"}.isdisjoint(self.offered(user, request)):

@@ -35,7 +35,7 @@ SILENCED = "Say why SILENCED_SYSTEM_CHECKS has {}: what it would find was not lo
 
 
 class Standing(StrEnum):
-    """Where the project stands with a requirement, what has to be looked at first."""
+    """How a project stands with a requirement, the worst first."""
 
     NOT_MET = "not met"
     TO_ANSWER = "to answer"

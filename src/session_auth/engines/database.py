@@ -32,10 +32,10 @@ BATCH_ROWS = 1000
 """How many ids one statement names: databases limit the number of parameters."""
 
 EXACT_BELOW = 100
-"""Up to which limit of sessions no two logins at once exceed it: a lock, at each login.
+"""Below it, ``SESSION_AUTH_MAX_SESSIONS`` holds exactly: each login takes a lock for that.
 
-A higher one is there for the table, and costs no statement. Logins at once may exceed it by their
-number, until the next login.
+A higher limit only keeps the table small, and takes no lock. Logins of one user at the same time
+may exceed it by their number, until the user's next login.
 """
 
 
@@ -216,11 +216,11 @@ class SessionStore(BaseSessionStore):
     rows = DatabaseRows()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse Django's recipe of a model of one's own: no session of such a class can be made.
+        """Refuse Django's recipe for a session model of one's own: such a class makes no sessions.
 
-        Session and user are fetched by a statement that is made for our model. Without a word, the
-        rows would go there all the same. The class itself may be there: its project may use
-        another engine.
+        A session and its user are fetched by a statement that is made for our model, so the rows
+        would go to our table, and nobody would notice. The class itself may be defined, since its
+        project may use another engine.
         """
         super().__init_subclass__(**kwargs)
         own = [name for name in ("create_model_instance", "model") if hasattr(cls, name)]

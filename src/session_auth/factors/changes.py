@@ -19,6 +19,7 @@ from session_auth.factors.models import Factor, Kind
 from session_auth.sessions.base import session_of
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.listing import rows as session_rows
+from session_auth.sessions.proofs import retract
 from session_auth.sessions.values import read_methods
 from session_auth.signals import EndReason
 
@@ -110,7 +111,7 @@ def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bo
     session = session_of(request)
     current = session.info.id if session.info else None
     opened = _end_opened(user_id, kind, but=current)
-    return current not in opened or session.retract(_names_of(kind))
+    return current not in opened or retract(session, _names_of(kind))
 
 
 def end_if_removed(factor: Factor) -> None:

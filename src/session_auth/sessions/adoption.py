@@ -1,8 +1,8 @@
 """Taking sessions over from another engine, each at its first request.
 
-What the old engine keeps of a session stays there, so that a project that goes back loses nobody;
-it goes when the session ends here, or gets a new key. That a session was taken over is noted in a
-table, so that it never is again.
+The old engine keeps its own copy of the session, so that a project can go back and nobody is signed
+out. That copy is deleted when the session ends here or gets a new key. A table notes each session
+that was taken over, so that none is taken over twice.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,8 @@ def old_store(session_key: str | None = None) -> Any:
 def old_data(session_key: str) -> dict[str, Any]:
     """Return the data of the session that the old engine has under this key; ``{}`` without one.
 
-    With the backend that stands for the one that it names.
+    If the data name a backend that is not in the settings any more, they name the one that stands
+    in for it: see ``current_backend()``.
     """
     store = old_store(session_key)
     if isinstance(store, DatabaseStore):

@@ -7,7 +7,7 @@ Django's own tests of its engines run against ours, on every version of Django.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -59,7 +59,7 @@ AUTH_KEYS = frozenset({USER_ID_KEY, BACKEND_KEY, HASH_KEY})
 RECORDS_OF_ALLAUTH = frozenset(
     {"account_authentication_methods", "account_authentication_methods_user"}
 )
-"""Where allauth notes who has proven what, from the first step of a login on: of that user."""
+"""Where allauth notes, from the first step of a login on, what the user who logs in has proven."""
 
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
@@ -84,17 +84,14 @@ class BaseSessionStore(SessionBase):
     passive: bool = False
     """``True`` if this request is no activity of the user: it does not prolong the session."""
 
-    touch_is_due: bool = False
+    _touch_is_due: bool = False
     """Whether ``touch()`` had something to write when the session was loaded."""
 
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
 
-    user_key: str | None = None
-    """The key by which the request came into the session of a user, whatever has become of it."""
-
-    came_by_old_cookie: bool = False
-    """Whether the key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
+    _user_key: str | None = None
+    """The key that opened the session of a user when it was looked up, whatever key it has now."""
 
     _record: Record | None = None
     """The row as last loaded or saved."""
@@ -124,7 +121,7 @@ class BaseSessionStore(SessionBase):
     """The ids of the sessions that end when this one is saved."""
 
     _left_behind: Mapping[str, Any] = MappingProxyType({})
-    """What the session held whose place this one takes, and what is not to be stored again."""
+    """The data of the session whose place this one takes: they are not stored again."""
 
     _written: frozenset[str] = frozenset()
     """The keys of the data that this request has set."""
@@ -205,10 +202,10 @@ class BaseSessionStore(SessionBase):
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
                 self._record = record
-                self.touch_is_due = _is_due(record.last_seen_at, now)
+                self._touch_is_due = _is_due(record.last_seen_at, now)
                 self.state = State.STORED
                 if USER_ID_KEY in data:
-                    self.user_key = self.session_key
+                    self._user_key = self.session_key
                 return data
             # Not removed if another request, whose clock is behind, has used it meanwhile.
             if self.rows.remove_unseen(record):
@@ -231,8 +228,8 @@ class BaseSessionStore(SessionBase):
     def create(self) -> None:
         """Store this session under a new key, at once.
 
-        Under the key that it has already, if nothing is stored under that yet: whoever has noted it
-        after a login has noted the right one.
+        If it has a key already, and nothing is stored under that yet, it is stored under that one:
+        code that has noted the key after a login has noted the right one.
         """
         if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
             self._session_key = self._new_key(user_id_of(self._loaded()))
@@ -340,7 +337,7 @@ class BaseSessionStore(SessionBase):
         now = timezone.now()
         if self._record is None:
             return
-        if not (self.is_elsewhere() if self.passive else _is_due(self._record.last_seen_at, now)):
+        if not (self._is_elsewhere() if self.passive else _is_due(self._record.last_seen_at, now)):
             return
         seen = self._seen(self._record, dict(self.items()), now)
         mark = self.rows.mark_passive if self.passive else self.rows.mark_seen
@@ -348,7 +345,7 @@ class BaseSessionStore(SessionBase):
             if mark(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
                 self._record = seen
 
-    def is_elsewhere(self) -> bool:
+    def _is_elsewhere(self) -> bool:
         """Say whether ``touch()`` would record this request if it is passive."""
         if self._record is None or not _is_due(self._record.passive_seen_at, timezone.now()):
             return False
@@ -361,20 +358,6 @@ class BaseSessionStore(SessionBase):
         Raises ``SessionInterrupted`` as ``cycle_key()`` does.
         """
         self._renew_key(proof=method)
-
-    def retract(self, names: Collection[str]) -> bool:
-        """Take back what the user has proven by these methods; say whether a proof is left."""
-        if self._record is None:
-            return False
-
-        def without(record: Record) -> Record:
-            proven = read_methods(record.methods)
-            left = {name: at for name, at in proven.items() if name not in names}
-            return record._replace(methods=write_methods(left))
-
-        revised = self.rows.revise(self._record.id, without)
-        self._record = revised or self._record
-        return revised is not None and bool(read_methods(revised.methods))
 
     def _renew_key(self, proof: str | None = None) -> None:
         self.keys()  # loads the data
@@ -407,17 +390,11 @@ class BaseSessionStore(SessionBase):
             return None
         return self._deadlines(dict(self.items()), self._record, timezone.now())
 
-    def ends_at(self) -> datetime:
-        """Return when this stored session ends, unless somebody uses it before."""
-        record = cast("Record", self._record)
-        ends = self._deadlines(dict(self.items()), record, timezone.now())
-        return min(record.expires_at, ends.first)
-
     def describe(self) -> SessionDescription | None:
         """Return what the session's own browser is told of it; ``None`` if it has no key.
 
-        As it will be stored after the view, if this request has changed it: an answer is written
-        before that.
+        An answer is written before the session is stored. So if this request has changed the
+        session, this tells of it as it will be stored after the view.
         """
         record, data = self._record, self._to_store(dict(self.items()))
         idle_seconds = self.get_session_cookie_age()
@@ -445,17 +422,17 @@ class BaseSessionStore(SessionBase):
         successor = type(self)()
         successor._is_by_log_in, successor._for_user_id = True, user_id
         successor.meta, successor._proofs, successor._proven_at = self.meta, proofs, proven_at
-        successor.user_key = self.user_key
+        successor._user_key = self._user_key
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
 
     def _begin_anew(self, *, proven_at: datetime | None) -> None:
-        """Let a new session take the place of this one, in this object: a user has just logged in.
+        """Let this object be a new session: a user has just logged in, and not by ``log_in()``.
 
-        For logins that do not come by ``successor()``. Saving it ends the one that was there in the
-        same step. What that one held is in sight until then, for the code that logs in, and goes
-        with it; but for ``SESSION_AUTH_KEEP_AT_LOGIN`` and what this request has set or changed.
+        Saving it ends the old session in the same step. Until then, the code that logs in can still
+        read the data of the old one. They are not stored again, except for the keys in
+        ``SESSION_AUTH_KEEP_AT_LOGIN`` and those that this request has set or changed.
         """
         self._proven_at = proven_at
         if self._record is not None:
@@ -468,15 +445,6 @@ class BaseSessionStore(SessionBase):
         # Also where it has a key already: that was made before the user was known.
         self._session_key = self._new_key(user_id_of(self._loaded()))
         self.modified = True
-
-    def _take_back_login(self) -> None:
-        """Let the data say of who is logged in what they said when the session was looked up."""
-        before = {} if self._record is None else self.decode(self._record.data)
-        for key in AUTH_KEYS:
-            self.pop(key, None)
-        self.update({key: before[key] for key in AUTH_KEYS & before.keys()})
-        if self._record is None and not self.keys():
-            self._session_key = None  # of nothing there is nothing to store
 
     def _find(
         self, key: str | None, fetched: Sequence[Any] | None = None

@@ -53,7 +53,7 @@ class Ends:
                     Event.SESSION_ENDED, self.request, reason=str(reason), **ids, by=self.by
                 )
                 session_ended.send_robust(sender=None, reason=reason, **ids)
-                if self.reason is not None:  # or each process has foreseen it
+                if self.reason is not None:  # a timeout is foreseen by each process
                     bus.spread(Notice(**ids, reason=reason, successor=self._successor_of(record)))
 
     def _successor_of(self, record: Record) -> str | None:

@@ -66,10 +66,10 @@ def store_class() -> Any:
 
 
 def kept_rows() -> Rows:
-    """Return ``rows()``; where the engine is none of this package, those of the default one.
+    """Return ``rows()``, or the rows of our default engine if the project uses another package's.
 
     A project may have gone back to Django's engine for a while. The sessions of a user who is
-    deactivated meanwhile must not be alive when ours is set again.
+    deactivated meanwhile must not be alive when our engine is set again.
     """
     try:
         return rows()

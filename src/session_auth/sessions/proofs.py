@@ -1,6 +1,6 @@
 """How sure a session is of its user: what was proven, when, and what that adds up to."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from session_auth.conf import get_conf
 from session_auth.exceptions import ReauthenticationRequired, SecondFactorMissing
 from session_auth.sessions.base import BaseSessionStore, session_of
-from session_auth.sessions.values import SessionInfo
+from session_auth.sessions.values import Record, SessionInfo, read_methods, write_methods
 from session_auth.stages import Proves, get_stages, level_of, worth
 
 PASSWORD = "password"  # noqa: S105 # the name of a method
@@ -66,3 +66,18 @@ def methods_of(user: Any, request: HttpRequest) -> Iterator[str]:
         for name in stage.offered(user, request):
             if stage.methods[name].proves:
                 yield name
+
+
+def retract(session: BaseSessionStore, names: Collection[str]) -> bool:
+    """Take back what the user has proven by these methods; say whether a proof is left."""
+    if session._record is None:
+        return False
+
+    def without(record: Record) -> Record:
+        proven = read_methods(record.methods)
+        left = {name: at for name, at in proven.items() if name not in names}
+        return record._replace(methods=write_methods(left))
+
+    revised = session.rows.revise(session._record.id, without)
+    session._record = revised or session._record
+    return revised is not None and bool(read_methods(revised.methods))

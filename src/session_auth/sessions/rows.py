@@ -156,18 +156,18 @@ class Rows(ABC):
         than ``at_most``.
         """
 
+    @abstractmethod
     def can_listen(self) -> bool:
         """Say whether this engine tells other processes of ends, as ``bus`` says."""
-        return False
 
+    @abstractmethod
     def listen(self) -> Iterator[str | None]:
         """Yield each text that an engine tells in any process, from now on.
 
         Yield ``None`` once it listens, and then about once a second. Raise an exception when the
         connection is lost.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, text: str) -> None:
         """Let ``listen()`` yield this text in each process, once it is committed."""
-        raise NotImplementedError

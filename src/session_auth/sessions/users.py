@@ -26,7 +26,7 @@ from session_auth.exceptions import (
     Unauthorized,
 )
 from session_auth.sessions import hash_upgrades, proofs
-from session_auth.sessions.base import BaseSessionStore, session_of, user_id_of
+from session_auth.sessions.base import AUTH_KEYS, BaseSessionStore, session_of, user_id_of
 from session_auth.sessions.listing import end_sessions_of
 from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
@@ -207,8 +207,8 @@ def user_who_may_log_in(user_id: Any, *, backend: str, session_hash: str) -> Any
 def end_sessions_of_changed_users(records: Collection[Record]) -> None:
     """End those whose users were deactivated or deleted without a signal.
 
-    As after ``QuerySet.update()``, or a change in plain SQL. Passwords are not compared: whoever
-    changes their own has a session with the old hash for a moment.
+    ``QuerySet.update()`` and plain SQL send none. Passwords are not compared: while users change
+    their own, their session has the old hash for a moment.
     """
     manager = auth.get_user_model()._base_manager
     users = manager.using(router.db_for_write(manager.model)).in_bulk(
@@ -223,7 +223,14 @@ def end_sessions_of_changed_users(records: Collection[Record]) -> None:
 
 def take_back_login(request: HttpRequest) -> None:
     """Let nobody be logged in by the call of Django's ``login()`` that is under way."""
-    session_of(request)._take_back_login()
+    session = session_of(request)
+    # Of who is logged in, the data say again what they said when the session was looked up.
+    before = {} if session._record is None else session.decode(session._record.data)
+    for key in AUTH_KEYS:
+        session.pop(key, None)
+    session.update({key: before[key] for key in AUTH_KEYS & before.keys()})
+    if session._record is None and not session.keys():
+        session._session_key = None  # of nothing there is nothing to store
     vars(request).pop("_cached_user", None)
     request.user = SimpleLazyObject(partial(user_of, request))  # type: ignore[assignment]  # a user, once used
     request.auser = partial(auser_of, request)

@@ -1,4 +1,4 @@
-"""What is known of a session, as values: what engines store, and what is computed from it."""
+"""What is known of a session, as values: what engines store, and what is computed from that."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ EXPIRY_KEY = "_session_expiry"
 
 
 NOBODY = "none"
-"""What a client that shows nobody says in place of a reference."""
+"""What a client says in place of a reference if it shows nobody."""
 
 
 class State(Enum):
@@ -173,7 +173,10 @@ def deadlines_of(
 def described(
     record: Record, data: Mapping[str, Any], now: datetime, *, idle_seconds: int
 ) -> SessionDescription:
-    """Return what the session's own browser is told of it; ``idle_seconds`` as above."""
+    """Return what the session's own browser is told of it.
+
+    ``idle_seconds`` is the idle timeout of a session without ``set_expiry()``.
+    """
     ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
     return {
         "id": record.id,

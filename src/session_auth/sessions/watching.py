@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from django.db import close_old_connections, connections
@@ -24,7 +24,7 @@ from session_auth.sessions import bus
 from session_auth.sessions.bus import Notice
 from session_auth.sessions.listing import rows, store_class
 from session_auth.sessions.users import end_sessions_of_changed_users
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import Deadlines, Record
 
 LOOK_SECONDS = 5.0
 """How often all sessions are looked up where no bus tells of ends, and after a failure."""
@@ -204,7 +204,8 @@ def watch() -> Watch:
 
 def look(record: Record) -> Seen | None:
     """Return what is known of a session; ``None`` if it has timed out."""
-    ends_at = store_class().of_record(record).ends_at()
+    deadlines = store_class().of_record(record).deadlines()
+    ends_at = min(record.expires_at, cast("Deadlines", deadlines).first)  # of a stored session
     return Seen(record, ends_at) if timezone.now() < ends_at else None
 
 

@@ -130,7 +130,7 @@ class LogoutView(JSONView):
 
 
 class PasswordForm(Form):
-    """What proves by the password who one is."""
+    """The password of the user who is logged in, to prove again who they are."""
 
     password = CharField()
 

@@ -108,7 +108,8 @@ def describe_listed_session(info: SessionInfo, *, is_current: bool, device: str)
 def _current(request: HttpRequest, user: Any) -> SessionInfo | None:
     """Return the session of this request; ``None`` if it is not stored yet, or is not the user's.
 
-    As where a middleware has just logged the user in, or knows them by something else.
+    It is not stored yet if a middleware has just logged the user in; it is not the user's if the
+    middleware knows them by something else, such as a client certificate.
     """
     info = session_of(request).info
     return info if info is not None and info.user_id == user.pk else None
