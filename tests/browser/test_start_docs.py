@@ -1,5 +1,6 @@
 """docs/start.md, followed to the letter in an empty folder, and its page used in a browser."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.demo_server import free_port, wait_for
-from tests.following import SERVER, environment, follow
+from tests.following import ROOT, SERVER, environment, follow, run
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def shop(tmp_path: Path) -> Iterator[str]:
     printed = follow("start.md", tmp_path)
     assert "no issues" in printed["python manage.py check"]
     assert list(printed)[-1] == SERVER
+    assert "session_auth." not in check_in_production(tmp_path)
     port, log = free_port(), tmp_path / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -33,6 +35,17 @@ def shop(tmp_path: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def check_in_production(folder: Path) -> str:
+    """Return what the checks say of the project with the settings of docs/deployment.md."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    [block] = re.findall(
+        r"^```python\n(SESSION_COOKIE_NAME.*?)^```", page, re.DOTALL | re.MULTILINE
+    )
+    (folder / "shop" / "production.py").write_text(f"from shop.settings import *\n{block}")
+    command = "python manage.py check --deploy --fail-level CRITICAL --settings shop.production"
+    return run(command, folder)
 
 
 def sign_in(page: Page, password: str) -> None:
