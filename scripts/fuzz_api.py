@@ -16,9 +16,6 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.demo_server import running_demo  # noqa: E402 # needs the path above
 
-CHECKS = ["--checks=all", "--exclude-checks=positive_data_acceptance"]
-"""A link of a mail, an old password and a passkey are refused by 400 where they are wrong."""
-
 QUICK = ["--max-examples=4", "--seed=1", "--generation-database=none"]
 LONG = ["--max-examples=200"]
 
@@ -31,8 +28,8 @@ def main() -> int:
         with running_demo(folder, "tests.browser.settings_fuzzed") as origin:
             command = [
                 str(Path(sys.executable).parent / "schemathesis"),
+                f"--config-file={ROOT / 'scripts' / 'fuzz.toml'}",
                 "run",
-                *CHECKS,
                 *chosen,
                 *more,
             ]

@@ -237,6 +237,13 @@ def modules() -> Iterator[str]:
                 yield from ("", *entry(module, twin))
 
 
+def pages_about(setting: str) -> list[Path]:
+    """Return the pages that name a setting: first those that show how it is set."""
+    texts = {page: page.read_text() for page in hand_written()}
+    naming = [page for page, text in texts.items() if re.search(rf"\b{setting}\b", text)]
+    return sorted(naming, key=lambda page: not re.search(rf"^{setting} = ", texts[page], re.M))
+
+
 def settings() -> Iterator[str]:
     rules = importlib.import_module("session_auth.conf").RULES
     module = read("session_auth.conf")
@@ -256,8 +263,7 @@ def settings() -> Iterator[str]:
     for name, default in defaults.items():
         yield from ("", f"## `SESSION_AUTH_{name}`", "", prose(docs[name]))
         yield f"It must be {rules[name].wanted}; the default is `{default}`."
-        pages = [page for page in hand_written() if f"SESSION_AUTH_{name}`" in page.read_text()]
-        if pages:
+        if pages := pages_about(f"SESSION_AUTH_{name}"):
             yield f"More in {', '.join(f'[{page.name}]({page.name})' for page in pages)}."
 
 

@@ -1,6 +1,8 @@
 """The language of an answer: that of its request, wherever in the stack it is made."""
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -279,8 +281,12 @@ def test_the_mails_can_be_looked_at(
     assert not mail.outbox
 
 
-def test_each_kind_of_mail_has_a_sample() -> None:
+def test_each_kind_of_mail_has_a_sample_and_a_row_in_the_docs() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "mails.md").read_text()
+    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
     assert set(mails.samples) == set(later.senders)
+    assert told == {*mails.samples, "factor_changed"}  # which another app sends
 
 
 def test_sentences_that_are_not_said_are_not_looked_up(

@@ -3,6 +3,7 @@
 Then the first section of docs/factors.md, which goes on from there.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo_server import free_port, wait_for
 from tests.browser.test_passkeys import AUTHENTICATOR
-from tests.following import SERVER, environment, follow
+from tests.following import ROOT, SERVER, environment, follow, run
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def shop(tmp_path: Path) -> Iterator[str]:
     printed = follow("start.md", tmp_path)
     assert "no issues" in printed["python manage.py check"]
     assert list(printed)[-1] == SERVER
+    assert "session_auth." not in check_in_production(tmp_path)
     with running(tmp_path, free_port()) as origin:
         yield origin
 
@@ -58,6 +60,17 @@ def running(folder: Path, port: int) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def check_in_production(folder: Path) -> str:
+    """Return what the checks say of the project with the settings of docs/deployment.md."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    [block] = re.findall(
+        r"^```python\n(SESSION_COOKIE_NAME.*?)^```", page, re.DOTALL | re.MULTILINE
+    )
+    (folder / "shop" / "production.py").write_text(f"from shop.settings import *\n{block}")
+    command = "python manage.py check --deploy --fail-level CRITICAL --settings shop.production"
+    return run(command, folder)
 
 
 def sign_in(page: Page, password: str) -> None:
