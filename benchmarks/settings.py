@@ -52,6 +52,9 @@ DATABASE: dict[str, Any] = (
 DATABASES = {"default": DATABASE}
 if "BENCHMARK_NO_BUS" in os.environ:
     SESSION_AUTH_LISTEN_AT = {"NAME": "template1"}  # where nobody tells anything
+if os.environ.get("TEST_REDIS") == "server":  # see scripts/with_redis.py
+    SESSION_ENGINE = "session_auth.engines.redis"
+    SESSION_AUTH_REDIS = f"redis://{os.environ['TEST_REDIS_NODES']}"
 if "BENCHMARK_REDIS" in os.environ:
     SESSION_AUTH_REDIS = os.environ["BENCHMARK_REDIS"]
     CACHES = {

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -90,6 +91,37 @@ def test_what_goes_on_is_told_too(server: Server, elsewhere: Elsewhere, alice: U
     assert socket.is_quiet(0.5)
     elsewhere.does("end_by_ids([new.info.id], reason=EndReason.LOGOUT)")
     assert socket.next(AT_ONCE) == CLOSED
+
+
+def test_a_look_between_an_end_and_its_notice_closes_nothing(
+    server: Server, elsewhere: Elsewhere, alice: User
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+    assert heard()
+    elsewhere.does("import time; from session_auth.engines.redis import places")
+    elsewhere.does("clear = places.clear; pause = lambda *a: (time.sleep(0.4), clear(*a))")
+
+    Timer(0.2, bus.spread, [None]).start()  # which makes everybody look
+    elsewhere.does(
+        f"old = SessionStore('{browser.session_key()}'); places.clear = pause;"
+        "new = old.successor(keep=list(old.keys())); new.save(); places.clear = clear"
+    )
+
+    assert socket.is_quiet(1.0)
+    elsewhere.does("end_by_ids([new.info.id], reason=EndReason.LOGOUT)")
+    assert socket.next(AT_ONCE) == CLOSED
+
+
+def test_what_nobody_tells_is_found(server: Server, alice: User) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key())
+    assert heard()
+
+    store().delete(list(store().scan(f"*{id_of(browser)}")))
+    bus.spread(None)
+
+    assert socket.next(2) == CLOSED
 
 
 def test_an_end_that_is_rolled_back_closes_nothing(

@@ -34,6 +34,9 @@ LOOK_SECONDS_WITH_BUS = 20.0
 BLIND_SECONDS = 30.0
 """How long connections stay open while nobody can look whether their sessions have ended."""
 
+NOTICE_SECONDS = 0.5
+"""How long a notice of the bus may take. A look can see sooner that a session is not there."""
+
 logger = logging.getLogger("session_auth")
 
 
@@ -65,6 +68,9 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, set[Watched]] = {}
         self._due: set[str] = set()
+        self._missing: set[str] = set()
+        """Sessions that a look has not found, of which the bus has told nothing yet."""
+
         self._is_wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._whole_at = self._blind_at = 0.0
@@ -86,6 +92,7 @@ class Watch:
         others.discard(watched)
         if not others:
             self._open.pop(watched.session_id, None)
+            self._missing.discard(watched.session_id)
         if not self._open:
             self._is_wanted.set()
 
@@ -162,7 +169,7 @@ class Watch:
         call = partial(_look_up, self._records(ids), check_users=is_whole)
         try:
             async with asyncio.timeout_at(min(began_at + LOOK_SECONDS, self._blind_at)):
-                found = await self._loop.run_in_executor(thread, call)
+                found, lost = await self._loop.run_in_executor(thread, call)
         except Exception as error:
             if not isinstance(error, StoreUnavailable):  # which is logged
                 logger.exception("Nobody could look whether sessions have ended.")
@@ -174,12 +181,23 @@ class Watch:
             if self._whole_at <= began_at:  # pragma: no branch # seldom is another wanted meanwhile
                 pause = LOOK_SECONDS_WITH_BUS if bus.is_up() else LOOK_SECONDS
                 self._whole_at = began_at + pause
+        self._missing -= found.keys()
+        for session_id in lost & self._open.keys():
+            self._miss(session_id)
         for session_id, seen in found.items():
             if seen is None:
                 self._cut(self._open.get(session_id, ()), SessionEnded())
             else:
                 for watched in tuple(self._open.get(session_id, ())):
                     self.note(watched, seen)
+
+    def _miss(self, session_id: str) -> None:
+        """Close its connections, unless the bus may be about to tell under which id it goes on."""
+        if session_id in self._missing or not bus.is_up():
+            self._cut(self._open[session_id], SessionEnded())
+        else:
+            self._missing.add(session_id)
+            self._loop.call_later(NOTICE_SECONDS, self._look_soon, session_id)
 
     def _records(self, ids: Iterable[str]) -> dict[str, Record]:
         return {
@@ -209,29 +227,27 @@ def look(record: Record) -> Seen | None:
     return Seen(record, ends_at) if timezone.now() < ends_at else None
 
 
-def _look_up(known: Mapping[str, Record], *, check_users: bool) -> dict[str, Seen | None]:
-    """Look up sessions, by what is known of them; ``None`` means that one has ended."""
+def _look_up(
+    known: Mapping[str, Record], *, check_users: bool
+) -> tuple[dict[str, Seen | None], set[str]]:
+    """Look up sessions, by what is known of them: ``None`` has timed out, others are not there."""
     if not known:
-        return {}
+        return {}, set()
     close_old_connections()
     try:
-        found: dict[str, Record | None] = {}
-        found.update((record.id, record) for record in rows().read_many(known))
-        lost = known.keys() - found.keys()
-        found.update(_renamed({session_id: known[session_id] for session_id in lost}))
-        alive = [record for record in found.values() if record is not None]
+        found = {record.id: record for record in rows().read_many(known)}
+        lost = {session_id: known[session_id] for session_id in known.keys() - found.keys()}
+        found |= _renamed(lost)
         if check_users:
-            end_sessions_of_changed_users(alive)
-        return {
-            session_id: None if record is None else look(record)
-            for session_id, record in found.items()
-        }
+            end_sessions_of_changed_users(list(found.values()))
+        seen = {session_id: look(record) for session_id, record in found.items()}
+        return seen, known.keys() - found.keys()
     finally:
         close_old_connections()
 
 
-def _renamed(lost: Mapping[str, Record]) -> dict[str, Record | None]:
-    """Return under which ids the sessions go on that are not there any more, if they do.
+def _renamed(lost: Mapping[str, Record]) -> dict[str, Record]:
+    """Return those of the sessions that go on under another id, as they are by now.
 
     A new key changes neither the user nor the time at which the session was opened.
     """
@@ -241,7 +257,8 @@ def _renamed(lost: Mapping[str, Record]) -> dict[str, Record | None]:
         for user_id in users
         for record in rows().of_user(user_id)
     }
-    return {
+    renewed = {
         session_id: there.get((record.user_id, record.created_at))
         for session_id, record in lost.items()
     }
+    return {session_id: record for session_id, record in renewed.items() if record is not None}

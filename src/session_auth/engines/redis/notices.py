@@ -82,7 +82,6 @@ def listen() -> Iterator[str | None]:
 
 def _subscriber() -> Any:
     client = store().client
-    if not hasattr(client, "get_primaries"):
+    if not hasattr(client, "get_primaries"):  # it is none of a Cluster
         return client.pubsub()
-    nodes = client.get_primaries()  # of a Cluster
-    return client.get_redis_connection(random.choice(nodes)).pubsub()  # noqa: S311 # no secret
+    return client.pubsub(node=random.choice(client.get_primaries()))  # noqa: S311 # no secret
