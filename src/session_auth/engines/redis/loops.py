@@ -129,12 +129,11 @@ async def _store_here() -> LoopStore | None:
     if here is not None:  # of another setting, as a test may have it
         await here.closing.aclose()
         return await _store_here()
-    options = options_given()
+    _, options = options_given()
     if "client" in options:
         return None
     for each in [other for other in list(STORES) if other.is_closed()]:
         STORES.pop(each, None)
-    options.pop("prefix", None)
     here = STORES[loop] = LoopStore(store(), options)
     await anext(here.closing)
     return here
