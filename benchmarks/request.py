@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What does it cost to know who is calling? CPU and wall time per request, in one process.
 
-    python benchmarks/request.py [--asgi] [--rounds N] [--json FILE]
+    python benchmarks/request.py [--asgi] [--redis] [--rounds N] [--json FILE]
     python scripts/with_database.py postgresql python benchmarks/request.py
 
 The subjects take turns, in an order that is drawn anew in each round, so that other
@@ -37,7 +37,9 @@ from benchmarks.ratios import parts_added, spread
 from benchmarks.rows import throw_away
 from benchmarks.subjects import (
     DJANGO,
+    ENGINES,
     Request,
+    Subject,
     asgi_call,
     make_requests,
     subjects,
@@ -120,8 +122,10 @@ async def measure(requests: dict[str, Request], rounds: int) -> dict[str, list[T
     return times
 
 
-async def measure_in_loop(requests: dict[str, Request], rounds: int) -> dict[str, list[Times]]:
-    if find_spec("fastapi_users"):
+async def measure_in_loop(
+    requests: dict[str, Request], rounds: int, *, peers: bool
+) -> dict[str, list[Times]]:
+    if peers and find_spec("fastapi_users"):
         requests |= await fastapi_requests()
     return await measure(requests, rounds)
 
@@ -136,10 +140,10 @@ def measure_without_loop(requests: dict[str, Request], rounds: int) -> dict[str,
     return times
 
 
-def evaluate(times: dict[str, list[Times]]) -> list[Result]:
+def evaluate(times: dict[str, list[Times]], chosen: tuple[Subject, ...]) -> list[Result]:
     cpu = {name: [each.cpu for each in rounds] for name, rounds in times.items()}
     nothing = [0.0 for _ in cpu[DJANGO.name]]
-    bases = {subject.name: subject.base for subject in subjects()}
+    bases = {subject.name: subject.base for subject in chosen}
     bases |= dict.fromkeys(FASTAPI, next(iter(FASTAPI))) | {STATEMENT: "nothing"}
     bases["nothing"] = "nothing"
     parts = parts_added(cpu | {"nothing": nothing}, bases, of=DJANGO.name)
@@ -161,15 +165,18 @@ def evaluate(times: dict[str, list[Times]]) -> list[Result]:
 def main() -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--asgi", action="store_true", help="measure async views under ASGI")
+    parser.add_argument("--redis", action="store_true", help="compare engines, in place of peers")
     parser.add_argument("--rounds", type=int, default=40, help="of 50 requests a subject")
     options = parser.parse_args()
 
     try:
         call_command("migrate", verbosity=0)
-        requests = make_requests(asgi=options.asgi) | {STATEMENT: bare_statement()}
+        chosen = ENGINES if options.redis else subjects()
+        requests = make_requests(chosen, asgi=options.asgi) | {STATEMENT: bare_statement()}
         connection.close()
         if options.asgi:
-            times = asyncio.run(measure_in_loop(requests, options.rounds))
+            peers = not options.redis
+            times = asyncio.run(measure_in_loop(requests, options.rounds, peers=peers))
         else:
             times = measure_without_loop(requests, options.rounds)
     finally:
@@ -177,7 +184,8 @@ def main() -> None:
 
     interface = "ASGI" if options.asgi else "WSGI"
     title = f"CPU time per request, {interface}, {connection.vendor}"
-    publish(title, evaluate(times), file=options.json)
+    title += " and Redis" if options.redis else ""
+    publish(title, evaluate(times, chosen), file=options.json)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,11 @@ def read(folder: Path) -> Results:
     return {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")}
 
 
+def is_complete(results: Results) -> bool:
+    """Say whether ``in_short()`` can be told of them, and the versions are those of all tables."""
+    return results.keys() >= {*STACKS, *SERVERS}
+
+
 def in_short(results: Results) -> str:
     """Return the tables of ratios that docs/speed.md and RESULTS.md share."""
     return (
@@ -99,8 +104,8 @@ def fill(document: str, results: Results) -> str:
         name: f"**{each['title']}**: `{each['command']}`\n\n{markdown(each['rows'])}"
         for name, each in results.items()
     }
-    tables["environment"] = environment(results)
-    if results.keys() >= {*STACKS, *SERVERS}:
+    if is_complete(results):
+        tables["environment"] = environment(results)
         tables["in-short"] = in_short(results)
     return BLOCK.sub(
         lambda block: (

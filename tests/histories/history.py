@@ -79,6 +79,8 @@ class Loss:
     start: float
     end: float
     back_to: float
+    of_saves_alone: bool = False
+    """Whether it loses no session that was opened, as where replicas are waited for."""
 
 
 @dataclass(frozen=True, slots=True)

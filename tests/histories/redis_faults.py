@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Fault:
     """The size of a disk of its own, if it needs one: only root can make it."""
 
     is_quick: bool = False
+    setting: dict[str, int] = field(default_factory=dict)
+    """What ``SESSION_AUTH_REDIS`` has beyond the addresses."""
 
 
 def nothing(servers: Servers) -> None:
@@ -113,6 +115,7 @@ def primary_lost_before_it_told(servers: Servers) -> Loss:
     for node in servers.data:
         if role_of(node) == "slave":
             node.signal(signal.SIGSTOP)
+    victim.call("CLIENT", "KILL", "TYPE", "replica")  # or what it has sent waits to be read
     time.sleep(0.7)  # less than they may be silent
     victim.kill()
     for node in servers.data:
@@ -120,7 +123,20 @@ def primary_lost_before_it_told(servers: Servers) -> Loss:
             node.signal(signal.SIGCONT)
     wait_for_new_primary(servers, but=victim, count=count)
     time.sleep(QUIET_SECONDS)
+    victim.start()
+    wait_until(lambda _: is_settled(servers, count), victim)
+    time.sleep(QUIET_SECONDS)
     return lost_since(start, "primary lost before it told")
+
+
+def waited_for(kind: str, happens: Callable[[Servers], Loss | None]) -> Fault:
+    """Return a fault that loses no session which was opened, since replicas are waited for."""
+
+    def happens_to_saves(servers: Servers) -> Loss | None:
+        loss = happens(servers)
+        return loss and replace(loss, of_saves_alone=True)
+
+    return Fault(kind=kind, happens=happens_to_saves, setting={"wait_replicas": 1})
 
 
 def failed_over_in_order(servers: Servers) -> None:
@@ -284,9 +300,13 @@ FAULTS = {
     "cluster, primary lost before it told": Fault(
         kind="cluster", happens=primary_lost_before_it_told
     ),
+    "cluster, primary lost before it told, waited for": waited_for(
+        "cluster", primary_lost_before_it_told
+    ),
     "sentinel, told to fail over": Fault(kind="sentinel", happens=sentinels_told_to_fail_over),
     "sentinel, primary killed": Fault(kind="sentinel", happens=primary_killed),
     "sentinel, primary stopped": Fault(kind="sentinel", happens=primary_stopped),
+    "sentinel, primary killed, waited for": waited_for("sentinel", primary_killed),
 }
 
 

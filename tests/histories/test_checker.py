@@ -133,6 +133,13 @@ def test_a_loss_excuses_what_is_younger_than_it_spares() -> None:
     assert found(logged_in(), is_gone(4), answers(5), loss=does_not) == []
 
 
+def test_where_replicas_are_waited_for_a_loss_excuses_saves_alone() -> None:
+    loss = Loss(name="fail-over", start=3, end=3.5, back_to=0.9, of_saves_alone=True)
+
+    assert found(logged_in(), is_gone(4), loss=loss) == [Fault.WAS_LOST]
+    assert found(logged_in(), wrote(2, 1), saw(4), loss=loss) == []
+
+
 def test_lists_show_what_lives_and_nothing_else() -> None:
     two, end = logged_in(key="two"), ENDS["logout"]
 

@@ -54,7 +54,7 @@ def record(settings: Any, tmp_path: Path) -> Callable[[str], History]:
             running_servers(fault.kind, tmp_path, program, fault.options) as servers,
             Site().running() as site,
         ):
-            settings.SESSION_AUTH_REDIS = setting_for(servers)
+            settings.SESSION_AUTH_REDIS = setting_for(servers) | fault.setting
             settings.SESSION_ENGINE = "session_auth.engines.redis"
             workload = Workload(site, seed=SEED)
             for step in without:

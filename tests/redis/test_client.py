@@ -83,7 +83,14 @@ def test_without_a_server_there_is_an_error_that_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["localhost", "", 6379, {}, {"url": NOWHERE, "cluster": []}, {"prefix": "a"}]
+    "given",
+    [
+        *("localhost", "", 6379, {}, {"url": NOWHERE, "cluster": []}, {"prefix": "a"}),
+        {"url": NOWHERE, "wait_replicas": 0},
+        {"url": NOWHERE, "wait_replicas": True},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": 0},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": "1"},
+    ],
 )
 def test_what_names_no_server_is_refused(given: Any) -> None:
     with (
@@ -193,9 +200,17 @@ class Told:
     ],
 )
 def test_the_doctor_tells_what_is_wrong_with_a_server(server: Told, flaw: str | None) -> None:
-    found = list(flaws(Store(server, prefix="sa")))
+    found = list(flaws(Store(server)))
 
     assert [each[: len(flaw)] for each in found] == [flaw] if flaw else found == []
+
+
+def test_the_doctor_tells_of_replicas_that_are_waited_for_and_missing() -> None:
+    one, none = Told(GOOD), Told(GOOD | {"connected_slaves": 0})
+
+    assert list(flaws(Store(one, wait_replicas=1))) == []
+    [_, flaw] = flaws(Store(none, wait_replicas=1))
+    assert flaw == "wait_replicas is 1, and it has 0: nobody can log in."
 
 
 def test_the_doctor_asks_the_servers_that_there_are() -> None:

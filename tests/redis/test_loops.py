@@ -421,6 +421,24 @@ def test_how_often_it_is_tried_again_is_what_the_project_says() -> None:
     assert asyncio.run(tries()) == [7, 7]
 
 
+@pytest.mark.parametrize(
+    ("given", "slots"),
+    [
+        ({"url": NOTHING_HERE}, 50),
+        ({"url": NOTHING_HERE, "max_connections": 7}, 7),
+        ({"url": f"{NOTHING_HERE}?max_connections=7"}, 7),
+        ({"sentinels": ["a"], "max_connections": 7}, 7),
+        ({"cluster": ["a"], "max_connections": 7}, 7),
+        ({"cluster": ["a"]}, 50),
+    ],
+)
+def test_no_more_look_ups_at_once_than_connections(given: Any, slots: int) -> None:
+    async def at_once() -> int:
+        return LoopStore(store(), given).free._value
+
+    assert asyncio.run(at_once()) == slots
+
+
 def test_a_client_of_the_projects_is_asked_in_a_thread(asked: list[int]) -> None:
     session = stored(a=1)
     client = store().client

@@ -31,6 +31,12 @@ except ImportError as exc:  # pragma: no cover # the tests of this engine have i
 PREFIX = "sa"
 """Begins all keys, unless the setting says another ``prefix``."""
 
+WAIT_SECONDS = 0.5
+"""How long to wait for ``wait_replicas``, unless the setting says another ``wait_timeout``."""
+
+OURS = frozenset({"prefix", "wait_replicas", "wait_timeout"})
+"""The options that are no client's."""
+
 Reply = Any
 """What a server answers: a number, bytes, or a list or dict of replies."""
 
@@ -64,9 +70,18 @@ def patience(kind: Kind = THREADS) -> dict[str, Any]:
 class Store:
     """A client, and what its servers are asked. Each method raises ``StoreUnavailable``."""
 
-    def __init__(self, client: Any, *, prefix: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        prefix: str = PREFIX,
+        wait_replicas: int = 0,
+        wait_timeout: float = WAIT_SECONDS,
+    ) -> None:
         self.client = client
         self.prefix = prefix
+        self.wait_replicas = wait_replicas
+        self.wait_milliseconds = max(1, round(wait_timeout * 1000))
         self.scripts: dict[str, Any] = {}
         self.errors = errors_of(type(client).__module__)
 
@@ -76,6 +91,26 @@ class Store:
             if script not in self.scripts:
                 self.scripts[script] = self.client.register_script(script)
             return text(self.scripts[script](keys=keys, args=args))
+
+    def wait_for_replicas(self, key: str, milliseconds: int) -> None:
+        """Return once ``wait_replicas`` have what was written under ``key``, which is kept so long.
+
+        Raise ``StoreUnavailable`` if they do not have it in time.
+        """
+        if not self.wait_replicas:
+            return
+        with self.guards():
+            client = self.client
+            if hasattr(client, "get_node_from_key"):  # of a Cluster
+                client = client.get_redis_connection(client.get_node_from_key(key))
+            # WAIT is about what its own connection has written: so that writes, after all others.
+            with client.pipeline(transaction=False) as pipeline:
+                pipeline.pexpire(key, milliseconds)
+                pipeline.execute_command("WAIT", self.wait_replicas, self.wait_milliseconds)
+                is_there, reached = pipeline.execute()
+        if not is_there or reached < self.wait_replicas:
+            events.record(Event.STORE_UNAVAILABLE, store="sessions", code="WAIT")
+            raise StoreUnavailable
 
     def follow(self, steps: Steps[Result]) -> Result:
         """Get what ``steps`` ask for, and return what they find."""
@@ -162,19 +197,18 @@ def text(reply: Reply) -> Any:
 @lru_cache(maxsize=1)
 def store() -> Store:
     """Return the store of the setting; its connections are opened when they are first used."""
-    options = options_given()
-    prefix = options.pop("prefix", PREFIX)
+    ours, options = options_given()
     with guarded(errors_of("redis")):  # a client of a Cluster looks for its nodes at once
-        return Store(client_of(options), prefix=prefix)
+        return Store(client_of(options), **ours)
 
 
-def options_given() -> dict[str, Any]:
-    """Return the dict that the setting is, or stands for."""
+def options_given() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the dict that the setting is, or stands for: our options, and those of a client."""
     given = get_conf().REDIS
     options = dict(given) if isinstance(given, Mapping) else {"client": given}
     if "://" in str(options.get("client")):
         options["url"] = options.pop("client")
-    return options
+    return {name: options.pop(name) for name in OURS & options.keys()}, options
 
 
 def client_of(options: dict[str, Any], kind: Kind = THREADS) -> Any:

@@ -17,10 +17,11 @@ def flaws(store: Store) -> Iterator[str]:
         told = _by_server(store.client.info("all"))
         configured = _by_server(_config(store))
     for name, info in told.items():
-        yield from (f"{name}{flaw}" for flaw in _of_server(info, configured.get(name, {})))
+        found = _of_server(info, configured.get(name, {}), store.wait_replicas)
+        yield from (f"{name}{flaw}" for flaw in found)
 
 
-def _of_server(info: Mapping[str, Any], config: Mapping[str, str]) -> Iterator[str]:
+def _of_server(info: Mapping[str, Any], config: Mapping[str, str], waits: int) -> Iterator[str]:
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < OLDEST:
         yield f"Its version is {info['redis_version']}: the scripts need 7.0."
@@ -33,8 +34,11 @@ def _of_server(info: Mapping[str, Any], config: Mapping[str, str]) -> Iterator[s
             f"maxmemory-policy is {policy}: when the memory is full, users are signed out. Set "
             "noeviction, which refuses logins with 503 instead."
         )
-    if not int(info.get("connected_slaves", 0)):
+    replicas = int(info.get("connected_slaves", 0))
+    if not replicas:
         yield "It has no replica: when it is down, nobody can work."
+    if replicas < waits:
+        yield f"wait_replicas is {waits}, and it has {replicas}: nobody can log in."
     if not int(info.get("aof_enabled", 0)) and not config.get("save", "unknown"):
         yield "It writes nothing to a disk: when it starts anew, everybody is signed out."
 

@@ -60,11 +60,14 @@ class LoopStore:
     def __init__(self, like: Store, options: dict[str, Any]) -> None:
         self.like = like
         self.is_cluster = "cluster" in options
-        self.options = _with_retry(options)
+        self.options = _with_retry({"max_connections": CONNECTIONS} | options)
         self.clients: dict[Any, redis.Redis] = {}
         """By the address of the node; by ``None``, without a Cluster."""
 
-        self.free = asyncio.Semaphore(options.get("max_connections", CONNECTIONS))
+        connections = self.options["max_connections"]
+        if not self.is_cluster:  # its URL may say another number
+            connections = self.client_for("").connection_pool.max_connections
+        self.free = asyncio.Semaphore(connections)
         self.closing = self._close_at_the_end()
 
     async def follow(self, steps: Steps[Result]) -> Result:
@@ -129,12 +132,11 @@ async def _store_here() -> LoopStore | None:
     if here is not None:  # of another setting, as a test may have it
         await here.closing.aclose()
         return await _store_here()
-    options = options_given()
+    _, options = options_given()
     if "client" in options:
         return None
     for each in [other for other in list(STORES) if other.is_closed()]:
         STORES.pop(each, None)
-    options.pop("prefix", None)
     here = STORES[loop] = LoopStore(store(), options)
     await anext(here.closing)
     return here

@@ -35,6 +35,11 @@ def index(tag: str, user_id: Any) -> str:
     return f"{store().prefix}:{{{tag}}}:u:{user_text(user_id)}"
 
 
+def tag_in(record: Record) -> str:
+    """Return the tag of the place where a new row belongs."""
+    return tag_of(record.id) if record.user_id is None else tag_for(record.user_id)
+
+
 def milliseconds(record: Record) -> int:
     """Return for how long to keep a row: by the clock here, which may stand still in a test."""
     left = record.expires_at - timezone.now()
@@ -95,8 +100,7 @@ def forget_ghosts(user_id: Any, ids: Sequence[str], rows: Sequence[Row]) -> None
 
 def add(record: Record, *, at_most: int | None) -> list[str]:
     """Add a row; return the ids of all rows of its user, if they are more than ``at_most``."""
-    has_user = record.user_id is not None
-    tag = tag_for(record.user_id) if has_user else tag_of(record.id)
+    has_user, tag = record.user_id is not None, tag_in(record)
     if tag != tag_of(record.id):
         point(record.id, tag)
     ids: Any = store().run(
@@ -116,9 +120,27 @@ def add(record: Record, *, at_most: int | None) -> list[str]:
     return list(ids)
 
 
+def secure(record: Record, tag: str, kept: int) -> None:
+    """Wait until replicas have a row that nobody has the key of yet, if the setting asks for that.
+
+    If they do not answer, take the row back and raise ``StoreUnavailable``.
+    """
+    try:
+        store().wait_for_replicas(key(tag, record.id), kept)
+        if tag != tag_of(record.id):
+            store().wait_for_replicas(key(tag_of(record.id), record.id), _kept_to_point())
+    except StoreUnavailable:
+        clear([Row(record, tag, "")])
+        raise
+
+
+def _kept_to_point() -> int:
+    return (get_conf().ABSOLUTE_TIMEOUT + GRACE) // timedelta(milliseconds=1)
+
+
 def point(session_id: str, tag: str) -> None:
-    kept = (get_conf().ABSOLUTE_TIMEOUT + GRACE) // timedelta(milliseconds=1)
-    if not store().run(scripts.POINT, [key(tag_of(session_id), session_id)], tag, kept):
+    own = key(tag_of(session_id), session_id)
+    if not store().run(scripts.POINT, [own], tag, _kept_to_point()):
         raise CreateError
 
 

@@ -20,6 +20,9 @@ that finds the user. Deleting the row comes after that, and only saves memory.
   note. A row with a note counts if, and only if, that tombstone names it. So before the commit the
   old key opens the session and the new one does not, and after it the other way round, wherever a
   process is killed, and whatever a rollback undoes.
+* With ``wait_replicas``, a new row is waited for where its key is not known yet: before the others
+  are ended, and before the tombstone. If that fails, the new row goes and the old one goes on. Ends
+  wait for nobody: they are in SQL.
 * To add a session: add the row, then end those whose place it takes. Killed in between, the old
   one goes on, and nobody has the key of the new one. A rollback does not take the new row back.
 * What a request saves in a session is stored at once, and no rollback takes it back.
@@ -103,6 +106,7 @@ class RedisRows(Rows):
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
         ids = places.add(record, at_most=at_most)
+        places.secure(record, places.tag_in(record), places.milliseconds(record))
         ended = {
             EndReason.REPLACED: _end(places.rows(ending), EndReason.REPLACED, successor=record)
         }
@@ -133,6 +137,7 @@ class RedisRows(Rows):
             # It is there if a process was killed before its commit.
             with suppress(CreateError):
                 places.add(record, at_most=None)
+            places.secure(record, places.tag_in(record), places.milliseconds(record))
 
     def compare_and_set(self, record: Record, *, version: int) -> bool:
         outcome = _write(record, "version", str(version))
@@ -154,6 +159,10 @@ class RedisRows(Rows):
             if outcome == places.WRITTEN or (
                 outcome == places.ANOTHER_USER and _move(record, version=before.version)
             ):
+                if record.methods != before.methods:
+                    # A proof that is taken back stays away; it is gone already, if this is 503.
+                    kept = places.milliseconds(record)
+                    store().wait_for_replicas(places.key(row.tag, record.id), kept)
                 return record
             time.sleep(stores.FIRST_PAUSE_SECONDS / 4)
         raise StoreUnavailable
@@ -181,6 +190,7 @@ class RedisRows(Rows):
             places.key(tag, new_id),
             places.index(tag, record.user_id),
         ]
+        kept = min(UNSETTLED_MILLISECONDS, places.milliseconds(new.record))
         copied = store().run(
             scripts.COPY,
             keys,
@@ -188,11 +198,12 @@ class RedisRows(Rows):
             session_id,
             new_id,
             int(record.user_id is not None),
-            min(UNSETTLED_MILLISECONDS, places.milliseconds(new.record)),
+            kept,
             *proof,
         )
         if copied != 1:
             return False
+        places.secure(new.record, tag, kept)
         if not renewals.claim(new):
             places.clear([new])
             return False
