@@ -63,6 +63,21 @@ describe("a login", () => {
     assert.deepEqual(site.calls, ["POST /api/auth/login/"]);
   });
 
+  it("is refused where the answer names no user", async () => {
+    const { client } = openTab();
+    await settle();
+    const { fetch } = site;
+    globalThis.fetch = (request) => {
+      document.cookie = "csrftoken=another"; // as after a login
+      site.troubles = [Response.json({ articles: [] })];
+      return fetch(request);
+    };
+
+    await assert.rejects(client.login(CREDENTIALS), { name: "SessionAuthError", code: "unknown" });
+
+    assert.equal(client.getSnapshot().status, "anonymous");
+  });
+
   describe("where the browser does not keep the cookie", () => {
     const refusal = { name: "SessionAuthError", code: "cookie_not_kept" };
 

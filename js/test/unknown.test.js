@@ -72,9 +72,28 @@ describe("who is logged in", () => {
       await settle();
 
       const { message, hint } = client.getSnapshot().error;
-      assert.equal(message, "The server answered 404 without JSON.");
+      assert.equal(message, "The server answered 404.");
       assert.equal(hint, "Is baseUrl right? https://site.example/wrong/user/");
     });
+
+    for (const [answer, status] of [
+      ['{"articles": "/api/articles/"}', 200],
+      ["[]", 200],
+      ["7", 200],
+      ["", 200],
+      ["<!doctype html>", 200],
+      ['{"error": "Not found.", "code": "not_found"}', 404],
+    ]) {
+      it(`takes no answer of another address for it: ${status} ${answer}`, async () => {
+        site.troubles = [new Response(answer, { status })];
+        const { client } = openTab({ baseUrl: "/api/" });
+        await settle();
+
+        const { status: known, error } = client.getSnapshot();
+        assert.deepEqual([known, error?.name], ["loading", "SessionAuthError"]);
+        assert.equal(error.hint, "Is baseUrl right? https://site.example/api/user/");
+      });
+    }
 
     it("is cured by retry() at once", async () => {
       site.troubles = [503, 503];
@@ -106,6 +125,14 @@ describe("who is logged in", () => {
       const client = createSessionClient({ initial: { user: null } });
 
       assert.equal(client.getSnapshot().status, "anonymous");
+    });
+
+    it("is asked for where the page says something else", async () => {
+      const { client } = openTab({ initial: { error: "Not found." } });
+      await settle();
+
+      assert.equal(client.getSnapshot().status, "anonymous");
+      assert.deepEqual(site.calls, [LOOK]);
     });
 
     it("is reckoned with by the clock of the server", async () => {
