@@ -27,6 +27,7 @@ NEEDED = (
     "session_auth/migrations/0001_initial.py",
     "session_auth/static/session_auth/factors.js",
     "session_auth/static/session_auth/live.js",
+    "session_auth/static/session_auth/messages.js",
     "session_auth/static/session_auth/react.js",
     "session_auth/static/session_auth/second-factor.js",
     "session_auth/static/session_auth/session-auth.js",

@@ -8,7 +8,7 @@ type Schemas = components["schemas"];
 /** Either can stand for the other. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 /** What the client alone may say: no server sends it. */
-type OfTheClient = "cookie_not_kept" | "network_error" | "passkey_failed" | "unknown" | "out_of_stock";
+type OfTheClient = "cookie_not_kept" | "network_error" | "passkey_exists" | "passkey_failed" | "unknown" | "out_of_stock";
 type OfStages = "factor_setup_required" | "new_password_required";
 
 export const agree: [

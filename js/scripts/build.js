@@ -10,7 +10,7 @@ import { minify } from "terser";
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const DIST = path("../dist/");
 const STATIC = path("../../src/session_auth/static/session_auth/");
-const PUBLIC = ["session-auth", "factors", "live", "react", "vue", "svelte"];
+const PUBLIC = ["session-auth", "factors", "live", "messages", "react", "vue", "svelte"];
 const SERVED = [...PUBLIC, "second-factor"];
 const MODULES = [...PUBLIC, "testing"];
 export const TARGET = "es2022";

@@ -2,7 +2,7 @@
 import { PASSIVE, stamp, type Core } from "./core.js";
 import { cookieNotKept } from "./errors.js";
 import { readCookie } from "./page.js";
-import { askWho, call, Trait } from "./requests.js";
+import { ask, call, Trait } from "./requests.js";
 import type { Abortable } from "./session-auth.js";
 import { publish } from "./store.js";
 
@@ -15,16 +15,18 @@ export const renew = async (
   cause?: "login",
 ): Promise<any> => {
   const cookieBefore = readCookie(core);
-  const traits = Trait.Renews + (cause ? Trait.Anyone : 0);
+  const traits = cause ? Trait.Renews + Trait.Anyone : Trait.Renews;
   const answer = await call(core, "POST", name, traits, options, body).catch((error) => {
-    const isLost = error.code === "csrf_failed" && /cookie/i.test(error.hint) && !readCookie(core);
+    const isLost = /cookie/i.test(error.hint) && !readCookie(core);
     throw isLost ? cookieNotKept(error) : error;
   });
   // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may need
   // HTTPS, the server has to be asked.
-  const isPlain = core._watcher && location.protocol === "http:";
-  if (cause && (isPlain || readCookie(core) === cookieBefore)) {
-    const seen = await askWho(core, PASSIVE).catch(() => answer);
+  if (
+    cause &&
+    (readCookie(core) === cookieBefore || (core._watcher && location.protocol === "http:"))
+  ) {
+    const seen = await ask(core, "user/", Trait.Tells, PASSIVE).catch(() => answer);
     if (!seen.user) throw cookieNotKept();
   }
   core._provenAt = stamp(core);

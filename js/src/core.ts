@@ -23,7 +23,7 @@ export interface State {
 
 export interface Core {
   readonly _baseUrl: string;
-  readonly _cookieNames: string[];
+  readonly _cookieName: string;
   readonly _headerName: string;
   /** How long before the end of a session to warn, in milliseconds. */
   readonly _warning: number;
@@ -76,13 +76,13 @@ export const LOADING: Snapshot = {
 
 export const createCore = ({
   baseUrl = "/api/auth/",
-  cookieName,
+  cookieName = "csrftoken",
   headerName = "X-CSRFToken",
   warningSeconds = 60,
 }: ClientOptions<any>) =>
   ({
     _baseUrl: baseUrl,
-    _cookieNames: cookieName ? [cookieName] : ["__Host-csrftoken", "csrftoken"],
+    _cookieName: cookieName,
     _headerName: headerName,
     _warning: Math.max(warningSeconds, 20) * SECOND,
     _events: new EventTarget(),

@@ -1,5 +1,15 @@
 // Refusals, as the callers of the client get them.
-import type { ErrorCode } from "./session-auth.js";
+import type { ErrorCode, Messages } from "./session-auth.js";
+
+interface Details {
+  status?: number;
+  code?: ErrorCode;
+  fields?: Record<string, string[]> | undefined;
+  hint?: string | undefined;
+  retryAfter?: number | undefined;
+  data?: unknown;
+  cause?: unknown;
+}
 
 /**
  * A refusal of the server, or the news that it could not be reached.
@@ -11,6 +21,12 @@ import type { ErrorCode } from "./session-auth.js";
  * if there is something that they have to do.
  */
 export class SessionAuthError extends Error {
+  /**
+   * Sentences for people, by the codes: each stands in the place of what the client or the server says.
+   * Those of the client are English; `django-session-auth/messages` has them in other languages.
+   */
+  static messages: Messages = {};
+
   declare readonly status: number;
   declare readonly code: ErrorCode;
   declare readonly fields?: Record<string, string[]> | undefined;
@@ -21,44 +37,38 @@ export class SessionAuthError extends Error {
 
   constructor(
     message: string,
-    details: {
-      status?: number;
-      code?: ErrorCode;
-      fields?: Record<string, string[]> | undefined;
-      hint?: string | undefined;
-      retryAfter?: number | undefined;
-      data?: unknown;
-      cause?: unknown;
-    } = {},
+    details: Details = {},
   ) {
-    super(message, details);
+    super(SessionAuthError.messages[details.code as ErrorCode] ?? message, details);
     Object.assign(this, { name: "SessionAuthError", status: 0, code: "unknown" }, details);
   }
 }
 
 export const cookieNotKept = (cause?: unknown) =>
-  new SessionAuthError(
-    "Allow this site to keep cookies.",
-    { code: "cookie_not_kept", hint: "Use https.", cause },
-  );
+  new SessionAuthError("Allow this site to keep cookies.", {
+    code: "cookie_not_kept",
+    hint: "Use https.",
+    cause,
+  });
 
 export const unreachable = (cause: unknown) =>
   new SessionAuthError("The server could not be reached.", { code: "network_error", cause });
 
 /** The refusal in `response`; `data` is the JSON in it, or undefined. */
-export const errorOf = (response: Response, data: any): SessionAuthError => {
-  const { error, code, fields, hint } = data?.code ? data : ({ code: "unknown" } as any);
-  const seconds = parseInt(response.headers.get("Retry-After")!);
-  const kind = data === undefined ? " without JSON" : "";
-  return new SessionAuthError(error ?? `The server answered ${response.status}${kind}.`, {
-    status: response.status,
+export const errorOf = ({ headers, status }: Response, data: any): SessionAuthError => {
+  const { error, code = "unknown", fields, hint } = data?.code ? data : ({} as any);
+  return new SessionAuthError(error ?? `The server answered ${status}.`, {
+    status,
     code,
     fields,
     hint,
     data,
-    retryAfter: seconds >= 0 ? seconds : undefined,
+    retryAfter: parse(headers.get("Retry-After")) ?? undefined, // a date is none
   });
 };
+
+export const userChanged = () =>
+  new SessionAuthError("This is for another user.", { code: "user_changed", status: 409 });
 
 /** The data in `text`, or undefined if it is no JSON. */
 export const parse = (text: string | null | undefined): any => {

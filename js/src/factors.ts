@@ -105,7 +105,7 @@ export interface Factors<U = User> {
 
 /** The options are good for five minutes: the browser gets others before that. */
 const RENEW_AFTER = 4 * 60_000;
-const REPLACED = new DOMException("Another was asked.", "AbortError");
+const REPLACED = new DOMException("Replaced.", "AbortError");
 const EXPIRED = {};
 
 /** Make what `client` lacks for second factors and passkeys. */
@@ -124,7 +124,7 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     if (mediation && pending?.signal.aborted === false) throw REPLACED;
     pending?.abort(REPLACED);
     const own = (pending = new AbortController());
-    signal?.addEventListener("abort", () => own.abort(signal.reason), { signal: own.signal });
+    signal?.addEventListener("abort", () => own.abort(signal.reason), own);
     const timer = mediation && setTimeout(() => own.abort(EXPIRED), RENEW_AFTER);
     try {
       return encoded(
@@ -139,7 +139,7 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
       const isKnown = cause.name === "InvalidStateError";
       throw new client.SessionAuthError(
         isKnown ? "You have a passkey here already." : "No passkey was used.",
-        { code: "passkey_failed", cause },
+        { code: `passkey_${isKnown ? "exists" : "failed"}`, cause },
       );
     } finally {
       clearTimeout(timer);

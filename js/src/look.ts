@@ -1,26 +1,26 @@
 // Asking the server who is logged in.
 import { endpoint, LOADING, stamp, type Core } from "./core.js";
-import { unreachable } from "./errors.js";
 import type { JsonOptions } from "./session-auth.js";
-import { askWho } from "./requests.js";
+import { ask, Trait } from "./requests.js";
 import { publish, setSnapshot } from "./store.js";
 import { inTurn, LONGEST_TURN } from "./tabs.js";
 import { ignore, pause } from "./waiting.js";
 
 const refresh = async (core: Core, options?: JsonOptions) => {
   // While a tab waits for a new key, the browser still has the old one, which opens nothing.
-  const renewed = inTurn(core, () => core._renewal, "login/").catch(ignore);
-  if (core._snapshot.user) await Promise.race([renewed, pause(LONGEST_TURN)]);
+  if (core._snapshot.user) {
+    const renewed = inTurn(core, () => core._renewal, "login/").catch(ignore);
+    await Promise.race([renewed, pause(LONGEST_TURN)]);
+  }
   const asOf = stamp(core);
-  publish(core, await askWho(core, options), asOf);
+  publish(core, await ask(core, "user/", Trait.Tells, options), asOf);
 };
 
 /** `refresh`, whose failure the snapshot shows as long as nothing is known. */
 export const look = (core: Core, options?: JsonOptions) =>
   (core._lookUnderWay = refresh(core, options)
     .catch((error) => {
-      if (error.code > 0) error = unreachable(error); // a DOMException: it took too long
-      if (error.code === "unknown") error.hint = `Is baseUrl right? ${endpoint(core, "user/")}`;
+      if (error.status < 500) error.hint ??= `Is baseUrl right? ${endpoint(core, "user/")}`;
       if (!core._asOf) setSnapshot(core, { ...LOADING, error });
       throw error;
     })

@@ -10,11 +10,11 @@ import type { Initial } from "./session-auth.js";
  */
 export const pageOrigin = (): string | undefined => globalThis.origin ?? globalThis.location?.origin;
 
-export const readCookie = ({ _cookieNames }: Core): string | undefined => {
+export const readCookie = ({ _cookieName }: Core): string | undefined => {
   // In a page with <img name="cookie">, document.cookie is that element.
   const text = String(globalThis.document?.cookie);
-  const cookies = Object.fromEntries(text.split("; ").map((cookie) => cookie.split(/=(.*)/)));
-  return _cookieNames.map((name) => cookies[name]).find(Boolean);
+  const find = (prefix: string) => text.match(`(^|; )${prefix}${_cookieName}=([^;]+)`)?.[2];
+  return find("__Host-") ?? find("");
 };
 
 /** Take what the template tag has written: once, for what is in the page grows old. */

@@ -1,15 +1,17 @@
 // Calls of the server: with the token that Django wants, with the name of whom the tab shows, and
 // once more where a refusal can be cured.
 import { endpoint, stamp, type Core } from "./core.js";
-import { errorOf, parse, unreachable } from "./errors.js";
+import { errorOf, parse, unreachable, userChanged } from "./errors.js";
 import { pageOrigin, readCookie } from "./page.js";
 import type { JsonOptions } from "./session-auth.js";
 import { NOBODY, shownUser } from "./store.js";
 import { inTurn } from "./tabs.js";
-import { MINUTE } from "./times.js";
+import { SECOND } from "./times.js";
 import { ignore, unlessAborted } from "./waiting.js";
 
 const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
+
+const LONGEST_WAIT = 30 * SECOND;
 
 /** What is special about a call; they may be added. */
 export const enum Trait {
@@ -20,14 +22,14 @@ export const enum Trait {
   Renews = 2,
   /** It ends the session. */
   Ends = 4,
+  /** Its answer says who is logged in, as that of a call that renews does. */
+  Tells = 8,
 }
 
 // The token.
 
-export const askForToken = async (core: Core): Promise<string> => {
-  const { csrfToken } = await call(core, "GET", "csrf/", Trait.Anyone);
-  return (core._answeredToken = csrfToken);
-};
+export const askForToken = async (core: Core): Promise<string> =>
+  (core._answeredToken = (await ask(core, "csrf/", Trait.None)).csrfToken);
 
 /**
  * The cookie comes first: after a login in another tab it is new, and the token that this tab got is
@@ -38,16 +40,10 @@ const currentToken = async (core: Core) => {
   return (token !== core._refusedToken && token) || core._answeredToken || core._askForToken();
 };
 
-const renewToken = (core: Core) => {
-  core._refusedToken = readCookie(core);
-  return core._askForToken();
-};
-
-export const csrfHeaders = async (core: Core): Promise<Record<string, string>> => {
-  const token = await currentToken(core);
-  const shown = shownUser(core);
-  return { [core._headerName]: token, ...(shown && { [SHOWN_USER]: shown }) };
-};
+export const csrfHeaders = async (core: Core): Promise<Record<string, string>> => ({
+  [core._headerName]: await currentToken(core),
+  ...(shownUser(core) && { [SHOWN_USER]: shownUser(core)! }),
+});
 
 // One call.
 
@@ -72,7 +68,16 @@ export const send = async (
   traits: Trait,
   init?: RequestInit,
 ): Promise<Response> => {
-  let request = requestFor(input, init);
+  const request = requestFor(input, init);
+  return unlessAborted(request.signal, () => attempt(core, request, traits, init));
+};
+
+const attempt = async (
+  core: Core,
+  request: Request,
+  traits: Trait,
+  init?: RequestInit,
+): Promise<Response> => {
   if (new URL(request.url).origin !== pageOrigin()) return fetch(request);
 
   // TRACE is safe, too, but browsers send it for nobody.
@@ -83,6 +88,7 @@ export const send = async (
   }
   const names = !(traits & Trait.Anyone) && request.credentials !== "omit" && !request.headers.has(SHOWN_USER);
   const needsToken = isUnsafe && !request.headers.has(core._headerName);
+  const renews = traits & Trait.Renews;
   const tried = new Set<unknown>();
   for (;;) {
     // A stream cannot be sent again: this would have to keep all of it.
@@ -90,45 +96,48 @@ export const send = async (
     const shown = shownUser(core);
     const before = core._snapshot;
     if (needsToken) {
-      request.headers.set(core._headerName, await unlessAborted(request.signal, () => currentToken(core)));
+      request.headers.set(core._headerName, await currentToken(core));
     }
     if (names && shown) request.headers.set(SHOWN_USER, shown);
     const sentAt = stamp(core);
-    const renews = traits & Trait.Renews;
-    const fetchIt = () => fetch(request);
-    const callInTurn = () => (core._renewal = inTurn(core, fetchIt, "login/")) as Promise<Response>;
-    const response = await unlessAborted(request.signal, renews ? callInTurn : fetchIt);
-    const actual = response.headers.get(SHOWN_USER);
-    const isSeenThrough = names && !(traits & Trait.Ends) && actual && actual !== shownUser(core);
+    const response: Response = await (renews
+      ? (core._renewal = inTurn(core, () => fetch(request), "login/"))
+      : fetch(request));
+    const actual = names && !(traits & Trait.Ends) && response.headers.get(SHOWN_USER);
+    const isSeenThrough = actual && actual !== shownUser(core);
     const look = () => core._look().catch(ignore);
     if (isSeenThrough) await look();
+    // What one user has asked for is not for another, or for nobody.
+    const isLate = actual === null && before.user && shownUser(core) !== shown;
+    if (isLate && response.ok) throw userChanged();
     if (response.ok) return response;
 
     const refusal = errorOf(response, parse(await response.clone().text()));
     const { code } = refusal;
-    // Resolves to whether the call may be sent again.
-    const cure = async () => {
-      // A wrong password is no end of the session.
-      if (response.status === 401 && before.user && !(renews && code === "invalid_credentials")) {
-        if (renews) return void look();
-        if (!isSeenThrough) await look();
-        // The call may have been sent with a key that was renewed meanwhile.
-        return core._snapshot.session?.id !== before.session?.id;
-      }
-      if (code === "user_changed") {
-        await look();
-        // Nobody's data are on show that those of the user could be taken for.
-        return shown === NOBODY && !isUnsafe && shownUser(core) !== NOBODY;
-      }
-      if (!again) return;
-      if (code === "csrf_failed") return needsToken && renewToken(core);
-      // The user may have proven the password while this call was on its way.
-      if (code === "reauthentication_required") return core._provenAt >= sentAt || core._requestProof(refusal);
-    };
-    if (tried.has(code) || !(await unlessAborted(request.signal, cure)) || !again) return response;
-    // What one user has called is not sent for another, who may have logged in meanwhile.
-    if (before.user && shownUser(core) !== shown) return response;
+    if (tried.has(code)) return response;
     tried.add(code);
+    let isCured: unknown; // so that the call may be sent again
+    // A wrong password is no end of the session.
+    if (response.status === 401 && before.user && !(renews && code === "invalid_credentials")) {
+      if (!isSeenThrough) await look();
+      // The call may have been sent with a key that was renewed meanwhile.
+      isCured = !renews && core._snapshot.session?.id !== before.session?.id;
+    } else if (code === "user_changed") {
+      await look();
+      // Nobody's data are on show that those of the user could be taken for.
+      isCured = !isUnsafe && !before.user && core._snapshot.user;
+    } else if (again) {
+      if (code === "csrf_failed" && needsToken) {
+        core._refusedToken = readCookie(core);
+        isCured = await core._askForToken();
+      }
+      // The user may have proven the password while this call was on its way.
+      if (code === "reauthentication_required") {
+        isCured = core._provenAt >= sentAt || (await core._requestProof(refusal));
+      }
+    }
+    // What one user has called is not sent for another, who may have logged in meanwhile.
+    if (!isCured || !again || (before.user && shownUser(core) !== shown)) return response;
     request = again;
   }
 };
@@ -142,15 +151,18 @@ export const exchange = async (
   { body, headers, ...init }: JsonOptions = {},
   traits = Trait.None,
 ): Promise<[any, Headers]> => {
+  // A form, a file, bytes: what has a tag is one of the browser's own, which JSON knows nothing of.
+  const isRaw = typeof body === "object" && (body as any)?.[Symbol.toStringTag];
+  const content = isRaw ? body : JSON.stringify(body);
   const request = requestFor(input, {
     ...(init as RequestInit),
     headers: {
+      ...(typeof content === "string" && { "content-type": "application/json" }),
       accept: "application/json",
-      ...(body !== undefined && { "content-type": "application/json" }),
       ...Object.fromEntries(new Headers(headers)),
     },
-    body: JSON.stringify(body),
-  }); // whose error is the caller's, not the server's
+    body: content,
+  } as RequestInit); // whose error is the caller's, not the server's
   let response, text;
   try {
     response = await send(core, request, traits);
@@ -160,7 +172,8 @@ export const exchange = async (
     throw unreachable(cause);
   }
   const data = parse(text);
-  if (!response.ok || (text && data === undefined)) throw errorOf(response, data);
+  const isMute = traits & (Trait.Tells + Trait.Renews) && data?.user === undefined;
+  if (!response.ok || (text && data === undefined) || isMute) throw errorOf(response, data);
   return [data, response.headers];
 };
 
@@ -178,6 +191,10 @@ export const call = async (
   return { now: headers.get("Date"), ...data };
 };
 
-export const askWho = (core: Core, options?: JsonOptions) =>
-  // A wait without end would end the watching, too.
-  call(core, "GET", "user/", Trait.Anyone, { ...options, signal: AbortSignal.timeout(MINUTE) });
+/** Ask what many may wait for: the watching, all calls that need a token. So the wait has an end. */
+export const ask = (core: Core, name: string, traits: Trait, options?: JsonOptions) =>
+  call(core, "GET", name, Trait.Anyone + traits, { ...options, signal: AbortSignal.timeout(LONGEST_WAIT) }).catch(
+    (error) => {
+      throw error.code > 0 ? unreachable(error) : error; // a DOMException: it took too long
+    },
+  );

@@ -8,12 +8,11 @@
 import { publishLogout, renew } from "./account.js";
 import { createCore, endpoint, PASSIVE, type Core } from "./core.js";
 import { SessionAuthError } from "./errors.js";
-import { on } from "./events.js";
 import { look } from "./look.js";
-import { isOld, takeFromPage } from "./page.js";
+import { isOld, pageOrigin, takeFromPage } from "./page.js";
 import { askForToken, call, csrfHeaders, exchange, send, Trait } from "./requests.js";
 import { publish } from "./store.js";
-import { ready, startWatching, stopWatching } from "./watch.js";
+import { startWatching } from "./watch.js";
 import { ignore, shared, unlessAborted } from "./waiting.js";
 
 export { SessionAuthError } from "./errors.js";
@@ -116,6 +115,7 @@ export interface ErrorCodes {
   new_password_required: true;
   not_authenticated: true;
   not_found: true;
+  passkey_exists: true;
   passkey_failed: true;
   payload_too_large: true;
   permission_denied: true;
@@ -210,6 +210,9 @@ export interface Initial<U = User> {
   /** The time of the server; absent: just now. */
   now?: string | undefined;
 }
+
+/** Sentences of yours, for people, in the place of what the client or the server says, by the codes. */
+export type Messages = { [Code in ErrorCode]?: string | undefined };
 
 export interface ClientOptions<U = User> {
   /** Where the project includes `session_auth.urls`; "/api/auth/" if it is not given. */
@@ -323,11 +326,10 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
   core._lookActively = shared(() => look(core));
   core._look = () => core._lookUnderWay ?? look(core, PASSIVE);
 
-  if (initial && !isOld(initial)) {
-    // What another tab has learned since the page was asked for is newer.
-    const asOf = Math.min(Date.now(), performance.timeOrigin);
-    // Other tabs may not know of a login by a form.
-    publish(core, initial, asOf);
+  if (initial?.user !== undefined && !isOld(initial)) {
+    // Other tabs may not know of a login by a form. What they have learned since the page was asked
+    // for is newer.
+    publish(core, initial, Math.min(Date.now(), performance.timeOrigin));
   }
 
   const user: SessionClient["user"] = async (options) => {
@@ -336,7 +338,9 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
   };
   const listen = (name: string, listener: (detail: any) => void) => {
     startWatching(core);
-    return on(core, name, listener);
+    const call = (event: any) => listener(event.detail);
+    if (pageOrigin()) core._events.addEventListener(name, call);
+    return () => core._events.removeEventListener(name, call);
   };
 
   return {
@@ -346,7 +350,11 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
       await call(core, "POST", "logout/", Trait.Ends, options);
       publishLogout(core);
     },
-    ready: () => ready(core),
+    async ready() {
+      startWatching(core, core._look);
+      if (core._watcher && !core._asOf) await core._look();
+      return core._snapshot;
+    },
     async retry() {
       await look(core).catch(ignore);
       return core._snapshot;
@@ -385,10 +393,16 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     getSnapshot: () => core._snapshot,
     on: listen,
     onReauthenticationRequired(ask) {
-      core._askers.add(ask);
-      return () => void core._askers.delete(ask);
+      const asker: typeof ask = (refusal) => ask(refusal); // another one, if `ask` is given twice
+      core._askers.add(asker);
+      return () => void core._askers.delete(asker);
     },
-    close: () => stopWatching(core),
+    close() {
+      clearTimeout(core._timer);
+      core._channel?.close();
+      core._watcher?.abort();
+      core._watcher = undefined;
+    },
     SessionAuthError,
   };
 };

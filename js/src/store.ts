@@ -2,7 +2,7 @@
 import { type Core, type State } from "./core.js";
 import { emit } from "./events.js";
 import type { Expiring, Initial, Snapshot } from "./session-auth.js";
-import { MINUTE, QUARTER, SECOND } from "./times.js";
+import { MINUTE, SECOND } from "./times.js";
 import { tell } from "./tabs.js";
 
 export const NOBODY = "none";
@@ -13,8 +13,6 @@ export const shownUser = ({ _snapshot: { status, session } }: Core) =>
 
 export const timeLeft = (core: Core) => core._endsAt - Date.now();
 
-export const timeToWarningOrEnd = (core: Core) =>
-  timeLeft(core) - (core._snapshot.expiring ? 0 : core._warning);
 
 const kindOfEnd = ({ _snapshot: { session } }: Core) =>
   session?.expires_at === session?.idle_expires_at ? "idle" : "absolute";
@@ -31,12 +29,9 @@ export const publish = (
   let then = Date.parse(serverTime!) || now;
   const { expires_at, created_at } = session ?? ({} as any);
   if (/T[\d:.]+$/.test(expires_at)) {
-    // A time without offset, in whichever zone: these are apart by quarters of an hour, and what the
-    // server takes for now is not before the login. Of an older one, the end is told too late.
-    then += core._zone = Math.max(
-      core._zone,
-      QUARTER * Math.ceil((Date.parse(created_at) - then - SECOND) / QUARTER),
-    );
+    // A time without offset, of another server than ours: what it takes for now is not before the
+    // login. Of an older one, the end is told too late.
+    then += core._zone = Math.max(core._zone, Date.parse(created_at) - then);
   }
   const endsAt = now + Date.parse(expires_at) - then;
   const state: State = { user, session, asOf, endsAt: endsAt || Infinity, cause };
@@ -61,14 +56,13 @@ export const takeOver = (core: Core, { user, session, cause, asOf, endsAt }: Sta
     error: null,
   } as Snapshot);
   const news = newsOf(before, core._snapshot, cause);
-  // With another session comes another token.
-  if (news || session?.id !== before.session?.id) core._answeredToken = undefined;
   if (news) {
+    core._answeredToken = undefined; // with another session comes another one
     const now = { user: core._snapshot.user };
     emit(core, news, news === "ended" ? { reason } : user && now);
     emit(core, "user", now);
   }
-  if (!core._snapshot.expiring && timeLeft(core) <= core._warning) warn(core);
+  warnIfDue(core);
   core._reschedule?.();
 };
 
@@ -84,15 +78,13 @@ const newsOf = (before: Snapshot, { user, session }: Snapshot, cause: State["cau
   return isSame ? undefined : "switched";
 };
 
-const saysTheSame = (before: unknown, next: unknown) =>
-  JSON.stringify(before) === JSON.stringify(next);
-
-const keep = <T>(before: T, next: T) => (saysTheSame(before, next) ? before : next);
+const keep = <T>(before: T, next: T) =>
+  JSON.stringify(before) === JSON.stringify(next) ? before : next;
 
 /** What says the same as before stays the same object: whoever watches it need not look. */
 export const setSnapshot = (core: Core, next: Snapshot) => {
   const before = core._snapshot;
-  if (saysTheSame(before, next)) return;
+  if (keep(before, next) === before) return;
   core._snapshot = {
     ...next,
     user: keep(before.user, next.user),
@@ -101,13 +93,13 @@ export const setSnapshot = (core: Core, next: Snapshot) => {
   emit(core, "change");
 };
 
-export const warn = (core: Core) => {
-  const left = Math.max(0, timeLeft(core));
-  const expiring: Expiring = {
-    secondsLeft: Math.round(left / SECOND),
+export const warnIfDue = (core: Core) => {
+  if (core._snapshot.expiring || timeLeft(core) > core._warning) return;
+  const warning: Expiring = {
+    secondsLeft: Math.max(0, Math.round(timeLeft(core) / SECOND)),
     endsAt: core._endsAt,
     kind: kindOfEnd(core),
   };
-  setSnapshot(core, { ...core._snapshot, expiring } as Snapshot);
-  emit(core, "expiring", expiring);
+  setSnapshot(core, { ...core._snapshot, expiring: warning } as Snapshot);
+  emit(core, "expiring", warning);
 };

@@ -1,4 +1,3 @@
 // In milliseconds.
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
-export const QUARTER = 15 * MINUTE;

@@ -2,7 +2,7 @@
 import { type Core } from "./core.js";
 import { lookForAllTabs } from "./look.js";
 import { pageOrigin } from "./page.js";
-import { takeOver, timeToWarningOrEnd, warn } from "./store.js";
+import { takeOver, warnIfDue } from "./store.js";
 import { listen } from "./tabs.js";
 import { MINUTE, SECOND } from "./times.js";
 import { ignore } from "./waiting.js";
@@ -13,7 +13,8 @@ const SLEEP = 5 * MINUTE; // longer than browsers put off the timers of a tab in
 
 /** Look when it is time for the warning or the end, but not before `soonest` milliseconds. */
 export const schedule = (core: Core, soonest = SECOND) => {
-  core._lookAt = Date.now() + Math.max(timeToWarningOrEnd(core), soonest);
+  const warning = core._snapshot.expiring ? 0 : core._warning;
+  core._lookAt = Math.max(core._endsAt - warning, Date.now() + soonest);
   wait(core);
 };
 
@@ -37,8 +38,7 @@ const lookAndGoOn = async (core: Core, looked: Promise<unknown> = lookForAllTabs
     await looked;
     schedule(core);
   } catch (error: any) {
-    const { session, expiring } = core._snapshot;
-    if (session && !expiring && timeToWarningOrEnd(core) <= 0) warn(core);
+    if (core._snapshot.session) warnIfDue(core);
     // Soon at first, and less and less often.
     core._retryDelay = Math.min(2 * core._retryDelay, RETRY);
     schedule(core, Math.max(core._retryDelay, error.retryAfter * SECOND || 0));
@@ -58,12 +58,6 @@ export const startWatching = (core: Core, look = core._lookActively) => {
   else lookAndGoOn(core, look());
 };
 
-export const ready = async (core: Core) => {
-  startWatching(core, core._look);
-  if (core._watcher && !core._asOf) await core._look();
-  return core._snapshot;
-};
-
 const onPageEvent = (core: Core, { type, persisted }: Event & { persisted?: boolean }) => {
   // An open channel may keep a page out of the back/forward cache.
   if (type === "pagehide") core._channel?.close();
@@ -73,11 +67,4 @@ const onPageEvent = (core: Core, { type, persisted }: Event & { persisted?: bool
   } else if (!globalThis.document?.hidden && core._asOf < Date.now() - MINUTE) {
     lookForAllTabs(core).catch(ignore);
   }
-};
-
-export const stopWatching = (core: Core) => {
-  clearTimeout(core._timer);
-  core._channel?.close();
-  core._watcher?.abort();
-  core._watcher = undefined;
 };

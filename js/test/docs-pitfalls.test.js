@@ -44,7 +44,7 @@ describe("who walks into a pit reads what the page quotes", () => {
   });
 
   it("where a proxy answers", async () => {
-    assert.deepEqual(quotes("An answer without JSON"), [await messageOf(page(502))]);
+    assert.deepEqual(quotes("An answer of another server"), [await messageOf(page(502))]);
   });
 
   it("where a page of HTML answers", async () => {

@@ -286,7 +286,7 @@ describe("second factors", () => {
       answers(json(200, { publicKey: NEW }));
       browser.taken = new DOMException("...", "InvalidStateError");
 
-      await assert.rejects(factors.passkeys.add(), { message: /already/, code: "passkey_failed" });
+      await assert.rejects(factors.passkeys.add(), { message: /already/, code: "passkey_exists" });
     });
 
     it("renames and removes passkeys, and tells the browser which are left", async () => {

@@ -37,6 +37,12 @@ describe("a call that waits", () => {
     await settle();
   }
 
+  async function leave() {
+    site.end();
+    await openTab().client.user();
+    await settle();
+  }
+
   it("for a proof is not sent for another user, who has proven theirs", async () => {
     const { client } = openTab();
     await passTime({ minutes: 20 }); // the proof is too old by now
@@ -97,6 +103,63 @@ describe("a call that waits", () => {
 
     await refused;
     assert.equal((await client.retry()).status, "authenticated");
+  });
+
+  it("for a token that never comes is given up, and the next one asks anew", async () => {
+    document.cookie = "";
+    const { client } = openTab();
+    await settle();
+    site.troubles.push(new Promise(() => {}));
+    const write = () => client.json("/api/auth/open/", { method: "POST", body: {} });
+    const refused = assert.rejects(write(), { code: "network_error" });
+    await settle();
+
+    await passTime({ minutes: 1 });
+
+    await refused;
+    assert.deepEqual(await write(), { by: "alice" });
+  });
+
+  for (const [who, change] of [["another user", () => become("bob")], ["nobody", () => leave()]]) {
+    it(`for an answer is refused where the page shows ${who} by then`, async () => {
+      const { client } = openTab();
+      await passTime({ seconds: 5 });
+      const [waiting, letGo] = held();
+      site.troubles.push(waiting, waiting);
+      const refused = assert.rejects(client.json("/api/auth/open/"), {
+        status: 409,
+        code: "user_changed",
+        message: "This is for another user.",
+      });
+      const fetched = assert.rejects(client.fetch("/api/auth/open/"), { code: "user_changed" });
+      await settle();
+
+      await change();
+      letGo();
+
+      await refused;
+      await fetched;
+    });
+  }
+
+  it("for the answer of a call that has logged somebody in gets it", async () => {
+    const { client } = openTab();
+    await passTime({ seconds: 5 });
+    const [waiting, letGo] = held();
+    const { fetch } = site;
+    globalThis.fetch = async (request) => {
+      if (!request.url.endsWith("/mine/")) return fetch(request);
+      site.logIn("bob");
+      await waiting;
+      return new Response('{"welcome": "bob"}', { headers: { "Session-User": "ref-bob" } });
+    };
+    const answer = client.json("/mine/", { method: "POST" });
+    await settle();
+
+    await openTab().client.user(); // which tells this one
+    letGo();
+
+    assert.deepEqual(await answer, { welcome: "bob" });
   });
 
   it("for a dialog of Svelte waits on while somebody subscribes", async () => {

@@ -13,7 +13,7 @@ import { parse } from "acorn";
 import { stale } from "../scripts/build.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const SERVED = ["session-auth", "factors", "live", "react", "vue", "svelte"];
+const SERVED = ["session-auth", "factors", "live", "messages", "react", "vue", "svelte"];
 const MODULES = [...SERVED, "testing"];
 const read = (path) => readFileSync(ROOT + path, "utf8");
 
@@ -60,7 +60,7 @@ describe("the npm package", () => {
       [...read(`js/dist/${name}.js`).matchAll(/\bfrom ?"(.*?)"/g)].map(([, from]) => from),
     );
 
-    assert.deepEqual(imports, [[], [], [], ["react"], ["vue"], [], ["./session-auth.js"]]);
+    assert.deepEqual(imports, [[], [], [], [], ["react"], ["vue"], [], ["./session-auth.js"]]);
   });
 
   it("is written in the syntax of ES2022, which the supported browsers know", () => {

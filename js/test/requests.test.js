@@ -271,7 +271,7 @@ describe("requests", () => {
   it("makes an error of an answer that is no JSON too", async () => {
     await assert.rejects(createSessionClient().json("/html/"), {
       name: "SessionAuthError",
-      message: "The server answered 500 without JSON.",
+      message: "The server answered 500.",
       status: 500,
       code: "unknown",
     });
@@ -332,6 +332,28 @@ describe("requests", () => {
 
     const [{ headers: sent }] = site.seen;
     assert.deepEqual([sent.accept, sent["x-mine"]], ["application/vnd.api+json", "1"]);
+  });
+
+  it("sends with json, too, what is no JSON but that fetch takes", async () => {
+    document.cookie = "csrftoken=token-1";
+    const client = createSessionClient();
+    const form = new FormData();
+    form.append("title", "Hello");
+
+    await client.json("/api/x/", { method: "POST", body: form });
+    await client.json("/api/x/", { method: "POST", body: new URLSearchParams({ a: "1" }) });
+    await client.json("/api/x/", { method: "POST", body: new Blob(["blob"], { type: "text/plain" }) });
+    await client.json("/api/x/", { method: "POST", body: [new Date(0), "text", null] });
+
+    const seen = site.seen.map(({ headers, body }) => [headers["content-type"].split(";")[0], body]);
+    assert.match(seen[0][1], /name="title"\r\n\r\nHello/);
+    seen[0].pop();
+    assert.deepEqual(seen, [
+      ["multipart/form-data"],
+      ["application/x-www-form-urlencoded", "a=1"],
+      ["text/plain", "blob"],
+      ["application/json", '["1970-01-01T00:00:00.000Z","text",null]'],
+    ]);
   });
 
   it("leaves no listener at a signal that lives long", async () => {

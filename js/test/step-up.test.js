@@ -58,6 +58,20 @@ describe("step-up", () => {
     assert.deepEqual(asked, ["second", "first"]);
   });
 
+  it("asks by a function that was given twice until both are undone", async () => {
+    let asked = 0;
+    const ask = () => ++asked && false;
+    const undo = [client.onReauthenticationRequired(ask), client.onReauthenticationRequired(ask)];
+
+    undo[0]();
+    undo[0]();
+    await client.fetch(VAULT);
+    assert.equal(asked, 1);
+    undo[1]();
+    await client.fetch(VAULT);
+    assert.equal(asked, 1);
+  });
+
   it("asks the user once for all calls, and sends each once more with its body", async () => {
     let asked = 0;
     client.onReauthenticationRequired(async () => {
