@@ -105,7 +105,7 @@ export interface Factors<U = User> {
 
 /** The options are good for five minutes: the browser gets others before that. */
 const RENEW_AFTER = 4 * 60_000;
-const REPLACED = new DOMException("Replaced.", "AbortError");
+const REPLACED = new DOMException("Replaced", "AbortError");
 const EXPIRED = {};
 
 /** Make what `client` lacks for second factors and passkeys. */
@@ -129,9 +129,9 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     try {
       return encoded(
         await navigator.credentials[publicKey.rp ? "create" : "get"]({
-          signal: own.signal,
-          mediation,
           publicKey: decoded(publicKey),
+          mediation,
+          signal: own.signal,
         } as any),
       );
     } catch (cause: any) {
@@ -139,7 +139,7 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
       const isKnown = cause.name === "InvalidStateError";
       throw new client.SessionAuthError(
         isKnown ? "You have a passkey here already." : "No passkey was used.",
-        { code: `passkey_${isKnown ? "exists" : "failed"}`, cause },
+        { code: isKnown ? "passkey_exists" : "passkey_failed", cause },
       );
     } finally {
       clearTimeout(timer);
@@ -191,7 +191,7 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     list: (options) => call("GET", "factors/", options),
     passkeys: {
       isSupported: () => !!passkeysOf(),
-      login: (options) => logIn(options),
+      login: logIn,
       async autofill(options) {
         if (!(await passkeysOf()?.isConditionalMediationAvailable?.())) return null;
         for (;;) {

@@ -49,6 +49,16 @@ export const ja: Messages = {
 
 export const pt: Messages = {
   cookie_not_kept: "Permita que este site guarde cookies.",
+  network_error: "Não foi possível ligar ao servidor.",
+  passkey_exists: "Já tem uma chave de acesso aqui.",
+  passkey_failed: "Nenhuma chave de acesso foi usada.",
+  unknown: "O servidor não respondeu como esperado.",
+  user_changed:
+    "Outra pessoa iniciou sessão, talvez noutro separador. Recarregue a página antes de continuar.",
+};
+
+export const ptBR: Messages = {
+  cookie_not_kept: "Permita que este site guarde cookies.",
   network_error: "Não foi possível conectar ao servidor.",
   passkey_exists: "Você já tem uma chave de acesso aqui.",
   passkey_failed: "Nenhuma chave de acesso foi usada.",
@@ -66,8 +76,10 @@ export const zh: Messages = {
   user_changed: "可能在其他标签页中有其他用户登录。继续之前请重新加载页面。",
 };
 
-const catalogues = new Map(Object.entries({ de, es, fr, ja, pt, zh }));
+const catalogues = new Map(Object.entries({ de, es, fr, ja, pt, "pt-br": ptBR, zh }));
 
 /** The sentences in a language by its tag, such as "pt-BR"; none, and so English, where there are none. */
-export const messagesFor = (language: string): Messages =>
-  catalogues.get(language.toLowerCase().split("-")[0]!) ?? {};
+export const messagesFor = (language: string): Messages => {
+  const tag = language.toLowerCase();
+  return catalogues.get(tag) ?? catalogues.get(tag.split("-")[0]!) ?? {};
+};

@@ -1,10 +1,12 @@
 // What snippets of the docs take as given.
+import type { Factors } from "../dist/factors.js";
 import type { SessionClient } from "../dist/session-auth.js";
 
 declare global {
   const client: SessionClient;
   const dialog: HTMLDialogElement;
   const code: string;
+  const factors: Factors;
   const form: FormData;
   const root: import("react-dom/client").Root;
   const old_password: string;

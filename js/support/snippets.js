@@ -5,7 +5,9 @@ const ROOT = new URL("../../", import.meta.url);
 const FENCE = /^```(js|jsx|ts|vue|svelte|html)\n(.*?)^```/gms;
 const NAME = /^(?:\/\/|<!--) ([\w./-]+)/;
 const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
-const ADDRESS = "{% static 'session_auth/session-auth.js' %}";
+const ADDRESS = /\{% static 'session_auth\/([\w-]+)\.js' %\}/g;
+
+const moduleOf = (_, name) => (name === "session-auth" ? "django-session-auth" : `django-session-auth/${name}`);
 
 export const pages = () => [
   "README.md",
@@ -22,7 +24,7 @@ export function snippets(page) {
   const files = {};
   let number = 0;
   for (const [, language, code] of read(page).matchAll(FENCE)) {
-    const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text.replace(ADDRESS, "django-session-auth")) : [code];
+    const scripts = language === "html" ? [...code.matchAll(SCRIPT)].map(([, text]) => text.replace(ADDRESS, moduleOf)) : [code];
     for (const script of scripts) {
       const name = script.match(NAME)?.[1];
       if (language === "ts" && !name) continue; // a part of a file, about types alone

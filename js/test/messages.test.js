@@ -13,7 +13,7 @@ import { closePage, openPage } from "../support/page.js";
 import { Site } from "../support/site.js";
 
 const { de, messagesFor } = catalogues;
-const FOLDERS = { de: "de", es: "es", fr: "fr", ja: "ja", pt: "pt", zh: "zh_Hans" };
+const FOLDERS = { de: "de", es: "es", fr: "fr", ja: "ja", pt: "pt", ptBR: "pt_BR", zh: "zh_Hans" };
 /** What the server says, too, by the codes. */
 const SHARED = {
   passkey_failed: "No passkey was used.",
@@ -59,7 +59,8 @@ describe("messages", () => {
 
   it("are found by the tag of a language", () => {
     assert.equal(messagesFor("de"), de);
-    assert.equal(messagesFor("pt-BR"), catalogues.pt);
+    assert.equal(messagesFor("pt-BR"), catalogues.ptBR);
+    assert.equal(messagesFor("pt-AO"), catalogues.pt);
     assert.equal(messagesFor("ZH-hans-CN"), catalogues.zh);
     assert.deepEqual(messagesFor("en-GB"), {});
     assert.deepEqual(messagesFor("constructor"), {});
