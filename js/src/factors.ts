@@ -129,9 +129,9 @@ export const createFactors = <U = User>(client: SessionClient<U>): Factors<U> =>
     try {
       return encoded(
         await navigator.credentials[publicKey.rp ? "create" : "get"]({
-          publicKey: decoded(publicKey),
-          mediation,
           signal: own.signal,
+          mediation,
+          publicKey: decoded(publicKey),
         } as any),
       );
     } catch (cause: any) {
