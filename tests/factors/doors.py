@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import (
+    initialize,
     multiple,
     rule,
 )
@@ -23,6 +24,7 @@ from tests.factors.model import App, Browser, Half, Model
 from tests.logged import secrets as logged_secrets
 
 NUMBERS = st.integers(0, 1)
+MOSTLY = st.sampled_from([True, True, True, False])
 STEPS = st.integers(-1, 1)
 WRONG = (401, "invalid_credentials")
 NOT_OFFERED = (400, "invalid_request")
@@ -32,9 +34,30 @@ OPENED_BY_CODE = {"recovery"}
 
 
 class Doors(Model):
+    # A walk begins with a user who has all kinds of factors, and is logged in in one browser.
+
+    @initialize(target=Model.secrets)
+    def begin_with_an_app(self) -> Any:
+        secret = self.begin_app(self.logged_in())
+        self.confirm_app(0, is_right=True, steps=-1)
+        return secret
+
+    @initialize(target=Model.keys)
+    def begin_with_a_passkey(self) -> Any:
+        return self.add_passkey(self.logged_in())
+
+    @initialize(target=Model.codes)
+    def begin_with_codes(self) -> Any:
+        return self.make_codes(self.logged_in())
+
+    def logged_in(self) -> int:
+        if self.browsers[0].session is None:
+            self.log_in(0, is_right=True)
+        return 0
+
     # Logins
 
-    @rule(at=NUMBERS, is_right=st.booleans())
+    @rule(at=NUMBERS, is_right=MOSTLY)
     def log_in(self, at: int, is_right: bool) -> None:
         browser = self.browsers[at]
         body = {"username": "alice", "password": PASSWORD if is_right else "wrong"}
@@ -91,7 +114,7 @@ class Doors(Model):
         browser.half.is_alive = False
         self.open(browser, methods)
 
-    @rule(at=NUMBERS, secret=Model.secrets, steps=STEPS, trust=st.booleans())
+    @rule(at=NUMBERS, secret=Model.secrets, steps=STEPS, trust=MOSTLY)
     def pass_by_app(self, at: int, secret: bytes, steps: int, trust: bool) -> None:
         browser = self.browsers[at]
         self.moved.shift(1)
@@ -124,7 +147,7 @@ class Doors(Model):
         answer = second_factor(browser.client, "passkey", credential=credential)
         self.passed(browser, answer, "passkey", is_right=lambda: key.id in self.passkeys)
 
-    @rule(at=NUMBERS, is_right=st.booleans())
+    @rule(at=NUMBERS, is_right=MOSTLY)
     def pass_by_setup(self, at: int, is_right: bool) -> None:
         """The first factor of a user who must have one."""
         browser = self.browsers[at]
@@ -168,7 +191,7 @@ class Doors(Model):
         session.methods.add(method)
         return True
 
-    @rule(at=NUMBERS, is_right=st.booleans())
+    @rule(at=NUMBERS, is_right=MOSTLY)
     def prove_by_password(self, at: int, is_right: bool) -> None:
         browser = self.browsers[at]
         body = {"password": PASSWORD if is_right else "wrong"}
@@ -201,7 +224,7 @@ class Doors(Model):
         with self.changing(browser, answer) as session:
             return multiple() if session is None else self.begun(browser, answer.json()["secret"])
 
-    @rule(at=NUMBERS, is_right=st.booleans(), steps=STEPS)
+    @rule(at=NUMBERS, is_right=MOSTLY, steps=STEPS)
     def confirm_app(self, at: int, is_right: bool, steps: int) -> None:
         browser = self.browsers[at]
         self.moved.shift(1)

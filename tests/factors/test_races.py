@@ -16,6 +16,7 @@ from session_auth import testing
 from session_auth.factors import changes
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
+from session_auth.factors.takeover import recovery_code
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
 from tests.api_client import AUTH, ApiClient, signed_in
@@ -30,6 +31,7 @@ from tests.factors.calls import (
     second_factor,
     set_up_app,
 )
+from tests.factors.taken import taken
 from tests.factors.test_required import STAGES as BOTH
 from tests.test_races import at_once
 
@@ -79,6 +81,19 @@ def test_of_many_logins_with_one_recovery_code_one_wins(clock: Any, alice: User)
 
     assert found == [200, *[401] * (AT_ONCE - 1)]
     assert Factor.objects.filter(kind=Kind.RECOVERY).count() == 9
+
+
+def test_of_many_logins_with_one_code_that_was_taken_over_one_wins(clock: Any, alice: User) -> None:
+    set_up_app(signed_in())
+    taken(*(recovery_code("codes", user_id=alice.pk, code=code) for code in ("12345678", "2")))
+    browsers = [half_way() for _ in range(AT_ONCE)]
+
+    found = statuses(
+        *[partial(second_factor, each, "recovery", code="1234-5678") for each in browsers]
+    )
+
+    assert found == [200, *[401] * (AT_ONCE - 1)]
+    assert Factor.objects.filter(kind=Kind.RECOVERY).count() == 1
 
 
 def test_of_many_answers_to_one_challenge_one_wins(alice: User) -> None:

@@ -9,7 +9,7 @@ from django.test import override_settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.factors.doors import Doors
-from tests.factors.model import STAGES, required_from
+from tests.factors.model import STAGES, Opened, required_from
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,11 @@ def test_an_app_goes_by_the_model(doors: Doors) -> None:
     ] * 2
     doors.log_in(1, is_right=True)
     doors.begin_app(1)
+    doors.remove_app(1)
+    doors.make_codes(1)
+    doors.add_passkey(1)
+    doors.remove_codes(1)
+    assert doors.browsers[1].session == Opened({"password"})  # one factor, in a trusted browser
     doors.prove_by_app(1, old, steps=0)
     doors.prove_by_app(1, old, steps=1)
     new = doors.begin_app(1)
