@@ -89,6 +89,7 @@ def find(request: HttpRequest) -> Attempt | None:
     state = json.loads(row.state)
     user = user_who_may_log_in(row.user_id, backend=state["backend"], session_hash=state["hash"])
     if user is None:
+        _delete(row.id)  # whatever becomes of the user next, this login is over
         return None
     return Attempt(
         id=row.id,
