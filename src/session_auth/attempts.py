@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -40,6 +40,8 @@ PROVEN = "session_auth.proven"
 
 CALLS = "session_auth.on_answer"
 """The key of ``request.META`` for what is done with the answer."""
+
+Result = TypeVar("Result")
 
 ATTEMPTS = Boundary("attempts", alias=lambda: router.db_for_write(LoginAttempt))
 
@@ -89,6 +91,7 @@ def find(request: HttpRequest) -> Attempt | None:
     state = json.loads(row.state)
     user = user_who_may_log_in(row.user_id, backend=state["backend"], session_hash=state["hash"])
     if user is None:
+        _delete(row.id)  # whatever becomes of the user next, this login is over
         return None
     return Attempt(
         id=row.id,
@@ -126,6 +129,18 @@ def on_answer(request: HttpRequest, call: Callable[[HttpResponse], object]) -> N
     Not for an answer of 500 or more, nor if the session could not be stored.
     """
     request.META.setdefault(CALLS, []).append(call)
+
+
+def lasting(request: HttpRequest, call: Callable[[], Result], *, alias: str) -> Result:
+    """Return what ``call`` returns, which changes nothing if it is made twice.
+
+    In a transaction, as under ATOMIC_REQUESTS, it is made again once the view is over: a refusal
+    rolls back what was used up, and a code or a challenge must not be good again by that.
+    """
+    result = call()
+    if in_transaction(alias):
+        on_answer(request, lambda response: call())
+    return result
 
 
 def answer(request: HttpRequest, response: HttpResponse) -> None:

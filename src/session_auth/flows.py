@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +32,7 @@ from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import require_login, require_recent_login, take_back_login
 from session_auth.stages import Proof, Stage, get_stages, key_of, stage_of
+from session_auth.stores import in_transaction
 
 __all__ = [
     "alog_in",
@@ -49,6 +50,12 @@ __all__ = [
     "require_login",
     "require_recent_login",
 ]
+
+IN_TRANSACTION = (
+    "pass_stage() was called in a transaction, and another stage is due. The refusal that tells of "
+    "it would roll back that this one was passed. Mark the view with "
+    "django.db.transaction.non_atomic_requests."
+)
 
 NOT_OFFERED = _("This method is not offered.")
 
@@ -143,7 +150,8 @@ def pass_stage(
 
     ``method`` is one that the ``StageRequired`` named, and ``data`` the ``cleaned_data`` of its
     form. Raises what ``verify()`` of the stage raises, ``InvalidRequest`` for a method that is not
-    offered, ``StageRequired`` for the next stage, and ``LoginExpired``.
+    offered, ``StageRequired`` for the next stage, and ``LoginExpired``. Where there are several
+    stages, call it outside of transactions: else it raises ``ImproperlyConfigured``.
     """
     attempt, stage = stage_on_the_way(request)
     user = attempt.user
@@ -155,6 +163,8 @@ def pass_stage(
         attempt.notes.update(throttling.noted(request, user))
         following = _first_due(request, user, passed=attempt.passed)
         if following is not None:
+            if in_transaction(attempts.ATTEMPTS.alias()):
+                raise ImproperlyConfigured(IN_TRANSACTION)
             if not attempts.go_on(attempt):
                 attempt = attempts.require(request)  # another request of this browser was faster
             raise _required(request, following, attempt)

@@ -201,6 +201,19 @@ def test_the_end_of_all_other_sessions_ends_logins_elsewhere(clock: Any, db: Non
     assert owner.user()["username"] == "alice"
 
 
+def test_a_login_that_was_refused_to_an_inactive_user_stays_refused(clock: Any, db: None) -> None:
+    """Though no signal tells of ``QuerySet.update()``."""
+    _, secret = user_with_app()
+    browser = half_way()
+    code = code_of(secret)
+    User.objects.update(is_active=False)
+    inactive = second_factor(browser, "totp", code=code)
+    User.objects.update(is_active=True)
+
+    assert told(inactive) == (401, "login_expired")
+    assert told(second_factor(browser, "totp", code=code)) == (401, "login_expired")
+
+
 def test_who_is_logged_in_is_in_nobodys_way(alice: User, bob: User) -> None:
     """The options are for the login, whoever else is logged in in this browser."""
     of_alice, of_bob = Authenticator(), Authenticator()

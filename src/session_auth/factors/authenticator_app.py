@@ -1,6 +1,7 @@
 """The authenticator app of a user: set up with a first code, then one code for each step."""
 
 import io
+from functools import partial
 
 import segno
 from django.contrib.auth.models import AbstractBaseUser
@@ -9,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from session_auth import attempts
 from session_auth.conf import get_conf
 from session_auth.exceptions import NotFound
 from session_auth.factors import challenges, encryption, proofs, rows, totp
@@ -79,9 +81,10 @@ def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | 
     if factor is None:
         return None
     step = totp.step_of(encryption.decrypt(factor.material, user_id=user.pk), code)
-    if step is None or not rows.spend_step(factor, step):
+    if step is None:
         return None
-    return factor
+    spend = partial(rows.spend_step, factor, step)
+    return factor if attempts.lasting(request, spend, alias=rows.STORE.alias()) else None
 
 
 def qr_code(uri: str) -> str:

@@ -7,6 +7,7 @@ steals a challenge, or makes a victim answer one, has another cookie.
 import secrets
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -78,7 +79,7 @@ def issue(
         material=material,
         expires_at=timezone.now() + LIFETIME,
     )
-    _store(row)
+    attempts.lasting(request, partial(_store, row), alias=STORE.alias())
     return row
 
 
@@ -94,7 +95,9 @@ def find(
 def take(request: HttpRequest, purpose: Purpose, *, challenge: str, user_id: Any = "") -> bool:
     """Use the challenge up, and say whether this browser may answer it: of many tries, one may."""
     rows = _rows_for(request, purpose, challenge=challenge, user_id=user_id)
-    return rows is not None and STORE.changes(rows.delete)()[0] == 1
+    if rows is None:
+        return False
+    return attempts.lasting(request, STORE.changes(rows.delete), alias=STORE.alias())[0] == 1
 
 
 def forget(user_id: Any) -> None:

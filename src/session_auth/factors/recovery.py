@@ -2,12 +2,14 @@
 
 import base64
 import secrets
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
+from session_auth import attempts
 from session_auth.factors import changes, proofs, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
@@ -51,7 +53,8 @@ def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | 
 
 def spent(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> Factor | None:
     """Delete the code in this row, if it is there, and tell the user."""
-    if not rows.spend_code(user.pk, factor_id):
+    spend = partial(rows.spend_code, user.pk, factor_id)
+    if not attempts.lasting(request, spend, alias=rows.STORE.alias()):
         return None
     left = sum(factor.kind == Kind.RECOVERY for factor in rows.of_user(user.pk))
     changes.tell(request, user, Change.RECOVERY_USED, kind=Kind.RECOVERY, left=left)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.template.response import TemplateResponse
@@ -22,7 +23,13 @@ from session_auth.exceptions import LoginExpired, SessionAuthError, StageRequire
 from session_auth.stages import Stage
 
 
-@method_decorator([csrf_exempt, login_not_required, sensitive_post_parameters()], name="dispatch")
+@method_decorator(
+    [
+        *(csrf_exempt, login_not_required, sensitive_post_parameters()),
+        transaction.non_atomic_requests,
+    ],
+    name="dispatch",
+)
 class SecondFactorPage(View):
     """``login/second-factor/page/``: the form of a method, for those who log in on a page.
 
