@@ -84,11 +84,3 @@ def test_a_first_contribution_installs_what_tox_does(tox: configparser.RawConfig
     by_tox = [line for line in tox["testenv"]["deps"].split() if re.fullmatch(r"[\w-]+", line)]
 
     assert extras["optional-dependencies"]["dev"] == by_tox
-
-
-def test_the_hooks_have_the_versions_of_tox() -> None:
-    pinned = (ROOT / "constraints.txt").read_text().splitlines()
-
-    hooks = re.findall(r'"([\w-]+==[\w.]+)"', (ROOT / ".pre-commit-config.yaml").read_text())
-    assert {name.split("==")[0] for name in hooks} == {"pre-commit-hooks", "ruff"}
-    assert set(hooks) <= set(pinned)

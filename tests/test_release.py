@@ -52,10 +52,20 @@ def test_the_public_ci_runs_what_ours_runs() -> None:
     assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
 
 
-def test_the_hooks_have_the_version_of_ruff_that_is_pinned() -> None:
-    [pinned] = re.findall(r"^ruff==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+def test_the_hooks_have_the_versions_that_are_pinned() -> None:
+    pinned = (ROOT / "constraints.txt").read_text().splitlines()
 
-    assert f"rev: v{pinned}\n" in (ROOT / ".pre-commit-config.yaml").read_text()
+    hooks = re.findall(r'"([\w-]+==[\w.]+)"', (ROOT / ".pre-commit-config.yaml").read_text())
+    assert {name.split("==")[0] for name in hooks} == {"pre-commit-hooks", "ruff"}
+    assert set(hooks) <= set(pinned)
+
+
+def test_each_action_is_pinned_to_a_commit() -> None:
+    workflows = [path.read_text() for path in (ROOT / ".github" / "workflows").iterdir()]
+
+    used = re.findall(r"uses: (.*)", "\n".join(workflows))
+    assert len(used) > 5
+    assert [each for each in used if not re.fullmatch(r"\S+@[0-9a-f]{40} # v[\d.]+", each)] == []
 
 
 def test_the_checklist_names_commands_that_there_are() -> None:
@@ -63,5 +73,7 @@ def test_the_checklist_names_commands_that_there_are() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
     assert set(re.findall(r"`(?:REQUIRE_ALL=1 )?make ([a-z]+)`", page)) <= set(targets)
-    for script in re.findall(r"python (scripts/\w+\.py)", page):
-        assert (ROOT / script).exists()
+    scripts = re.findall(r"`(\w+\.py)`", page)
+    assert scripts == ["messages.py", "reference.py", "write_openapi.py"]
+    for script in scripts:
+        assert (ROOT / "scripts" / script).exists()

@@ -179,7 +179,7 @@ class Conf:
     """How long after the last activity a session ends; ``None`` is ``SESSION_COOKIE_AGE``."""
 
     KEEP_AT_LOGIN: Annotated[Sequence[str], STRINGS] = ()
-    """Keys of ``request.session`` that live on at each login, a cart say; others are dropped."""
+    """Keys of ``request.session`` that live on at each login, such as a cart; others do not."""
 
     KEEP_ENDED: Annotated[timedelta | None, TIME] = None
     """How long a record is kept of each session that has ended; ``None`` keeps none."""

@@ -299,6 +299,7 @@ def _required(request: HttpRequest, stage: Stage, attempt: Attempt) -> StageRequ
     )
 
 
+@sensitive_variables("attributes")  # the body is among them
 def _open_session(
     request: HttpRequest,
     user: AbstractBaseUser,

@@ -32,8 +32,7 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
-            f"'{ours.__module__}.{ours.__name__}' is not in MIDDLEWARE, so nothing stops what "
-            "it is there to stop.",
+            f"'{_path(ours)}' is not in MIDDLEWARE, so nothing stops what it is there to stop.",
             hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
             id="session_auth.E001",
         )
@@ -55,13 +54,18 @@ def session_middleware_comes_first(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def _path(ours: type) -> str:
+    """Return what a project writes into MIDDLEWARE, wherever the class is made."""
+    return f"{SessionMiddleware.__module__}.{ours.__name__}"
+
+
 def djangos_middleware_is_replaced(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
             f"'{base.__module__}.{base.__name__}' is in MIDDLEWARE beside the one of this package, "
             "and undoes what that one does.",
-            hint=f"Remove it: '{ours.__module__}.{ours.__name__}' does all that it does.",
+            hint=f"Remove it: '{_path(ours)}' does all that it does.",
             id="session_auth.E011",
         )
         for ours in OURS
