@@ -11,6 +11,7 @@ from django.test import override_settings
 from session_auth.checks import deployment
 from session_auth.doctor.findings import Finding
 from session_auth.doctor.project import examine_database
+from session_auth.engines import notices
 from session_auth.sessions import bus, listen_for_ends, watching
 from session_auth.signals import EndReason
 from tests.api_client import id_of, signed_in
@@ -179,6 +180,7 @@ def test_the_check_does_not_ask_who_does_not_answer() -> None:
 @behind_pgbouncer
 def test_the_doctor_tries_whether_a_notice_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus, "PROOF_SECONDS", 0.5)
+    monkeypatch.setattr(notices, "TICK_SECONDS", 0.1)
 
     assert [(each.level, each.seen) for each in bus_findings()] == [("pass", "it arrives")]
     with override_settings(SESSION_AUTH_LISTEN_AT=direct()), pgbouncer():
