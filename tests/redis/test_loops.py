@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -365,14 +365,6 @@ def test_many_at_once_share_some_connections() -> None:
 
 
 # Servers that do not answer
-
-
-def refused(call: Callable[[], Awaitable[object]]) -> bool:
-    try:
-        async_to_sync(call)()
-    except StoreUnavailable:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("scheme", ["url", "cluster", "sentinels"])
