@@ -1,5 +1,6 @@
 // What an app in strict TypeScript writes; a line below @ts-expect-error must not compile.
 import { createSessionClient, SessionAuthError, type Snapshot } from "django-session-auth";
+import { messagesFor } from "django-session-auth/messages";
 import { createTestClient } from "django-session-auth/testing";
 
 declare module "django-session-auth" {
@@ -65,5 +66,8 @@ export const members = createSessionClient<Member>();
 export const uuid: string | undefined = members.getSnapshot().user?.uuid;
 // @ts-expect-error: not a field of that type
 export const nothing = members.getSnapshot().user?.email;
+SessionAuthError.messages = { ...messagesFor("de"), out_of_stock: "Ausverkauft." };
+// @ts-expect-error: no such code
+SessionAuthError.messages = { out_of_stok: "Ausverkauft." };
 export const double = createTestClient<Member>({ user: { uuid: "a" } });
 double.show({ user: null, reason: "idle" });

@@ -3,7 +3,7 @@ import { createLive, type Feed } from "django-session-auth/live";
 
 import { client } from "./app.js";
 
-const live = createLive(client);
+export const live = createLive(client);
 const feed: Feed = live.events("/api/stream/", {
   open: () => console.log("open"),
   message: ({ data }) => console.log(data),

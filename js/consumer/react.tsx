@@ -2,9 +2,11 @@ import {
   SessionProvider,
   useAction,
   useCountdown,
+  useEvents,
   useRequireUser,
   useSession,
   useSessionClient,
+  useSocket,
   useStepUp,
   useUser,
 } from "django-session-auth/react";
@@ -12,6 +14,7 @@ import { createElement } from "react";
 
 import { client } from "./app.js";
 import { factors } from "./factors.js";
+import { live } from "./live.js";
 
 export function Page() {
   const { status, error } = useSession();
@@ -28,10 +31,16 @@ export function Page() {
   const left: number | undefined = useCountdown()?.secondsLeft;
   const email: string | undefined = useUser()?.email;
   const uuid: string | undefined = useUser<{ uuid: string }>()?.uuid;
+  const { isOpen, send } = useSocket(live, client.getSnapshot().user && "/ws/chat/", {
+    message: ({ data }) => console.log(data),
+  });
+  const isSent: boolean = send("hello") && isOpen && useEvents(live, "/api/stream/", { price: () => {} });
+  // @ts-expect-error: no such event of a socket
+  useSocket(live, "/ws/chat/", { price: () => {} });
   const submit = () => run({ username: "alice", password: "..." });
   // @ts-expect-error: no credentials
   const wrong = () => run();
-  const given = [status, error?.code, user?.username, pending, fields["password"], asking, left, email, uuid];
+  const given = [status, error?.code, user?.username, pending, fields["password"], asking, left, email, uuid, isSent];
   return createElement("p", { onClick: submit, onBlur: cancel, onFocus: wrong }, String(given), String(prove));
 }
 

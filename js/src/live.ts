@@ -5,6 +5,7 @@
  *
  * @module live
  */
+import { pageOrigin } from "./page.js";
 import type { SessionClient } from "./session-auth.js";
 
 export interface Feed {
@@ -29,26 +30,41 @@ export interface EventListeners {
   [name: string]: ((event: MessageEvent) => void) | undefined;
 }
 
+/** Called with true each time that it is open, with false each time that it is so no more. */
+export type Watch = (isOpen: boolean) => void;
+
 export interface Live {
   /** A WebSocket of this site: `live.socket("/ws/chat/", { message: ({ data }) => ... })`. */
-  socket(path: string, listeners: SocketListeners, protocols?: string | string[]): LiveSocket;
+  socket(
+    path: string,
+    listeners: SocketListeners,
+    protocols?: string | string[],
+    watch?: Watch,
+  ): LiveSocket;
   /** A stream of events of this site: `live.events("/api/stream/", { message: ({ data }) => ... })`. */
-  events(path: string, listeners: EventListeners): Feed;
+  events(path: string, listeners: EventListeners, watch?: Watch): Feed;
 }
 
 const SESSION_ENDED = 4401;
 const SECOND = 1000;
 const LONGEST = 30 * SECOND;
 
-/** What `connect` opens has to tell when it is open, and when it is closed; it returns what closes it. */
-type Connect = (opened: () => void, closed: (hasEnded?: boolean) => void) => () => void;
+/**
+ * What `connect` opens has to tell when it is open, when it is closed, and when it is lost and comes
+ * back by itself; it returns what closes it.
+ */
+type Connect = (
+  opened: () => void,
+  closed: (hasEnded?: boolean) => void,
+  lost: () => void,
+) => () => void;
 
 /** Make what `client` lacks for sockets and streams. */
 export const createLive = (client: SessionClient<any>): Live => {
-  /** Whom the page shows: another value for another user, undefined for nobody. */
+  /** Whom the page shows: another value for another user, undefined for nobody, and on a server. */
   const shown = () => {
     const { session, user } = client.getSnapshot();
-    return session?.user_ref ?? user?.id;
+    return pageOrigin() && (session?.user_ref ?? user?.id);
   };
 
   /** Let the store learn who is logged in, without prolonging the session. */
@@ -58,12 +74,16 @@ export const createLive = (client: SessionClient<any>): Live => {
       signal: AbortSignal.timeout(LONGEST),
     });
 
-  const keepOpen = (connect: Connect): (() => void) => {
+  const keepOpen = (watch: Watch | undefined, connect: Connect): (() => void) => {
     let user: unknown;
     let tries = 0;
+    let wasOpen = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let disconnect: (() => void) | undefined;
 
+    const tell = (isOpen: boolean) => {
+      if (isOpen !== wasOpen) watch?.((wasOpen = isOpen));
+    };
     const stop = () => {
       clearTimeout(timer);
       disconnect?.();
@@ -72,26 +92,30 @@ export const createLive = (client: SessionClient<any>): Live => {
     const start = () => {
       stop();
       if (user === undefined) return;
-      let isOpen = false;
+      let openSince = Infinity;
       let isOver = false;
       const close = connect(
         () => {
-          isOpen = true;
-          tries = 0;
+          openSince = Date.now();
+          tell(true);
         },
         async (hasEnded) => {
           if (isOver) return;
           disconnect!();
+          // What a server in trouble opens and closes again at once was no success.
+          if (Date.now() - openSince > LONGEST) tries = 0;
           // Browsers do not tell why nothing was opened.
-          if (hasEnded || !isOpen) await look().catch(() => {});
+          if (hasEnded || openSince === Infinity) await look().catch(() => {});
           if (disconnect !== over) return; // somebody else by now, or nobody
           const pause = Math.min(SECOND * 2 ** tries++, LONGEST);
           timer = setTimeout(start, pause * (0.5 + Math.random() / 2));
         },
+        () => tell(false),
       );
       const over = (disconnect = () => {
         isOver = true;
         close();
+        tell(false);
       });
     };
     const follow = () => {
@@ -111,9 +135,9 @@ export const createLive = (client: SessionClient<any>): Live => {
   };
 
   return {
-    socket(path, listeners, protocols = []) {
+    socket(path, listeners, protocols = [], watch) {
       let socket: WebSocket | undefined;
-      const close = keepOpen((opened, closed) => {
+      const close = keepOpen(watch, (opened, closed) => {
         const own = (socket = new WebSocket(String(client.url(path)).replace(/^http/, "ws"), protocols));
         own.onopen = () => {
           opened();
@@ -136,8 +160,8 @@ export const createLive = (client: SessionClient<any>): Live => {
       };
     },
 
-    events(path, listeners) {
-      const close = keepOpen((opened, closed) => {
+    events(path, listeners, watch) {
+      const close = keepOpen(watch, (opened, closed, lost) => {
         const source = new EventSource(client.url(path));
         source.addEventListener("open", opened);
         for (const [name, listener] of Object.entries(listeners)) {
@@ -145,7 +169,7 @@ export const createLive = (client: SessionClient<any>): Live => {
         }
         source.addEventListener("session_ended", () => closed(true));
         // After trouble in the network, it comes back by itself, and says what it has seen.
-        source.onerror = () => source.readyState === 2 && closed();
+        source.onerror = () => (source.readyState === 2 ? closed() : lost());
         return () => source.close();
       });
       return { close };

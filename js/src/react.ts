@@ -7,6 +7,7 @@
  */
 // By its namespace: React for server components lacks most of these names, and may import this too.
 import * as React from "react";
+import type { EventListeners, Feed, Live, LiveSocket, SocketListeners, Watch } from "./live.js";
 import type {
   Credentials,
   Expiring,
@@ -194,4 +195,59 @@ export function useCountdown(): Expiring | null {
   if (!expiring) return null;
   const secondsLeft = Math.max(0, Math.round((expiring.endsAt - Date.now()) / 1000));
   return { ...expiring, secondsLeft };
+}
+
+/** Open a feed while the component is there, and `path` is not null; `key` stands for what else it hangs on. */
+function useFeed<F extends Feed>(
+  live: Live,
+  path: string | null | undefined,
+  key: string,
+  listeners: object,
+  open: (path: string, listeners: any, watch: Watch) => F,
+): { feed: React.RefObject<F | null>; isOpen: boolean } {
+  const feed = React.useRef<F | null>(null);
+  const latest = React.useRef<any>(listeners);
+  const [isOpen, watch] = React.useState(false);
+  const names = Object.keys(listeners).join("\n");
+  React.useEffect(() => {
+    latest.current = listeners;
+  });
+  React.useEffect(() => {
+    if (path == null) return;
+    const tell = (name: string) => [name, (event: unknown) => latest.current[name]?.(event)];
+    const own = open(path, Object.fromEntries(names.split("\n").map(tell)), watch);
+    feed.current = own;
+    return () => {
+      feed.current = null;
+      own.close();
+    };
+  }, [live, path, key, names]);
+  return { feed, isOpen };
+}
+
+/**
+ * A stream of events of this site, open while the component is there and somebody is logged in; `live`
+ * is made once, beside the client: `createLive(client)`. Returns whether it is open. A `path` that is
+ * null opens none.
+ */
+export function useEvents(
+  live: Live,
+  path: string | null | undefined,
+  listeners: EventListeners,
+): boolean {
+  return useFeed(live, path, "", listeners, live.events).isOpen;
+}
+
+/** A WebSocket of this site, as `useEvents()` is a stream; with `send()`, the same function always. */
+export function useSocket(
+  live: Live,
+  path: string | null | undefined,
+  listeners: SocketListeners,
+  protocols: string | string[] = [],
+): { isOpen: boolean; send: LiveSocket["send"] } {
+  const { feed, isOpen } = useFeed(live, path, String(protocols), listeners, (path, given, watch) =>
+    live.socket(path, given, protocols, watch),
+  );
+  const send = React.useCallback<LiveSocket["send"]>((data) => !!feed.current?.send(data), []);
+  return { isOpen, send };
 }

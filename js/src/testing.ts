@@ -133,7 +133,9 @@ export function createTestClient<U = User>(state: Shown<Given<U>> = { user: null
 
   function show(next: Shown<U>, isLogin = false) {
     const before = snapshot;
-    snapshot = snapshotOf(next, before);
+    const after = snapshotOf(next, before);
+    if (JSON.stringify(after) === JSON.stringify(before)) return; // nothing that the real one would tell
+    snapshot = after;
     emit("change");
     const news = newsOf(before, next.reason) ?? (isLogin && !before.user && "login");
     if (news) {
@@ -165,7 +167,11 @@ export function createTestClient<U = User>(state: Shown<Given<U>> = { user: null
   async function answerTo(input: unknown, init: unknown) {
     const address = String((input as Request).url ?? input);
     const { pathname, search } = new URL(address, "http://localhost");
-    const answer = answers.get(pathname + search) ?? answers.get(pathname);
+    const path = [pathname + search, pathname].find((each) => answers.has(each));
+    if (path === undefined) {
+      throw new Error(`No answer for ${pathname}: give one by client.answer("${pathname}", ...).`);
+    }
+    const answer = answers.get(path);
     return typeof answer === "function" ? answer(init) : answer;
   }
 
@@ -261,8 +267,9 @@ export function createTestClient<U = User>(state: Shown<Given<U>> = { user: null
     getSnapshot: () => snapshot,
     on,
     onReauthenticationRequired(ask) {
-      askers.add(ask);
-      return () => void askers.delete(ask);
+      const asker: typeof ask = (refusal) => ask(refusal);
+      askers.add(asker);
+      return () => void askers.delete(asker);
     },
     close() {},
   };

@@ -14,12 +14,15 @@ import {
   ref,
   shallowRef,
   toRef,
+  toValue,
   watch,
   type App,
   type ComputedRef,
   type InjectionKey,
+  type MaybeRefOrGetter,
   type Ref,
 } from "vue";
+import type { EventListeners, Feed, Live, LiveSocket, SocketListeners } from "./live.js";
 import type {
   Credentials,
   Expiring,
@@ -199,4 +202,49 @@ export function useCountdown(): Readonly<Ref<Expiring | null>> {
     const left = Math.round((expiring.value.endsAt - now.value) / 1000);
     return { ...expiring.value, secondsLeft: Math.max(0, left) };
   });
+}
+
+/** Open a feed for each `path` while the scope is there; null is none. */
+function useFeed<F extends Feed>(
+  path: MaybeRefOrGetter<string | null | undefined>,
+  open: (path: string, tell: (isOpen: boolean) => void) => F,
+): { feed: () => F | undefined; isOpen: Readonly<Ref<boolean>> } {
+  const isOpen = ref(false);
+  let feed: F | undefined;
+  watch(
+    () => toValue(path),
+    (now, _, onCleanup) => {
+      if (now == null) return;
+      const own = (feed = open(now, (next) => (isOpen.value = next)));
+      onCleanup(() => {
+        feed = undefined;
+        own.close();
+      });
+    },
+    { immediate: true },
+  );
+  return { feed: () => feed, isOpen };
+}
+
+/**
+ * A stream of events of this site, open while the component is there and somebody is logged in; `live`
+ * is made once, beside the client: `createLive(client)`. Returns a ref that tells whether it is open. A
+ * `path` that is null opens none.
+ */
+export const useEvents = (
+  live: Live,
+  path: MaybeRefOrGetter<string | null | undefined>,
+  listeners: EventListeners,
+): Readonly<Ref<boolean>> =>
+  useFeed(path, (now, tell) => live.events(now, listeners, tell)).isOpen;
+
+/** A WebSocket of this site, as `useEvents()` is a stream, with `send()`. */
+export function useSocket(
+  live: Live,
+  path: MaybeRefOrGetter<string | null | undefined>,
+  listeners: SocketListeners,
+  protocols?: string | string[],
+): { isOpen: Readonly<Ref<boolean>>; send: LiveSocket["send"] } {
+  const { feed, isOpen } = useFeed(path, (now, tell) => live.socket(now, listeners, protocols, tell));
+  return { isOpen, send: (data) => !!feed()?.send(data) };
 }

@@ -2,73 +2,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { createTestClient } from "django-session-auth/testing";
+
 import { createLive } from "../../src/session_auth/static/session_auth/live.js";
+import { installFeeds, opened } from "../support/feeds.js";
 import { closePage, openPage, passTime, settle } from "../support/page.js";
 import { Site } from "../support/site.js";
 import { closeTabs, openTab } from "../support/tabs.js";
-
-/** What a page has opened, both kinds. */
-let opened;
-
-class FakeSocket {
-  readyState = 0;
-  sent = [];
-
-  constructor(url, protocols) {
-    Object.assign(this, { url: String(url), protocols });
-    opened.push(this);
-  }
-
-  accept() {
-    this.readyState = 1;
-    this.onopen?.({});
-  }
-
-  /** The server closes it, or the network. */
-  cut(code = 1006) {
-    this.readyState = 3;
-    this.onclose?.({ code });
-  }
-
-  send(data) {
-    this.sent.push(data);
-  }
-
-  close() {
-    this.readyState = 3;
-    this.isClosed = true;
-  }
-}
-
-class FakeSource extends EventTarget {
-  readyState = 0;
-
-  constructor(url) {
-    super();
-    this.url = String(url);
-    opened.push(this);
-  }
-
-  accept() {
-    this.readyState = 1;
-    this.dispatchEvent(new Event("open"));
-  }
-
-  tell(name, data) {
-    this.dispatchEvent(Object.assign(new Event(name), { data }));
-  }
-
-  /** Trouble, after which a browser comes back by itself (0), or does not (2). */
-  cut(readyState = 2) {
-    this.readyState = readyState;
-    this.onerror?.({});
-  }
-
-  close() {
-    this.readyState = 2;
-    this.isClosed = true;
-  }
-}
 
 const KINDS = {
   socket: { path: "/ws/chat/", url: "wss://site.example/ws/chat/", end: (it) => it.cut(4401) },
@@ -89,10 +29,9 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
     const last = () => opened.at(-1);
 
     beforeEach(async () => {
-      opened = [];
       site = new Site();
       openPage(site);
-      Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeSource });
+      installFeeds();
       site.logIn("alice");
       ({ client } = openTab());
       await client.ready();
@@ -136,9 +75,54 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       await passTime({ seconds: 17 });
       assert.equal(opened.length, 12);
       last().accept();
+      await passTime({ seconds: 31 });
       last().cut();
       await passTime({ seconds: 1.1 });
       assert.equal(opened.length, 13);
+    });
+
+    it("comes back less and less often where it is closed as soon as it is open", async () => {
+      live[kind](path, {});
+      for (let n = 0; n < 9; n++) {
+        last().accept();
+        last().cut();
+        await passTime({ seconds: 31 });
+      }
+      last().accept();
+      last().cut();
+
+      await passTime({ seconds: 14 });
+
+      assert.equal(opened.length, 10);
+    });
+
+    it("tells whether it is open", async () => {
+      const told = [];
+      const watch = (isOpen) => told.push(isOpen);
+      const feed = kind === "socket" ? live.socket(path, {}, [], watch) : live.events(path, {}, watch);
+      assert.deepEqual(told, []);
+
+      last().accept();
+      last().cut();
+      assert.deepEqual(told, [true, false]);
+      await passTime({ seconds: 1.1 });
+      last().accept();
+      await client.login({ username: "bob", password: "right" });
+      assert.deepEqual(told, [true, false, true, false]);
+      last().accept();
+      feed.close();
+
+      assert.deepEqual(told, [true, false, true, false, true, false]);
+    });
+
+    it("opens nothing on a server that renders pages", () => {
+      const { location } = globalThis;
+      delete globalThis.location;
+
+      createLive(createTestClient({ user: { id: 1, username: "alice" } }))[kind](path, {});
+
+      globalThis.location = location;
+      assert.deepEqual(opened, []);
     });
 
     it("never comes back after the end of the session, and tells the store", async () => {
@@ -234,10 +218,9 @@ describe("what one kind has", () => {
   let site, client, live;
 
   beforeEach(async () => {
-    opened = [];
     site = new Site();
     openPage(site);
-    Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeSource });
+    installFeeds();
     site.logIn("alice");
     ({ client } = openTab());
     await client.ready();
@@ -259,13 +242,17 @@ describe("what one kind has", () => {
   });
 
   it("leaves a stream to the browser, which comes back by itself and says what it has seen", async () => {
-    live.events("/api/stream/", {});
+    const told = [];
+    live.events("/api/stream/", {}, (isOpen) => told.push(isOpen));
     opened[0].accept();
 
     opened[0].cut(0);
+    assert.deepEqual(told, [true, false]);
+    opened[0].accept();
 
     await passTime({ minutes: 5 });
     assert.equal(opened.length, 1);
+    assert.deepEqual(told, [true, false, true]);
   });
 
   it("tells events by their names", () => {

@@ -92,6 +92,15 @@ describe("the npm package", () => {
     await assert.rejects(client.login({ password: "..." }), SessionAuthError);
   });
 
+  for (const name of MODULES) {
+    it(`can be imported by a React Server Component, and in a process without a page: ${name}`, () => {
+      const load = `await import("django-session-auth/${name}".replace("/session-auth", "")); console.log("loaded")`;
+      const options = ["--conditions=react-server", "--input-type=module", "--eval", load];
+
+      assert.equal(execFileSync("node", options, { cwd: `${ROOT}js`, encoding: "utf8" }), "loaded\n");
+    });
+  }
+
   it("names no internal type", () => {
     const types = read("js/dist/session-auth.d.ts");
 

@@ -59,6 +59,49 @@ describe("the client for tests", () => {
     assert.equal(await client.json("/api/echo/", { method: "POST", body: 7 }), 7);
   });
 
+  it("says which answer is missing", async () => {
+    const client = createTestClient();
+    client.answer("/api/nothing/", undefined);
+    const refusal = { name: "Error", message: 'No answer for /api/typo/: give one by client.answer("/api/typo/", ...).' };
+
+    await assert.rejects(client.json("/api/typo/?page=2"), refusal);
+    await assert.rejects(client.fetch("/api/typo/"), refusal);
+    assert.equal(await client.json("/api/nothing/"), undefined);
+  });
+
+  it("tells nobody of a state that is the same", () => {
+    const { client, seen } = open({ user: ALICE });
+    const before = client.getSnapshot();
+    let changes = 0;
+    client.subscribe(() => changes++);
+
+    client.show({ user: ALICE });
+    client.show({ user: { ...ALICE } });
+    client.show({ expiring: null });
+    assert.deepEqual([changes, seen, client.getSnapshot() === before], [0, [], true]);
+
+    client.show({ user: BOB });
+    assert.equal(changes, 1);
+  });
+
+  it("asks by a function that was given twice until both are undone", async () => {
+    const client = createTestClient({ user: ALICE });
+    let asked = 0;
+    const ask = () => ++asked && false;
+    const undo = [client.onReauthenticationRequired(ask), client.onReauthenticationRequired(ask)];
+    const call = () => {
+      client.refuse("sessions.endOthers", { code: "reauthentication_required" });
+      return assert.rejects(client.sessions.endOthers());
+    };
+
+    undo[0]();
+    await call();
+    undo[1]();
+    await call();
+
+    assert.equal(asked, 1);
+  });
+
   it("refuses once, by the class of the real one", async () => {
     const client = createTestClient();
     client.refuse("login", { code: "throttled", status: 429, retryAfter: 7 });
