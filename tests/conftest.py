@@ -1,5 +1,6 @@
 """What a plain ``pytest`` leaves out, and says so; ``make test`` leaves out nothing."""
 
+import gc
 import importlib.util
 import logging
 import os
@@ -13,7 +14,9 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.commands import flush
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
@@ -137,6 +140,12 @@ def show_redis_as_a_table(item: pytest.Item) -> None:
         module.Session = SessionTable()  # type: ignore[union-attr] # it is there
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: the modules and the list of tests."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     measuring = coverage.Coverage.current()
@@ -159,6 +168,24 @@ def versions_are_known(request: pytest.FixtureRequest) -> None:
             for each in connections.all():
                 each.mysql_server_data  # type: ignore[attr-defined] # cached  # noqa: B018
                 each.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Put back what migrations left in Django's tables, when a test has emptied them.
+
+    Django works it out anew instead, which takes longer than most of the tests that need it.
+    """
+    with django_db_blocker.unblock():
+        kept = [list(model.objects.all()) for model in (ContentType, Permission)]
+
+    def put_back(verbosity: int, interactive: bool, db: str) -> None:
+        for rows in kept:
+            type(rows[0]).objects.using(db).bulk_create(rows)
+
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(flush, "emit_post_migrate_signal", put_back)
+        yield
 
 
 @pytest.fixture(autouse=True)
