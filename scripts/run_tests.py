@@ -215,8 +215,8 @@ class Result:
 def run(environments: list[str], *, pythons: list[str], arguments: list[str]) -> dict[str, Result]:
     """Run tox environments side by side."""
     TOX_REPORT.unlink(missing_ok=True)
-    # One more than there are processors: tests in a browser mostly wait.
-    at_once = (os.cpu_count() or 1) + 1
+    # More than there are processors: tests in a browser and of sockets mostly wait.
+    at_once = (os.cpu_count() or 1) + 2
     command = tox("run-parallel", f"--parallel={at_once}", "--parallel-no-spinner")
     command += ["--no-list-dependencies", f"--result-json={TOX_REPORT}", "-e"]
     command += [",".join(environments), "--discover", *pythons]

@@ -1,5 +1,6 @@
 """What a plain ``pytest`` leaves out, and says so; ``make test`` leaves out nothing."""
 
+import gc
 import importlib.util
 import logging
 import os
@@ -13,7 +14,9 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.commands import flush
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
@@ -84,13 +87,16 @@ ONCE = (
 # And the ways through the code are those of SQLite: each other database has its own few steps more.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
 
-# What a server of a database may change. There, coverage is measured in these, since it doubles the
+# What a server of a database or of Redis may change. There, coverage is measured in these, since it doubles the
 # time; the lines of all others are those that run on SQLite.
 MEASURED = (
     *("test_asgi", "test_asgi_streams", "test_attacks_guessing", "test_ends", "test_isolation"),
     *("test_plans", "test_prepared", "test_races", "test_stamps", "test_stores"),
     *("test_stores_dead", "test_watching", "test_watching_postgresql"),
 )
+
+MEASURED_FOLDERS = ("faults", "histories", "redis")
+IS_OF_A_SERVER = bool(REDIS) or os.environ.get("TEST_DATABASE", "sqlite") != "sqlite"
 
 collect_ignore = [path for path, reason in LEFT_OUT.items() if reason]
 
@@ -140,11 +146,17 @@ def show_redis_as_a_table(item: pytest.Item) -> None:
         module.Session = SessionTable()  # type: ignore[union-attr] # it is there
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: the modules and the list of tests."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     measuring = coverage.Coverage.current()
-    is_measured = item.path.stem in MEASURED or item.path.parent.name == "faults"
-    if measuring is None or is_measured or os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
+    is_measured = item.path.stem in MEASURED or item.path.parent.name in MEASURED_FOLDERS
+    if measuring is None or is_measured or not IS_OF_A_SERVER:
         return (yield)
     measuring.stop()
     try:  # pragma: no cover # while nothing is measured
@@ -162,6 +174,30 @@ def versions_are_known(request: pytest.FixtureRequest) -> None:
             for each in connections.all():
                 each.mysql_server_data  # type: ignore[attr-defined] # cached  # noqa: B018
                 each.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Empty the tables after a test in less time than most of the tests take that need it.
+
+    Django works out anew what migrations left in its own tables; here, it is put back. PostgreSQL
+    truncates a table of two rows in more time than it deletes them.
+    """
+    with django_db_blocker.unblock():
+        kept = [list(model.objects.all()) for model in (ContentType, Permission)]
+
+    def put_back(verbosity: int, interactive: bool, db: str) -> None:
+        for rows in kept:
+            type(rows[0]).objects.using(db).bulk_create(rows)
+
+    def delete(style: object, tables: list[str], **options: object) -> list[str]:
+        return [f'DELETE FROM "{table}"' for table in tables]  # foreign keys are checked at the end
+
+    with pytest.MonkeyPatch.context() as patches:
+        if connection.vendor == "postgresql":
+            patches.setattr(connection.ops, "sql_flush", delete)
+        patches.setattr(flush, "emit_post_migrate_signal", put_back)
+        yield
 
 
 @pytest.fixture(autouse=True)

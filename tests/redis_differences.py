@@ -55,6 +55,11 @@ DIFFERENCES = {
     "test_timeouts.py::test_activity_is_written_once_a_minute_with_one_statement_and_no_cookie": (
         "It costs one statement less."
     ),
+    **{
+        f"upstream/test_django_sessions.py::{case}::{test}": OF_THE_TABLE
+        for case in ("DatabaseSessionTests", "DatabaseSessionWithoutTimeZoneTests")
+        for test in ("test_aclear_expired", "test_clearsessions_command")
+    },
 }
 
 

@@ -6,6 +6,7 @@ That each break is seen by its test is what ``make ledger`` proves, and with a f
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import ledger as script
@@ -20,6 +21,7 @@ DOCTOR = (ROOT / "docs" / "doctor.md").read_text()
 DJANGOS = Path(djangos_checks.__file__).read_text()
 
 
+@cache
 def names_in(file: Path) -> set[str]:
     if file.suffix == ".js":
         return set(re.findall(r'^\s+it\("(.*?)",', file.read_text(), re.MULTILINE))

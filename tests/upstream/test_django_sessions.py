@@ -21,7 +21,7 @@ def stored_data(session_key: str) -> dict[str, object]:
 
 class DatabaseSessionTests(upstream.DatabaseSessionTests):
     backend = SessionStore
-    session_engine = "session_auth.engines.database"
+    session_engine = settings.SESSION_ENGINE
 
     DIFFERENCES: ClassVar = {
         "test_session_str": "A row is not named after the key: rows end up in logs.",
