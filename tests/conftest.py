@@ -87,8 +87,8 @@ ONCE = (
 # And the ways through the code are those of SQLite: each other database has its own few steps more.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
 
-# What a server of a database or of Redis may change. There, coverage is measured in these, since it doubles the
-# time; the lines of all others are those that run on SQLite.
+# What a server of a database, or of Redis, may change. There, coverage is measured in these, since
+# it doubles the time; the lines of all others are those that run on SQLite.
 MEASURED = (
     *("test_asgi", "test_asgi_streams", "test_attacks_guessing", "test_ends", "test_isolation"),
     *("test_plans", "test_prepared", "test_races", "test_stamps", "test_stores"),
@@ -184,14 +184,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     truncates a table of two rows in more time than it deletes them.
     """
     with django_db_blocker.unblock():
-        kept = [list(model.objects.all()) for model in (ContentType, Permission)]
+        kept: list[tuple[Any, list[Any]]] = [
+            (model, list(model._default_manager.all())) for model in (ContentType, Permission)
+        ]
 
     def put_back(verbosity: int, interactive: bool, db: str) -> None:
-        for rows in kept:
-            type(rows[0]).objects.using(db).bulk_create(rows)
+        for model, rows in kept:
+            model._default_manager.using(db).bulk_create(rows)
 
     def delete(style: object, tables: list[str], **options: object) -> list[str]:
-        return [f'DELETE FROM "{table}"' for table in tables]  # foreign keys are checked at the end
+        # Foreign keys are checked at the end of the transaction.
+        return [f'DELETE FROM "{table}"' for table in tables]  # noqa: S608 # our own names
 
     with pytest.MonkeyPatch.context() as patches:
         if connection.vendor == "postgresql":

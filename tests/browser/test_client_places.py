@@ -14,7 +14,8 @@ WHO = """
 """
 SRCDOC = """(_, who) => new Promise((resolve) => {
     const frame = document.createElement("iframe");
-    const start = `const address = "${location.origin}", tell = (text) => parent.postMessage(text);`;
+    const address = JSON.stringify(location.origin);
+    const start = `const address = ${address}, tell = (text) => parent.postMessage(text);`;
     frame.srcdoc = `<script type="module">${start}${who}</script>`;
     addEventListener("message", ({ data }) => resolve(data), { once: true });
     document.body.append(frame);
