@@ -105,7 +105,7 @@ export interface Factors<U = User> {
 
 /** The options are good for five minutes: the browser gets others before that. */
 const RENEW_AFTER = 4 * 60_000;
-const REPLACED = new DOMException("Replaced", "AbortError");
+const REPLACED = new DOMException("No passkey was used.", "AbortError");
 const EXPIRED = {};
 
 /** Make what `client` lacks for second factors and passkeys. */

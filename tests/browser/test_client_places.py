@@ -14,8 +14,7 @@ WHO = """
 """
 SRCDOC = """(_, who) => new Promise((resolve) => {
     const frame = document.createElement("iframe");
-    const address = JSON.stringify(location.origin);
-    const start = `const address = ${address}, tell = (text) => parent.postMessage(text);`;
+    const start = `const address = "${location.origin}", tell = (it) => parent.postMessage(it);`;
     frame.srcdoc = `<script type="module">${start}${who}</script>`;
     addEventListener("message", ({ data }) => resolve(data), { once: true });
     document.body.append(frame);
