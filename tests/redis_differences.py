@@ -13,6 +13,9 @@ DIFFERENCES = {
         "session ends, but its row in the table of Django's engine stays."
     ),
     "test_attacks.py::test_a_stolen_database_opens_no_session": OF_THE_TABLE,
+    "test_checks_deployment.py::test_a_pooler_that_cannot_carry_the_bus_is_found": (
+        "Redis carries the bus, past any pooler of the database."
+    ),
     "test_cost.py": "tests/redis/test_cost.py counts for this engine.",
     "test_doctor_audit.py::test_a_fact_is_read_from_the_settings": OF_THE_TABLE,
     "test_doctor_command.py::test_rows_that_nobody_prunes_are_counted": OF_THE_TABLE,
