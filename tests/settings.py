@@ -51,7 +51,8 @@ SESSION_AUTH_REDIS: dict[str, Any] | None = {
     "sentinel": {"sentinels": REDIS_NODES, "service": "sessions"},
 }[REDIS]
 
-SESSION_ENGINE = f"session_auth.engines.{'redis' if REDIS else 'database'}"
+ENGINE = os.environ.get("TEST_ENGINE", "redis" if REDIS else "database")
+SESSION_ENGINE = f"session_auth.engines.{ENGINE}"
 AUTHENTICATION_BACKENDS = ["session_auth.backends.ModelBackend"]
 
 # All events are logged, so that each test can look for secrets in them.

@@ -124,9 +124,10 @@ def ids(check: Any) -> list[str]:
     return [message.id for message in check()]
 
 
-@override_settings(SESSION_ENGINE=ENGINE, SESSION_AUTH_REDIS=None)
-def test_the_check_asks_for_a_server() -> None:
-    assert ids(stores.redis_is_named) == ["session_auth.E027"]
+@pytest.mark.parametrize("engine", [ENGINE, f"{ENGINE}_and_database"])
+def test_the_check_asks_for_a_server(engine: str) -> None:
+    with override_settings(SESSION_ENGINE=engine, SESSION_AUTH_REDIS=None):
+        assert ids(stores.redis_is_named) == ["session_auth.E027"]
 
 
 @pytest.mark.parametrize(

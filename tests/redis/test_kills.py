@@ -1,103 +1,29 @@
-"""A process that is killed at each step: before and after each statement, commit, and script.
+"""A process that is killed at each step: before each statement, commit, and call of Redis.
 
 A child process does what the parent would, and kills itself at a step, as an OOM killer does. The
 parent then asks what is true. The child is killed one step later each time, until it is done.
 """
 
-import os
-import signal
-import sys
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import count
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import connection, connections, transaction
+from django.db import transaction
 from django.http import HttpRequest
 
-from session_auth.engines.redis.client import Store, store
 from session_auth.models import GuessCount, PendingMail
 from session_auth.sessions import end_session, end_sessions, list_sessions
 from session_auth.sessions.users import user_of
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
+from tests.redis.steps import kills
 from tests.storing import SessionStore, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NEW = "an even better horse"
-CALLS = ("run", "hashes", "members", "delete", "forget_members")
-
-
-class Steps:  # pragma: no cover # it is used in the child alone
-    """Kills the process at the step with this number."""
-
-    def __init__(self, last: int) -> None:
-        self.last = last
-        self.count = 0
-
-    def step(self) -> None:
-        self.count += 1
-        if self.count == self.last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self.step()
-            result = call(*args, **kwargs)
-            self.step()
-            return result
-
-        return counted
-
-    def statement(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        return self.around(execute)(sql, parameters, many, context)
-
-
-def is_killed(act: Callable[[], object], at: int) -> bool:
-    """Do it in a child process that is killed at a step; say whether it came so far."""
-    connections.close_all()
-    store().client.close()
-    store.cache_clear()  # a client of a Cluster that was closed is no use
-    child = os.fork()
-    if child == 0:  # pragma: no cover # whose data nobody collects
-        status = 1
-        try:
-            steps = Steps(at)
-            with ExitStack() as patches:
-                for name in CALLS:
-                    patches.enter_context(
-                        patch.object(Store, name, steps.around(getattr(Store, name)))
-                    )
-                commit = steps.around(connection._commit)  # type: ignore[attr-defined]  # not in the stubs
-                patches.enter_context(patch.object(connection, "_commit", commit))
-                patches.enter_context(connection.execute_wrapper(steps.statement))
-                act()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.waitstatus_to_exitcode(status) == 0
-    return False
-
-
-def kills(act: Callable[[], object]) -> Iterator[int]:
-    """Yield after each kill, and once after the child was done."""
-    for at in count(1):  # pragma: no branch # it has an end
-        killed = is_killed(act, at)
-        yield at
-        if not killed:
-            assert at > 5
-            return
 
 
 def is_in(key: str) -> bool:

@@ -8,16 +8,18 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from session_auth.checks.lookups import setting
 
-ENGINE = "session_auth.engines.redis"
+ENGINES = frozenset(
+    f"session_auth.engines.{name}" for name in ("redis", "redis_and_database", "database_and_redis")
+)
 
 
 def redis_is_named(**kwargs: Any) -> list[CheckMessage]:
-    if settings.SESSION_ENGINE != ENGINE or setting("REDIS", "not valid") is not None:
+    if settings.SESSION_ENGINE not in ENGINES or setting("REDIS", "not valid") is not None:
         return []
     return [
         Error(
-            f"SESSION_ENGINE is '{ENGINE}', and SESSION_AUTH_REDIS does not say where its server "
-            "is.",
+            f"SESSION_ENGINE is '{settings.SESSION_ENGINE}', and SESSION_AUTH_REDIS does not say "
+            "where its server is.",
             hint="Set SESSION_AUTH_REDIS = 'redis://localhost:6379/0', or what docs/redis.md says.",
             id="session_auth.E027",
         )
@@ -25,7 +27,7 @@ def redis_is_named(**kwargs: Any) -> list[CheckMessage]:
 
 
 def sessions_are_not_in_a_cache(**kwargs: Any) -> list[CheckMessage]:
-    if settings.SESSION_ENGINE != ENGINE:
+    if settings.SESSION_ENGINE not in ENGINES:
         return []
     shared = sorted(
         name

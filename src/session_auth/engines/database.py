@@ -46,6 +46,8 @@ class DatabaseRows(JoinedLookup):
     so no two wait for each other.
     """
 
+    in_table = True
+
     @SESSIONS.asks
     def read_many(self, session_ids: Collection[str]) -> list[Record]:
         rows = _rows().exclude(stamps.is_void())
@@ -188,6 +190,11 @@ class DatabaseRows(JoinedLookup):
         rows = live.exclude(stamps.is_void()).order_by("-last_seen_at", "id")
         return _records(rows[:at_most])
 
+    @SESSIONS.asks
+    def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
+        rows = _rows() if user_ids is None else _rows().filter(user_id__in=user_ids)
+        return _records(rows.order_by("-expires_at")[:at_most])
+
     def can_listen(self) -> bool:
         return notices.can_notify(_alias())
 
@@ -299,16 +306,17 @@ def _take(
 ) -> list[Record]:
     """Delete the rows and return them: if two requests take the same row, one gets it."""
     if get_conf().KEEP_ENDED is None:
-        return _delete(rows, reason, successor)
+        return delete(rows, reason, successor)
     with transaction.atomic(using=_alias(), savepoint=False):
-        taken = _delete(rows, reason, successor)
+        taken = delete(rows, reason, successor)
         keep(taken, reason)
     return taken
 
 
-def _delete(
-    rows: QuerySet[Session], reason: EndReason | None, successor: Record | None
+def delete(
+    rows: QuerySet[Session], reason: EndReason | None = None, successor: Record | None = None
 ) -> list[Record]:
+    """Delete the rows and return them, without a record of their end."""
     if can_return(_alias()):
         return take(rows, reason=reason, successor=successor)
     with transaction.atomic(using=_alias(), savepoint=False):

@@ -1,6 +1,6 @@
 """Delete what nobody needs any more, in small batches, so that no request waits for long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from time import perf_counter, sleep
@@ -52,19 +52,22 @@ def prune_attempts(*, batch: int = PRUNE_ROWS) -> int:
 
 
 def in_batches(delete: Callable[[], int]) -> int:
-    """Call ``delete`` until it deletes nothing; return how many rows it deleted in all.
+    """Call ``delete`` until it deletes nothing; return how many rows it deleted in all."""
+    return sum(paced(iter(delete, 0)))
 
-    After each call, this pauses ``PAUSE_FACTOR`` times as long as the call took. SQLite takes one
-    write at a time; a write that has to wait tries again after longer and longer intervals. Without
-    the pauses, a login could find the database locked at each try, until everything is deleted.
+
+def paced(steps: Iterable[int]) -> Iterator[int]:
+    """Take the steps; after each, pause ``PAUSE_FACTOR`` times as long as it took.
+
+    SQLite takes one write at a time; a write that has to wait tries again after longer and longer
+    intervals. Without the pauses, a login could find the database locked at each try, until all
+    steps are done.
     """
-    total = 0
     start = perf_counter()
-    while count := delete():
-        total += count
+    for count in steps:
+        yield count
         sleep(PAUSE_FACTOR * (perf_counter() - start))
         start = perf_counter()
-    return total
 
 
 def _end_expired(rows: Rows, *, at_most: int) -> int:

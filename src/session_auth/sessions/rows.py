@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
@@ -24,6 +24,9 @@ class Rows(ABC):
 
     Each method raises ``StoreUnavailable`` when the store cannot be reached or cannot write.
     """
+
+    in_table: ClassVar[bool] = False
+    """Whether they are those of the model ``Session``, where the admin looks at them."""
 
     def read(self, session_id: str) -> Record | None:
         """Return the row, even if it has expired; ``None`` if there is none."""
@@ -155,6 +158,13 @@ class Rows(ABC):
         Of these, return those that come ``after`` a position, without the row ``but``, and no more
         than ``at_most``.
         """
+
+    def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
+        """Return some of the rows, of these users or of all, also if they have expired.
+
+        For the admin, if ``in_table`` is not set.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def can_listen(self) -> bool:

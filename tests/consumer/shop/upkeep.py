@@ -9,7 +9,9 @@ from django.http import HttpRequest
 from django.template import Context
 
 from session_auth.engines.database import SessionStore
+from session_auth.engines.database_and_redis import SessionStore as LeavingRedis
 from session_auth.engines.redis import SessionStore as RedisSessionStore
+from session_auth.engines.redis_and_database import SessionStore as GoingToRedis
 from session_auth.formatters import ECSFormatter, OCSFFormatter
 from session_auth.sessions import (
     Deadlines,
@@ -66,7 +68,7 @@ async def lock_out_async(customer: Customer) -> int:
 
 def this_session(request: HttpRequest) -> tuple[SessionInfo | None, Deadlines | None]:
     session = request.session
-    if not isinstance(session, SessionStore | RedisSessionStore):
+    if not isinstance(session, SessionStore | RedisSessionStore | GoingToRedis | LeavingRedis):
         return None, None
     session.passive = True
     session.prove("totp")

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.sessions.backends.base import CreateError
 from django.utils import timezone
@@ -25,6 +25,15 @@ BATCH_ROWS = 1000
 
 # What WRITE returns.
 GONE, WRITTEN, ANOTHER_USER = 0, 1, 2
+
+
+class Parked(NamedTuple):
+    """A row that cannot be written, since it is moving to SQL: see ``engines.moves``."""
+
+    session_id: str
+    tag: str
+    by: str
+    """Names the step that moves it."""
 
 
 def key(tag: str, session_id: str) -> str:
@@ -98,8 +107,11 @@ def forget_ghosts(user_id: Any, ids: Sequence[str], rows: Sequence[Row]) -> None
         store().forget_members(index(tag_for(user_id), user_id), ghosts)
 
 
-def add(record: Record, *, at_most: int | None) -> list[str]:
-    """Add a row; return the ids of all rows of its user, if they are more than ``at_most``."""
+def add(record: Record, *, at_most: int | None, after: str = "") -> list[str]:
+    """Add a row; return the ids of all rows of its user, if they are more than ``at_most``.
+
+    With ``after``, it counts once the tombstone with this id names it.
+    """
     has_user, tag = record.user_id is not None, tag_in(record)
     if tag != tag_of(record.id):
         point(record.id, tag)
@@ -113,6 +125,7 @@ def add(record: Record, *, at_most: int | None) -> list[str]:
         -1 if at_most is None else at_most,
         "nonce",
         new_session_key()[:8],
+        *(["after", after] if after else []),
         *fields_of(record),
     )
     if ids == 0:
@@ -144,11 +157,13 @@ def point(session_id: str, tag: str) -> None:
         raise CreateError
 
 
-def write(record: Record, *conditions: str, tag: str = "", is_pending: bool = False) -> int | Row:
+def write(
+    record: Record, *conditions: str, tag: str = "", is_pending: bool = False
+) -> int | Row | Parked:
     """Write a row if its fields have the values of ``conditions``; return what WRITE does.
 
     If it has a note ``after`` and ``is_pending`` is not set, nothing is written, and the row is
-    returned: whether it counts, SQL knows.
+    returned: whether it counts, SQL knows. So it does where the row is, if it is parked.
     """
     tag = tag or tag_of(record.id)
     outcome = store().run(
@@ -167,12 +182,14 @@ def write(record: Record, *conditions: str, tag: str = "", is_pending: bool = Fa
             return write(record, *conditions, tag=elsewhere, is_pending=is_pending)
         case ["after", before]:
             return Row(record, tag, before)
+        case ["parked", by]:
+            return Parked(record.id, tag, by)
     return int(outcome)
 
 
 def mark(
     record: Record, field: str, since: datetime, kept: int, others: list[str], *, tag: str = ""
-) -> bool:
+) -> bool | Parked:
     tag = tag or tag_of(record.id)
     outcome = store().run(
         scripts.MARK,
@@ -186,7 +203,22 @@ def mark(
     match outcome:
         case ["to", elsewhere]:
             return mark(record, field, since, kept, others, tag=elsewhere)
+        case ["parked", by]:
+            return Parked(record.id, tag, by)
     return bool(outcome)
+
+
+def park(row: Row, by: str) -> Row | None:
+    """Let nobody write a row any more, and return it as it is then."""
+    told = store().run(scripts.PARK, [key(row.tag, row.record.id)], by)
+    if not told:
+        return None
+    fields = dict(zip(told[::2], told[1::2], strict=True))
+    return row_of(row.record.id, row.tag, fields)
+
+
+def unpark(parked: Parked) -> None:
+    store().run(scripts.UNPARK, [key(parked.tag, parked.session_id)], parked.by)
 
 
 def remove(record: Record, tag: str, *conditions: str) -> bool:
@@ -224,6 +256,17 @@ def delete_keys(keys: Sequence[str]) -> None:
     with suppress(StoreUnavailable):
         for batch in batches(keys):
             store().delete(batch)
+
+
+def everything() -> Iterator[list[Row]]:
+    """Yield all rows, also those that do not count, by a walk through all keys."""
+    scan = store().scan(f"{store().prefix}:{{*}}:s:*")
+    while keys := list(islice(scan, BATCH_ROWS)):
+        yield [
+            row_of(each.rpartition(":")[2], each.partition("{")[2].partition("}")[0], fields)
+            for each, fields in zip(keys, store().hashes(keys), strict=True)
+            if "user_id" in fields
+        ]
 
 
 def expired() -> Iterator[Record]:

@@ -1,13 +1,16 @@
-"""New keys of sessions: which of two rows counts, the old one or the new one."""
+"""Which of two rows counts: under the old key or the new one, here or in the database."""
 
 from collections.abc import Sequence
 from contextlib import suppress
+
+from django.db import transaction
 
 from session_auth import stores
 from session_auth.engines.lookup import SESSIONS
 from session_auth.engines.redis import notices, places, scripts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row
+from session_auth.engines.redis.places import Parked
 from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions import tombstones
 
@@ -54,3 +57,27 @@ def settle(new: Row, *told: str) -> None:
             notices.channel(),
             *told,
         )
+
+
+def unpark(parked: Parked) -> bool:
+    """Let a row be written again, unless it has moved to the database; say whether it has not.
+
+    If it is moving right now, wait until that is done.
+    """
+    if _has_tombstone(parked.session_id):
+        return False
+    places.unpark(parked)
+    return True
+
+
+@SESSIONS.asks
+def _has_tombstone(session_id: str) -> bool:
+    """Say whether there is a tombstone, also if another transaction is about to commit it.
+
+    To look for it would not wait for that transaction, to write it does.
+    """
+    alias = SESSIONS.alias()
+    with transaction.atomic(using=alias):
+        claimed = tombstones.claim({session_id: ""}, alias=alias)
+        transaction.set_rollback(True, using=alias)
+    return not claimed

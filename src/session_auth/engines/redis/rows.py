@@ -26,6 +26,8 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 * To add a session: add the row, then end those whose place it takes. Killed in between, the old
   one goes on, and nobody has the key of the new one. A rollback does not take the new row back.
 * What a request saves in a session is stored at once, and no rollback takes it back.
+
+How sessions move between this engine and that of the database, ``engines.moves`` says.
 """
 
 import time
@@ -35,7 +37,7 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from threading import local
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
 from django.db import IntegrityError, transaction
@@ -93,6 +95,17 @@ class RedisRows(Rows):
             if not stores.in_transaction(SESSIONS.alias()):  # or a rollback might undo the end
                 places.clear([row])
         return None, None
+
+    def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
+        found: list[Record] = []
+        of_users = None if user_ids is None else map(places.rows_of, user_ids)
+        for rows in places.everything() if of_users is None else of_users:
+            records = [row.record for row in renewals.counting(rows)]
+            ended = verdicts.ended_among(records)
+            found += [record for record in records if record.id not in ended]
+            if len(found) >= at_most:
+                break
+        return found[:at_most]
 
     def read_many(self, session_ids: Collection[str]) -> list[Record]:
         found: list[Record] = []
@@ -169,11 +182,11 @@ class RedisRows(Rows):
 
     def mark_seen(self, record: Record, *, since: datetime) -> bool:
         others = fields_of(record, "expires_at", "ip", "user_agent")
-        return places.mark(record, "last_seen_at", since, places.milliseconds(record), others)
+        return _mark(record, "last_seen_at", since, places.milliseconds(record), others)
 
     def mark_passive(self, record: Record, *, since: datetime) -> bool:
         others = fields_of(record, "ip", "user_agent")
-        return places.mark(record, "passive_seen_at", since, 0, others)
+        return _mark(record, "passive_seen_at", since, 0, others)
 
     def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
         row = next(iter(renewals.counting(places.rows([session_id]))), None)
@@ -288,11 +301,25 @@ class RedisRows(Rows):
 def _write(record: Record, *conditions: str) -> int:
     """Write a row if its fields have the values of ``conditions``; return what WRITE does."""
     outcome = places.write(record, *conditions)
-    if isinstance(outcome, int):
-        return outcome
-    if not renewals.counting([outcome]):
-        return places.GONE
-    return cast("int", places.write(record, *conditions, tag=outcome.tag, is_pending=True))
+    is_pending = False
+    while not isinstance(outcome, int):
+        if isinstance(outcome, Row):
+            is_pending = counts = bool(renewals.counting([outcome]))
+        else:
+            counts = renewals.unpark(outcome)
+        if not counts:
+            return places.GONE
+        outcome = places.write(record, *conditions, tag=outcome.tag, is_pending=is_pending)
+    return outcome
+
+
+def _mark(record: Record, field: str, since: datetime, kept: int, others: list[str]) -> bool:
+    outcome = places.mark(record, field, since, kept, others)
+    while not isinstance(outcome, bool):
+        if not renewals.unpark(outcome):
+            return False
+        outcome = places.mark(record, field, since, kept, others, tag=outcome.tag)
+    return outcome
 
 
 def _move(record: Record, *, version: int) -> bool:

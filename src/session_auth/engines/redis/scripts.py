@@ -2,8 +2,9 @@
 
 A row is a hash, and the index of a user a sorted set: the ids of their sessions by the time at
 which they began. A hash with the field ``to`` is no row, but says with which tag the row is; a
-script returns that tag, and does nothing. Times are microseconds since 1970, by the clocks of the
-applications, as in the database engine: a server's clock may jump at a fail-over.
+script returns that tag, and does nothing. A row with the field ``parked`` is moving to SQL: it can
+be read, and a script that would write it returns the field. Times are microseconds since 1970, by
+the clocks of the applications, as in the database engine: a server's clock may jump at a fail-over.
 
 A server that has taken over, or that was told ``SCRIPT FLUSH``, does not know the scripts; the
 client sends them again.
@@ -50,11 +51,13 @@ WRITE = (
 -- KEYS: row, index | ARGV: now, milliseconds to keep it, user, whether it may be pending,
 --   number of conditions, conditions (field, value)..., fields (field, value)...
 -- 0: there is no such row, 1: written, 2: another user, 3: a condition does not hold;
--- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it.
-local row = redis.call('HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id')
+-- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it,
+-- {"parked", by}: it must not be written now.
+local row = redis.call('HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id', 'parked')
 if row[1] then return {'to', row[1]} end
 if not row[3] or tonumber(row[3]) <= tonumber(ARGV[1]) then return 0 end
 if row[2] and ARGV[4] == '0' then return {'after', row[2]} end
+if row[5] then return {'parked', row[5]} end
 if row[4] ~= ARGV[3] then return 2 end
 local conditions = tonumber(ARGV[5])
 for i = 6, 4 + 2 * conditions, 2 do
@@ -72,11 +75,12 @@ MARK = (
     + """
 -- KEYS: row, index | ARGV: now, field of the time, its new value, due if recorded until,
 --   milliseconds to keep it or 0, fields...
-local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', ARGV[2], 'user_id')
+local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', ARGV[2], 'user_id', 'parked')
 if row[1] then return {'to', row[1]} end
 if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
 local last = tonumber(row[3])
 if last and last > tonumber(ARGV[4]) and last <= tonumber(ARGV[3]) then return 0 end
+if row[5] then return {'parked', row[5]} end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3], unpack(ARGV, 6))
 local ttl = tonumber(ARGV[5])
 if ttl > 0 then
@@ -97,6 +101,7 @@ if row[1] then return {'to', row[1]} end
 if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[2], unpack(redis.call('HGETALL', KEYS[1])))
 redis.call('HSET', KEYS[2], 'after', ARGV[2], unpack(ARGV, 6))
+redis.call('HDEL', KEYS[2], 'parked')
 local ttl = tonumber(ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ttl)
 if ARGV[4] ~= '0' then
@@ -163,4 +168,20 @@ end
 redis.call('HSET', KEYS[1], 'to', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
+"""
+
+PARK = """
+-- KEYS: row | ARGV: by whom
+-- The row, which nobody can write from now on; nothing if there is none.
+if redis.call('HEXISTS', KEYS[1], 'expires_at') == 0 then return {} end
+-- Whoever has read it before must read it again.
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('HSET', KEYS[1], 'parked', ARGV[1])
+return redis.call('HGETALL', KEYS[1])
+"""
+
+UNPARK = """
+-- KEYS: row | ARGV: by whom
+if redis.call('HGET', KEYS[1], 'parked') ~= ARGV[1] then return 0 end
+return redis.call('HDEL', KEYS[1], 'parked')
 """
