@@ -1,21 +1,19 @@
 """The tests that do not run with the engine for Redis, each with its reason."""
 
 OF_THE_TABLE = "It is about the table of sessions, or the statements that ask it."
-OF_THE_ADMIN = "The admin lists what is in the table."
 OF_FAULTS_OF_SQL = "It makes the table of sessions fail, of which this engine asks nothing."
 OF_THE_DOCTOR = "The doctor looks at the server, too, and those of the tests keep nothing."
 
 DIFFERENCES = {
     "faults/test_matrix.py": OF_FAULTS_OF_SQL,
     "faults/test_middleware.py::test_what_django_calls_at_night_raises": OF_FAULTS_OF_SQL,
-    "test_admin.py": OF_THE_ADMIN,
+    "test_admin.py::test_a_list_is_sorted_by_an_index_alone": OF_THE_TABLE,
     "test_adoption.py::test_a_logout_whose_view_fails_ends_the_old_row_too": (
         "The note of a takeover is rolled back with the view, and the row in Redis is not: the "
         "session ends, but its row in the table of Django's engine stays."
     ),
     "test_attacks.py::test_a_stolen_database_opens_no_session": OF_THE_TABLE,
     "test_cost.py": "tests/redis/test_cost.py counts for this engine.",
-    "test_databases_apart.py": OF_THE_ADMIN,
     "test_doctor_audit.py::test_a_fact_is_read_from_the_settings": OF_THE_TABLE,
     "test_doctor_command.py::test_rows_that_nobody_prunes_are_counted": OF_THE_TABLE,
     "test_doctor_command.py::test_a_sound_project_is_told_so": OF_THE_DOCTOR,
@@ -28,7 +26,6 @@ DIFFERENCES = {
         "The row of a visitor vanishes by itself."
     ),
     "test_engine_saves.py::test_a_save_costs_one_statement": "It costs none.",
-    "test_events.py::test_an_end_by_staff_tells_who_did_it": OF_THE_ADMIN,
     "test_flows.py::test_a_first_login_costs_five_statements": "It costs one less.",
     "test_flows.py::test_another_backend_looks_the_user_up_again": "It costs one less.",
     "test_flows.py::test_the_session_of_a_visitor_costs_two_more": "It costs one more.",

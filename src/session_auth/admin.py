@@ -33,11 +33,12 @@ from django.utils.translation import ngettext, pgettext_lazy
 from session_auth import throttling
 from session_auth.keys import is_session_id
 from session_auth.models import EndedSession, GuessCount, RequiredPassword, Session
-from session_auth.sessions.listing import end_by_ids
+from session_auth.sessions.listing import end_by_ids, kept_rows
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.values import SessionInfo, read_methods
 from session_auth.signals import EndReason
 from session_auth.stages import stage_of
+from session_auth.stored_sessions import AtLeast, StoredSessions
 from session_auth.user_admin import UserActions
 from session_auth.user_agents import user_agent_name
 
@@ -63,13 +64,6 @@ REASONS = {
     EndReason.DELETED: _("user deleted"),
 }
 """Each reason for an end, and what it is called in the admin."""
-
-
-class AtLeast(int):
-    """A count that was cut: it is shown as ``1000+``, say."""
-
-    def __str__(self) -> str:
-        return f"{int(self)}+"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
@@ -185,6 +179,8 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Return the sessions with their users: by a query of their own, if they are elsewhere."""
+        if not kept_rows().in_table:
+            return cast("QuerySet[Session]", StoredSessions())
         rows = super().get_queryset(request)
         if _users_are_here():
             return rows.select_related("user")
@@ -238,7 +234,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return how many sessions would end: to list each would take megabytes."""
-        count = objs.order_by().count() if isinstance(objs, QuerySet) else len(objs)
+        count = len(objs) if isinstance(objs, list) else objs.order_by().count()
         name = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
         missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return [f"{count} {name}"], {self.opts.verbose_name_plural: count}, missing, []
