@@ -91,7 +91,7 @@ def kills(act: Callable[[], object]) -> Iterator[int]:
         killed = is_killed(act, at)
         yield at
         if not killed:
-            assert at > 5
+            assert at > 2
             return
 
 

@@ -57,7 +57,7 @@ def engine(name: str) -> Iterator[Any]:
         yield import_module(path).SessionStore
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
 def way(request: pytest.FixtureRequest) -> Way:
     return Way(*request.param)
 
@@ -294,6 +294,29 @@ def test_a_visit_that_becomes_a_users_while_it_moves_is_theirs(alice: User, way:
 
             assert sessions(visitor.session_key).load() == {"cart": 1, SESSION_KEY: str(alice.pk)}
             assert end_sessions(alice) == 1
+
+
+def test_a_row_that_is_on_its_way_to_another_place_has_not_ended(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Way(*TO_DATABASE)
+    key = logged_in(way.before, alice)
+    real = moves._to_database
+
+    def on_the_way(rows: Any) -> Any:
+        monkeypatch.undo()
+        [row] = rows
+        assert places.remove(row.record, row.tag)
+        moved = real(rows)
+        places.add(row.record, at_most=None)
+        return moved
+
+    monkeypatch.setattr(moves, "_to_database", on_the_way)
+    way.move()
+
+    way.move()
+
+    assert where(digest(key)) == ["database"]
 
 
 def test_an_end_whose_row_is_left_is_an_end(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,10 @@ def _to_database(rows: Sequence[Row]) -> list[Row]:
         claimed = tombstones.claim({row.record.id: "" for row in rows}, alias=alias)
         parked = [places.park(row, by) for row in rows if row.record.id in claimed]
         moved = [row for row in parked if row is not None]
+        # Those that are not there now have not moved: one may be on its way to another place.
+        gone = claimed - {row.record.id for row in moved}
+        if gone:
+            Tombstone.objects.using(alias).filter(pk__in=gone).delete()
         Session.objects.using(alias).bulk_create([Session(**row.record._asdict()) for row in moved])
     return moved
 

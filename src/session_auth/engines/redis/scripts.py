@@ -173,10 +173,10 @@ return 1
 PARK = """
 -- KEYS: row | ARGV: by whom
 -- The row, which nobody can write from now on; nothing if there is none.
-if redis.call('HEXISTS', KEYS[1], 'expires_at') == 0 then return {} end
+local version = redis.call('HGET', KEYS[1], 'version')
+if not version then return {} end
 -- Whoever has read it before must read it again.
-redis.call('HINCRBY', KEYS[1], 'version', 1)
-redis.call('HSET', KEYS[1], 'parked', ARGV[1])
+redis.call('HSET', KEYS[1], 'version', tonumber(version) + 1, 'parked', ARGV[1])
 return redis.call('HGETALL', KEYS[1])
 """
 
