@@ -30,9 +30,11 @@ from session_auth.sessions import (
 from session_auth.signals import EndReason
 from tests.api_client import ApiClient, id_of, signed_in
 from tests.redis.steps import Other, Steps, kills
+from tests.settings import DATABASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+SQLITE = "django.db.backends.sqlite3"
 TO_REDIS = ("database", "redis_and_database", "redis")
 TO_DATABASE = ("redis", "database_and_redis", "database")
 WAYS = {"to redis": TO_REDIS, "to the database": TO_DATABASE}
@@ -210,7 +212,9 @@ ACTS: dict[str, Act] = {
 }
 
 
-NAMES = list(ACTS) if os.environ.get("FAULTS") else ["save", "touch", "renew", "end_others"]
+# SQLite lets one transaction after the other write: there, little can come in between.
+FEW = ["save", "touch", "renew", "end_others"] if DATABASE["ENGINE"] != SQLITE else ["save"]
+NAMES = list(ACTS) if os.environ.get("FAULTS") else FEW
 
 
 @pytest.mark.parametrize("act", [ACTS[name] for name in NAMES], ids=NAMES)
@@ -326,7 +330,7 @@ def test_an_end_whose_row_is_left_is_an_end(alice: User, monkeypatch: pytest.Mon
 
     def ended_before(rows: Any) -> Any:
         with monkeypatch.context() as patch, engine("redis") as sessions:
-            patch.setattr(places, "clear", lambda rows: None)
+            patch.setattr(places, "clear", lambda *rows: None)
             assert sessions.rows.remove_ids([digest(key)], EndReason.LOGOUT)
         return real(rows)
 

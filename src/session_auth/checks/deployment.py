@@ -13,7 +13,7 @@ from django.db import connections, router
 
 from session_auth import events
 from session_auth.checks.lookups import listed, middleware, setting
-from session_auth.checks.stores import ENGINE as REDIS
+from session_auth.checks.stores import ENGINES as REDIS
 from session_auth.conf import UNIX_SOCKET
 from session_auth.models import Session
 
@@ -188,7 +188,7 @@ def pooled_transactions_prepare_nothing(
 
 def ends_are_heard_past_a_pooler(*, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if (
-        settings.SESSION_ENGINE == REDIS
+        settings.SESSION_ENGINE in REDIS
         or setting("LISTEN_AT", None)
         or not (sign := _pooler(databases))
     ):

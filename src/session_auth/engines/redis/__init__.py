@@ -1,10 +1,11 @@
 """Sessions in Redis or Valkey; ends of sessions, users and counts of guesses stay in SQL."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from session_auth.engines.redis.rows import RedisRows
 from session_auth.keys import new_tag, tag_for, tag_of
 from session_auth.sessions.base import BaseSessionStore
+from session_auth.sessions.rows import Rows
 
 __all__ = ["SessionStore"]
 
@@ -16,7 +17,7 @@ class SessionStore(BaseSessionStore):
     rows are elsewhere. What it saves is no part of a transaction of the database.
     """
 
-    rows = RedisRows()
+    rows: ClassVar[Rows] = RedisRows()
 
     def _tag(self, user_id: Any, *, like: str | None) -> str:
         if user_id is not None:
