@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
@@ -99,26 +100,20 @@ class Other:
     """Another process, which does something at a step of this one."""
 
     def __init__(self, act: Callable[[], object]) -> None:
-        self.result: object = None
-        self.error: BaseException | None = None
         self._act = act
-        self._thread = threading.Thread(target=self._run)
+        self._threads = ThreadPoolExecutor(1)
 
     def __call__(self) -> None:
-        self._thread.start()
-        self._thread.join(BLOCKED_SECONDS)
+        self._result = self._threads.submit(self._run)
+        wait([self._result], BLOCKED_SECONDS)
 
     def end(self) -> object:
         """Wait until it has done it; return its result."""
-        self._thread.join()
-        if self.error is not None:
-            raise self.error
-        return self.result
+        with self._threads:
+            return self._result.result()
 
-    def _run(self) -> None:
+    def _run(self) -> object:
         try:
-            self.result = self._act()
-        except BaseException as error:
-            self.error = error
+            return self._act()
         finally:
             connections.close_all()
