@@ -31,7 +31,7 @@ def files_entered(call: Callable[[], Any]) -> list[str]:
     """Return the files of the package that ``call`` enters, one after the other."""
     entered: list[str] = []
 
-    def note(frame: FrameType, event: str, argument: object) -> None:
+    def note(frame: FrameType, event: str, argument: object) -> None:  # pragma: no cover # a tracer
         name = frame.f_code.co_filename
         if event == "call" and name.startswith(ROOT) and entered[-1:] != [name]:
             entered.append(name)

@@ -1,6 +1,7 @@
 """What logging in and logging out do, without JSON and without status codes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -307,25 +308,19 @@ def _open_session(
     *,
     notes: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    attributes, meta = dict(vars(request)), dict(request.META)
-    session = session_of(request).successor(
-        user.pk, proofs=login.proofs, proven_at=login.began_at, keep=get_conf().KEEP_AT_LOGIN
-    )
-    if login.remember is not None and login.remember == session.get_expire_at_browser_close():
-        session.set_expiry(session.get_session_cookie_age() if login.remember else 0)
-    request.session = session
-    try:
+    with _put_back_on_failure(request):
+        session = session_of(request).successor(
+            user.pk, proofs=login.proofs, proven_at=login.began_at, keep=get_conf().KEEP_AT_LOGIN
+        )
+        if login.remember is not None and login.remember == session.get_expire_at_browser_close():
+            session.set_expiry(session.get_session_cookie_age() if login.remember else 0)
+        request.session = session
         # The stubs know Django's own user model only.
         auth.login(request, cast("Any", user), login.backend)
         _let_auser_be(request, user)
         if get_conf().STAGES:
             for stage in get_stages():
                 stage.completed(user, request, notes=notes)
-    except BaseException:  # nobody is logged in: the visitor keeps the old session
-        vars(request).update(attributes)
-        request.META.clear()
-        request.META.update(meta)
-        raise
 
 
 def _path_of_backend(user: AbstractBaseUser, backend: str | None) -> str:
@@ -436,3 +431,16 @@ def _let_auser_be(request: HttpRequest, user: Any) -> None:
         return user
 
     cast("Any", request).auser = auser
+
+
+@contextmanager
+def _put_back_on_failure(request: HttpRequest) -> Iterator[None]:
+    # In a frame of its own, which no error report shows: the body of the request has the password.
+    attributes, meta = dict(vars(request)), dict(request.META)
+    try:
+        yield
+    except BaseException:
+        vars(request).update(attributes)
+        request.META.clear()
+        request.META.update(meta)
+        raise
