@@ -34,7 +34,8 @@ FILES_FOR_DEVELOPERS = ("conf.py", "flaws.py", "testing.py")
 
 RAISED_AT_DEVELOPERS = frozenset(
     {"CommandError", "ImproperlyConfigured", "SessionInterrupted", "TypeError", "ValueError"}
-    | {"ConnectionError", "LookupError", "RuntimeError", "TimeoutError", "UpdateError", "misfit"}
+    | {"ConnectionError", "FieldError", "LookupError", "RuntimeError"}
+    | {"TimeoutError", "UpdateError", "misfit"}
 )
 ENGLISH: dict[str, str] = {
     "Cannot parse request body": "Ninja says so",
