@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldError
 from django.db import router
 from django.db.models import Q
 
@@ -100,7 +99,7 @@ class StoredSessions:
         for lookup, wanted in _lookups(condition):
             name, _, kind = lookup.partition("__")
             if name not in COLUMNS or (kind or "exact") not in LOOKUPS:
-                raise FieldError(f"Sessions cannot be looked for by '{lookup}'.")
+                raise ValueError(f"Sessions cannot be looked for by '{lookup}'.")
             column, matches = COLUMNS[name], LOOKUPS[kind or "exact"]
             if is_wanted and column in ("id", "user_id") and kind in ("", "exact", "in"):
                 values = list(wanted) if kind == "in" else [wanted]
@@ -136,7 +135,7 @@ class StoredSessions:
 def _lookups(condition: Q) -> Iterator[tuple[str, Any]]:
     """Yield what all must hold."""
     if condition.negated or (condition.connector != Q.AND and len(condition) > 1):
-        raise FieldError("Sessions cannot be looked for by alternatives.")
+        raise ValueError("Sessions cannot be looked for by alternatives.")
     children: list[Any] = condition.children
     for each in children:
         if isinstance(each, Q):
