@@ -67,7 +67,9 @@ def test_every_finding_is_in_a_table_and_the_other_way_round(
 
     told = re.findall(r"^\| `([a-z][a-z.-]+)` \|", PAGE, re.MULTILINE)
     ids = [f["id"] for f in findings if not re.search(r"\.[EWI]\d+$", f["id"])]
-    assert told == ids
+    # A sentence tells of it, since it is found with a bus alone: on PostgreSQL, or with Redis.
+    assert "`bus`" in PAGE
+    assert told == [each for each in ids if each != "bus"]
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
