@@ -150,7 +150,11 @@ def _lines(ledger: Ledger) -> Iterator[str]:
     yield from (
         "# What is asked of session authentication, and what proves it",
         "",
-        "Two standards, requirement by requirement: OWASP ASVS 5.0 and NIST SP 800-63B-4.",
+        "Two standards, requirement by requirement:",
+        "",
+        "- OWASP ASVS 5.0: what a web application has to do, in three levels.",
+        "- NIST SP 800-63B-4: what logins and sessions have to do.",
+        "",
         "`docs/ledger.toml` has all of it as data, and this page is made from that.",
         "",
         "| it says | of | which means |",
@@ -161,26 +165,29 @@ def _lines(ledger: Ledger) -> Iterator[str]:
             "`manage.py check --deploy` says so, by the id that stands there |"
         ),
         (
-            f"| left to the project | {count['project']} | no package can do it: the row says what "
-            "to do or to write down |"
+            f"| left to the project | {count['project']} | the project has to do something, or to "
+            "write it down: the row says what |"
         ),
         f"| not met | {count['open']} | the row says what is missing |",
         f"| does not apply | {count['none']} | there is nothing here that it could be about |",
         "",
         (
-            f"{sum(row.with_factors for row in ledger.rows)} of them are about second factors and "
-            "passkeys, and say *with factors*: what stands there holds where "
-            "`session_auth.factors` is installed."
+            f"{sum(row.with_factors for row in ledger.rows)} of them say *with factors*: they are "
+            "about second factors and passkeys, and hold where `session_auth.factors` is installed."
         ),
+        "Behind any other status, an id names a check that looks at the same subject.",
         "",
         (
-            f"What is met is proved by breaking it: {len(ledger.breaks)} small changes of the code "
-            "that each break a requirement."
+            "What is met is proved by breaking it: "
+            f"{sum(len(row.breaks) for row in ledger.rows)} small changes of the code, each of "
+            "which breaks a requirement."
         ),
         (
-            "`make ledger` makes one after the other in a copy, runs the test that the row names, "
-            "and demands that it fails; `make test` does so with a few, other ones each day."
+            "`make ledger` makes one after the other in a copy, runs the test that stands under "
+            "*proof*, and demands that it fails; `make test` does so with a few, other ones each "
+            "day."
         ),
+        "A few rows, mostly those that ask for a text, have a page in the place of a test.",
         (
             "`manage.py session_doctor --report asvs-l2` tells the same of your project, with what "
             "it finds in your settings: see [doctor.md](doctor.md#a-report-for-an-audit)."
@@ -200,14 +207,15 @@ def _lines(ledger: Ledger) -> Iterator[str]:
         "## Published flaws of others",
         "",
         (
-            "What was published of second factors, passkeys and logins in stages, mostly in 2026, "
-            "and what keeps it from being true here."
+            "Flaws in the second factors, passkeys and logins in stages of other packages, mostly "
+            "published in 2026, and what keeps each out of this one."
         ),
         "Each test was seen to fail on a copy that has the flaw: `docs/flaws.toml` has the change.",
         (
-            "Where requests race, sixteen come at once, on SQLite, PostgreSQL and MariaDB. "
-            "All but the tests of Keycloak's flaw are of `session_auth.factors`."
+            "Where a flaw is a race, the test sends sixteen requests at once, on SQLite, "
+            "PostgreSQL and MariaDB."
         ),
+        "All but Keycloak's are about `session_auth.factors`.",
         "",
         "| id | seen in | the flaw | what is done here | proof |",
         "|---|---|---|---|---|",

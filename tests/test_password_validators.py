@@ -122,6 +122,7 @@ class Service:
     port: int = 0
     body: bytes = b""
     status: int = 200
+    location: str = ""
     trickles: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -142,7 +143,9 @@ def service() -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.seen.append((self.path, dict(self.headers)))
-            self.send_response(found.status)
+            leads_away = found.location and self.path.startswith("/range/")
+            self.send_response(302 if leads_away else found.status)
+            self.send_header("Location", found.location)
             self.end_headers()
             self.wfile.write(found.body)
             if found.trickles:
@@ -180,6 +183,16 @@ def test_what_only_pads_the_answer_is_no_leak(service: Service) -> None:
     service.lists(f"{digest_of(OTHER)[5:]}:0")
 
     assert refusal(LeakedPasswordValidator(url=service.url), OTHER) is None
+
+
+def test_a_redirect_of_the_service_is_not_followed(service: Service) -> None:
+    """ASVS 15.3.2"""
+    service.lists(f"{digest_of(LEAKED)[5:]}:37")
+    service.location = f"http://localhost:{service.port}/elsewhere"
+
+    assert refusal(LeakedPasswordValidator(url=service.url), LEAKED) is None
+
+    assert [path for path, _ in service.seen] == [f"/range/{digest_of(LEAKED)[:5]}"]
 
 
 @pytest.mark.parametrize(

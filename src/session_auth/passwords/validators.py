@@ -10,9 +10,9 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.translation import gettext as _
@@ -147,13 +147,20 @@ class LeakedPasswordValidator:
         headers = {"Add-Padding": "true", "User-Agent": "django-session-auth"}
         request = Request(str(self.url).replace("{prefix}", prefix), headers=headers)  # noqa: S310 # see URL
         try:
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 # see URL
+            with build_opener(_NoRedirects).open(request, timeout=TIMEOUT_SECONDS) as response:
                 answers.put(response.read(MAX_ANSWER_BYTES))
         except HTTPError as error:
             error.close()
             answers.put(error)
         except (OSError, HTTPException, ValueError) as error:
             answers.put(error)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Leave a redirect an error: nobody learns of a password but the service that was named."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
 
 
 def _plain(text: str) -> str:
