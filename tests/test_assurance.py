@@ -212,6 +212,19 @@ def test_the_highest_level_of_a_user_without_a_factor_is_the_first(clock: Any, a
     assert refusal(browser, "/api/all/") == REQUIRED | {"methods": ["password"]}
 
 
+def test_single_sign_on_alone_is_not_the_highest_level_of_who_has_a_factor(
+    clock: Any, holder: User
+) -> None:
+    holder.set_unusable_password()
+    holder.save()
+    browser = with_methods(holder, "saml")
+    assert browser.get("/api/one/").status_code == 200
+    assert refusal(browser, "/api/all/") == REQUIRED | {"methods": ["pin"]}
+
+    assert reauthenticate(browser, method="pin", code=PIN).status_code == 200
+    assert browser.get("/api/all/").status_code == 200
+
+
 def test_the_sentence_names_the_password_only_if_that_is_what_is_asked_for(
     clock: Any, holder: User
 ) -> None:

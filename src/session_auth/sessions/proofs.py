@@ -46,7 +46,7 @@ def require_proof(
     )
     usable = list(methods_of(user, request))
     if level is None:
-        level = level_of(usable)
+        level = level_of({*usable, *recent})  # single sign-on is not among the usable ones
     if is_recent and level <= level_of(recent):
         return
     if level > level_of({*usable, *recent}):
