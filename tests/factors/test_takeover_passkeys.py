@@ -151,12 +151,30 @@ def test_a_security_key_alone_is_one_factor(security_key: Authenticator, clock: 
     assert browser.call("POST", AUTH + "factors/recovery-codes/").status_code == 201
 
 
-def test_a_security_key_that_can_verify_its_user_is_a_passkey_then(
-    security_key: Authenticator,
+def test_a_security_key_that_has_got_a_pin_since_is_no_passkey(
+    security_key: Authenticator, alice: User
 ) -> None:
+    """Whoever has found it may have set the PIN (WebAuthn 3, uvInitialized)."""
+    browser = half_way()
+    use_key(browser, security_key)
+    register(browser, passkey := Authenticator())
     security_key.verifies = True
 
-    assert log_in_by_passkey(ApiClient(), security_key).status_code == 200
+    assert told(log_in_by_passkey(ApiClient(), security_key)) == (401, "invalid_credentials")
+    options = options_for(browser, "proof")
+    assert [each["id"] for each in options["allowCredentials"]] == [passkey.get(options)["id"]]
+    body = {"method": "passkey", "credential": security_key.get(options)}
+    refused = browser.call("POST", AUTH + "reauthenticate/", body)
+    assert told(refused) == (401, "invalid_credentials")
+
+
+def test_a_passkey_can_be_made_on_a_security_key(security_key: Authenticator) -> None:
+    browser = half_way()
+    use_key(browser, security_key)
+
+    options = browser.call("POST", AUTH + "factors/passkeys/options/").json()["publicKey"]
+
+    assert options["excludeCredentials"] == []
 
 
 def test_a_proof_of_a_passkey_is_none_of_a_security_key(security_key: Authenticator) -> None:
@@ -202,7 +220,9 @@ def test_a_removed_security_key_ends_the_sessions_that_it_opened(
 
 def test_a_key_whose_handle_nobody_knows_logs_nobody_in_without_a_name(alice: User) -> None:
     key = Authenticator()
-    taken(key_of(key, alice))
+    taken(key_of(key, alice, verifies=True))
+    browser = half_way()
 
     assert told(log_in_by_passkey(ApiClient(), key)) == (401, "invalid_credentials")
-    assert use_key(half_way(), key).status_code == 200
+    credential = key.get(options_for(browser, "proof"))
+    assert second_factor(browser, "passkey", credential=credential).status_code == 200

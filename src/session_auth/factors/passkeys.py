@@ -42,11 +42,13 @@ def registration_options(request: HttpRequest, user: AbstractBaseUser) -> dict[s
     """Return what the user's browser needs to make a passkey, within five minutes."""
     challenge = challenges.new_challenge()
     challenges.issue(request, Purpose.PASSKEY, challenge=challenge, user_id=user.pk)
+    factors = rows.of_user(user.pk)
     return relying_party.creation_options(
         challenge=challenge,
         handle=rows.handle_of(user.pk),
         user_name=user.get_username(),
-        known_ids=credential_ids(rows.of_user(user.pk)),
+        # A security key may hold a passkey, too.
+        known_ids=credential_ids([each for each in factors if not rows.is_security_key(each)]),
     )
 
 
@@ -121,7 +123,7 @@ def request_options(
     return relying_party.request_options(
         challenge=challenge,
         known_ids=credential_ids(
-            [each for each in factors if is_verified or rows.is_security_key(each)]
+            [each for each in factors if is_verified != rows.is_security_key(each)]
         ),
         is_verified=is_verified,
     )
@@ -203,7 +205,8 @@ def _use(
     if factor is None or not _has_handle(factor, credential, is_required=purpose == Purpose.LOGIN):
         return None
     is_verified = purpose != Purpose.SECURITY_KEY
-    if not (is_verified or rows.is_security_key(factor)):
+    # Whoever finds a key without a PIN can set one: it verifies its user from then on.
+    if is_verified == rows.is_security_key(factor):
         return None
     try:
         verified = relying_party.verify(

@@ -101,8 +101,7 @@ def passkey(
 
     ``handle`` is the user handle that it was made with; without it, if nobody knows, it logs nobody
     in without a name. ``verifies`` says whether it has verified its user when it was made. If not,
-    it may be one that cannot: then it proves one factor, by the method ``security_key``, in the
-    place of another second one.
+    it proves one factor, by the method ``security_key``, in the place of another second one.
     """
     found = Found(origin=origin, user_id=user_id, kind=Kind.PASSKEY)
     if not get_conf().PASSKEY_ORIGINS:
