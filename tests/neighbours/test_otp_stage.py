@@ -7,6 +7,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.core import mail
+from django.db import OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 from django_otp.decorators import otp_required
@@ -95,6 +96,18 @@ def test_a_token_is_good_once(phone: TOTPDevice) -> None:
 
     assert otp(half_way(), code).status_code == 200
     assert told(otp(half_way(), code)) == WRONG
+
+
+def test_devices_that_another_request_has_locked_are_no_error_of_ours(
+    phone: TOTPDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = half_way()
+
+    def locked(self: TOTPDevice, token: str) -> bool:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(TOTPDevice, "verify_token", locked)
+    assert told(otp(browser, code_of(phone.bin_key))) == (503, "store_unavailable")
 
 
 def test_nobody_without_a_device_is_asked(alice: User, browser: ApiClient) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import django_otp
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from session_auth import attempts, throttling
 from session_auth.exceptions import InvalidCredentials, InvalidRequest, StageRequired
 from session_auth.stages import Method, Proof, Proves, Stage, level_of
+from session_auth.stores import Boundary
 
 METHOD = "otp"
 LONGEST_CODE = 64
@@ -27,6 +28,8 @@ SENT_FOR = timedelta(minutes=5)
 
 THROTTLING = ("throttling_failure_count", "throttling_failure_timestamp")
 """What a device keeps of wrong tokens."""
+
+DEVICES = Boundary("devices", alias=lambda: DEFAULT_DB_ALIAS)
 
 
 class TokenForm(forms.Form):
@@ -119,6 +122,7 @@ class SecondFactor(Stage):
         )
 
 
+@DEVICES.asks
 def accepting(user: AbstractBaseUser, code: str, *, device_id: str) -> Any:
     """Return the device of the user that takes the token, which is used up by that, or ``None``.
 
