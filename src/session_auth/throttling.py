@@ -128,7 +128,7 @@ class Guess:
         reset or is right on a known device. With several backends this is called several times: one
         of them has to accept the password.
         """
-        if not is_correct or self._failures > CEILING:
+        if not is_correct or self.is_above_ceiling:
             if self.is_right is None:
                 self.is_right = False
                 counts.prune()
@@ -166,6 +166,11 @@ class Guess:
     def user_id(self) -> Any:
         """The primary key of ``user``, if there is one."""
         return None if self.user is None else self.user.pk
+
+    @property
+    def is_above_ceiling(self) -> bool:
+        """Whether ``accept()`` takes nothing any more: what is good once is not used up for that."""
+        return self._failures > CEILING
 
     @property
     def _failures(self) -> int:

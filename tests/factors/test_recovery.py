@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
+from session_auth import throttling
 from session_auth.factors.models import Factor, Kind
 from tests.api_client import AUTH, signed_in
 from tests.factors.calls import (
@@ -116,3 +117,16 @@ def test_a_code_of_an_app_is_none(clock: Any, db: None) -> None:
     response = second_factor(half_way(), "recovery", code=code_of(secret))
 
     assert told(response)[0] in (400, 401)
+
+
+def test_a_code_that_is_refused_for_too_many_wrong_ones_is_not_used_up(
+    codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = half_way()
+    mail.outbox.clear()
+    monkeypatch.setattr(throttling, "CEILING", 0)
+
+    assert told(second_factor(browser, "recovery", code=codes[0])) == (401, "invalid_credentials")
+
+    assert Factor.objects.filter(kind=Kind.RECOVERY).count() == 10
+    assert mail.outbox == []

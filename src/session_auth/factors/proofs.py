@@ -48,7 +48,7 @@ def count_and_check(
     """Return what ``use_up`` returns; a wrong answer is counted for the account and the factor."""
     text = given if isinstance(given, str) else digest(json.dumps(given, sort_keys=True))
     guess = throttling.reserve(request, user, text, purpose=method)
-    factor = use_up(request, user, given)
+    factor = None if guess.is_above_ceiling else use_up(request, user, given)
     if not guess.accept(factor is not None) or factor is None:
         raise InvalidCredentials
     if factor.kind in rows.STRONG:  # a recovery code is gone by that
