@@ -101,6 +101,8 @@ class Guess:
     ) -> None:
         self.user = user
         self.began_at = timezone.now()
+        is_password = purpose == PASSWORD
+        self._details: dict[str, Any] = {} if is_password else {"is_second_step": True}
         known = _count_on_device(request, user, purpose)
         self._account = counts.of_account(user, name, purpose)
         # Above the ceiling a device is a stranger: else nobody but its thief could lift that.
@@ -108,7 +110,6 @@ class Guess:
         if known is not None and self.is_on_device:
             self._own, self._count = known
             return
-        is_password = purpose == PASSWORD
         beside = counts.of_name(name, purpose) if is_password else counts.of_account(user, name)
         limits = [self._account, beside, _address_limit(request, PASSWORD)]
         self._own = self._account
@@ -159,7 +160,7 @@ class Guess:
             return
         self._is_told = True
         events.record(Event.CEILING_REACHED, request, user_id=self.user_id)
-        mail_id = later.post(CEILING_MAIL, is_foreign=True, user_id=_pk(self.user))
+        mail_id = later.post(CEILING_MAIL, is_foreign=True, user_id=_pk(self.user), **self._details)
         later.hand_over(mail_id, later.wake, using=later.alias())
 
     @property
@@ -169,7 +170,7 @@ class Guess:
 
     @property
     def is_above_ceiling(self) -> bool:
-        """Whether ``accept()`` takes nothing any more: what is good once is not used up for that."""
+        """Whether ``accept()`` takes nothing any more: use up no code for it."""
         return self._failures > CEILING
 
     @property

@@ -130,3 +130,18 @@ def test_a_code_that_is_refused_for_too_many_wrong_ones_is_not_used_up(
 
     assert Factor.objects.filter(kind=Kind.RECOVERY).count() == 10
     assert mail.outbox == []
+
+
+def test_too_many_wrong_codes_are_told_as_what_they_are(
+    codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = half_way()
+    mail.outbox.clear()
+    monkeypatch.setattr(throttling, "CEILING", 1)
+
+    second_factor(browser, "recovery", code="wrong")
+
+    [message] = mail.outbox
+    assert message.subject == "Too many wrong codes for your account"
+    assert "may know your password" in message.body
+    assert "nobody has got in" not in message.body

@@ -143,13 +143,20 @@ def _save(form: Any) -> None:
     )
 
 
-def _send_ceiling(posted_at: datetime, *, user_id: str) -> None:
-    """Tell a user that their password is right no more; nobody, if there is no such user."""
+def _send_ceiling(posted_at: datetime, *, user_id: str, is_second_step: bool = False) -> None:
+    """Tell a user that their password, or a second factor, is right no more.
+
+    Nobody is told if there is no such user.
+    """
     user = get_user_model()._base_manager.filter(pk=user_id).first() if user_id else None
     address = getattr(user, get_user_model().get_email_field_name(), "")
     if user is None or not address or not user.is_active:
         return
-    context = {"changed_at": posted_at, "failures": throttling.CEILING}
+    context = {
+        "changed_at": posted_at,
+        "failures": throttling.CEILING,
+        "is_second_step": is_second_step,
+    }
     mails.compose(throttling.CEILING_MAIL, user, context, to=address).send()
 
 
@@ -166,7 +173,10 @@ mails.samples[LINKS] = {
     }
 }
 mails.samples[NOTICE] = {"": mails.SAMPLE, "by_staff": {**WHEN, "by_staff": True}}
-mails.samples[throttling.CEILING_MAIL] = {"": {**WHEN, "failures": throttling.CEILING}}
+mails.samples[throttling.CEILING_MAIL] = {
+    "": {**WHEN, "failures": throttling.CEILING},
+    "is_second_step": {**WHEN, "failures": throttling.CEILING, "is_second_step": True},
+}
 
 
 def _find_form(path: str) -> type[forms.Form] | None:
