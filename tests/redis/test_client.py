@@ -223,4 +223,5 @@ def test_the_doctor_says_that_it_cannot_ask(capsys: pytest.CaptureFixture[str]) 
     with override_settings(SESSION_AUTH_REDIS=NOWHERE), pytest.raises(CommandError):
         call_command("session_doctor")
 
-    assert "StoreUnavailable: it cannot be reached" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "FAIL store The store of the sessions keeps them: StoreUnavailable: it cannot be" in told
