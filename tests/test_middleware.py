@@ -2,13 +2,16 @@
 
 from contextlib import ExitStack
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
+from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import new_session_key
 from session_auth.middleware import (
     AuthenticationMiddleware,
@@ -16,7 +19,9 @@ from session_auth.middleware import (
     SessionMiddleware,
 )
 from session_auth.models import Session
-from tests.api_client import AUTH, ApiClient
+from session_auth.sessions.listing import rows
+from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.guessing import reauthenticate
 from tests.outage import unreachable_database
 
 pytestmark = pytest.mark.django_db
@@ -245,6 +250,51 @@ def test_a_login_that_cannot_be_stored_is_503_and_no_login(browser: ApiClient, a
     assert response.status_code == 503
     assert response.json()["code"] == "store_unavailable"
     assert "sessionid" not in response.cookies
+
+
+# A request that fails after its session got a new key
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_key_is_told_though_the_session_cannot_be_saved(
+    browser: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.log_in()
+    old_key = browser.session_key()
+
+    with monkeypatch.context() as outage:
+        outage.setattr(type(rows()), "compare_and_set", Mock(side_effect=StoreUnavailable))
+        response = reauthenticate(browser, PASSWORD)
+
+    assert response.status_code == 503
+    assert browser.session_key() != old_key
+    assert browser.user() is not None
+    assert reauthenticate(browser, PASSWORD).status_code == 200  # its CSRF token is the new one's
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_key_is_told_by_a_view_that_fails(browser: ApiClient, alice: User) -> None:
+    browser.log_in()
+    browser.raise_request_exception = False
+
+    assert browser.get("/api/renew-and-fail/").status_code == 500
+    assert browser.user() is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_key_that_is_rolled_back_is_not_told(
+    browser: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.log_in()
+    browser.raise_request_exception = False
+
+    with monkeypatch.context() as atomic:
+        atomic.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        response = browser.get("/api/renew-and-fail/")
+
+    assert response.status_code == 500
+    assert "sessionid" not in response.cookies
+    assert browser.user() is not None
 
 
 def test_a_request_without_a_session_passes(rf: RequestFactory) -> None:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/flush/", views.flush),
     path("api/logout-and-fail/", views.logout_and_fail),
     path("api/ended-meanwhile/", views.ended_meanwhile),
+    path("api/renew-and-fail/", views.renew_and_fail),
     path("api/rotated-too-late/", views.rotated_too_late),
     path("api/broken/", views.broken),
     path("api/refused/", views.refused),

@@ -104,6 +104,11 @@ def logout_and_fail(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("The view fails after the logout.")
 
 
+def renew_and_fail(request: HttpRequest) -> HttpResponse:
+    request.session.cycle_key()
+    raise RuntimeError("The view fails after the session got a new key.")
+
+
 def guess_and_fail(request: HttpRequest) -> HttpResponse:
     authenticate(
         request, username=request.GET.get("name", "alice"), password=request.GET["password"]

@@ -21,6 +21,9 @@ SECRET_NAME = re.compile(
 )
 COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 OF_CONNECTIONS = {"HOST", "PORT", "NAME", "USER", "PASSWORD", "OPTIONS"}
+IN_PATTERNS = frozenset("{}*?[]\\")
+"""What a prefix of keys has not: it is the beginning of patterns, and braces choose the slot."""
+
 UNIX_SOCKET = "unix"
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(rf"(https://{HOST.pattern}|http://localhost)(:[0-9]+)?")
@@ -77,7 +80,7 @@ def _is_key(value: object) -> bool:
 def _is_store(value: object) -> bool:
     if isinstance(value, str):
         return "://" in value or _is_path(value)
-    if not isinstance(value, Mapping) or "{" in str(value.get("prefix", "")):
+    if not isinstance(value, Mapping) or not IN_PATTERNS.isdisjoint(str(value.get("prefix", ""))):
         return False
     replicas, seconds = value.get("wait_replicas", 1), value.get("wait_timeout", 1)
     if not COUNT.accepts(replicas) or type(seconds) not in {int, float} or seconds <= 0:
@@ -128,8 +131,8 @@ SHOWN = Rule(
 PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
 STORE = Rule(
     "a URL, the dotted path of a function that returns a client, a client, or a dict with one of "
-    "'url', 'cluster', 'sentinels' and 'client', whose 'wait_replicas' is a whole number above 0, "
-    "and whose 'wait_timeout' are seconds",
+    "'url', 'cluster', 'sentinels' and 'client', whose 'prefix' has none of {}*?[]\\, whose "
+    "'wait_replicas' is a whole number above 0, and whose 'wait_timeout' are seconds",
     lambda value: _is_store(value) or hasattr(value, "register_script"),
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))

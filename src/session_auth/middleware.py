@@ -126,9 +126,12 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
                 return super().process_response(request, response)
             accessed = session.accessed
             step = self._settle(request, response, session)
-            return self._finish(request, response, session, step=step, vary=accessed)
+            response = self._finish(request, response, session, step=step, vary=accessed)
         except (UpdateError, StoreUnavailable) as exc:
-            return self._refuse(request, exc)
+            response = self._refuse(request, exc)
+        if response.status_code >= 500:
+            self._tell_new_key(request, session, response)
+        return response
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Do what ``process_response`` does: in a thread if, and only if, it asks the store."""
@@ -225,6 +228,16 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         else:
             response.headers["Vary"] = "Cookie"
         return response
+
+    def _tell_new_key(self, request: HttpRequest, session: Any, response: HttpResponse) -> None:
+        """Set the cookie of a session that has a new key, though its request failed after that.
+
+        The old key opens nothing any more: without the new one, the browser would be signed out.
+        """
+        key = getattr(session, "_renewed_key", None)
+        if key is not None and key == session.session_key:
+            self._set_cookie(session, response)
+            csrf.correct_cookie(request, response)
 
     def _delete_cookie(self, request: HttpRequest, response: HttpResponse) -> None:
         names = [settings.SESSION_COOKIE_NAME]

@@ -100,10 +100,11 @@ def test_what_names_no_server_is_refused(given: Any) -> None:
         get_conf()
 
 
-def test_a_prefix_must_not_choose_the_slot() -> None:
+@pytest.mark.parametrize("prefix", ["{a}", "a*", "a?", "[a]", "a\\"])
+def test_a_prefix_must_not_choose_the_slot_or_mean_other_keys(prefix: str) -> None:
     with (
-        override_settings(SESSION_AUTH_REDIS={"url": NOWHERE, "prefix": "{a}"}),
-        pytest.raises(ImproperlyConfigured),
+        override_settings(SESSION_AUTH_REDIS={"url": NOWHERE, "prefix": prefix}),
+        pytest.raises(ImproperlyConfigured, match="'prefix' has none of"),
     ):
         get_conf()
 
@@ -223,4 +224,5 @@ def test_the_doctor_says_that_it_cannot_ask(capsys: pytest.CaptureFixture[str]) 
     with override_settings(SESSION_AUTH_REDIS=NOWHERE), pytest.raises(CommandError):
         call_command("session_doctor")
 
-    assert "StoreUnavailable: it cannot be reached" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "FAIL store The store of the sessions keeps them: StoreUnavailable: it cannot be" in told

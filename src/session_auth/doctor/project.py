@@ -112,10 +112,12 @@ def _guesses_can_be_counted() -> Finding:
 
 def _store_keeps_sessions() -> Iterator[Finding]:
     """Ask the engine for what it finds; that of the database does not look."""
+    level, hint = Level.WARN, "docs/redis.md says what each means."
     try:
         flaws = kept_rows().flaws()
     except SessionAuthError as exc:
         flaws = [f"{type(exc).__name__}: it cannot be reached."]
+        level, hint = Level.FAIL, "Until it can, each request with a session is 503."
     if flaws is None:
         return
     yield judged(
@@ -123,8 +125,8 @@ def _store_keeps_sessions() -> Iterator[Finding]:
         id="store",
         subject="The store of the sessions keeps them",
         seen=" ".join(flaws) or "nothing speaks against it",
-        hint="docs/redis.md says what each means.",
-        otherwise=Level.WARN,
+        hint=hint,
+        otherwise=level,
     )
 
 

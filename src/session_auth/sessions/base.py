@@ -114,6 +114,9 @@ class BaseSessionStore(SessionBase):
     _is_by_log_in: bool = False
     """Whether ``log_in()`` is about to call Django's ``login()`` with this session."""
 
+    _renewed_key: str | None = None
+    """The key that this request has given the session, once no rollback can undo that."""
+
     _for_user_id: Any = None
     """The primary key of the user for whom ``successor()`` has made the session."""
 
@@ -382,6 +385,7 @@ class BaseSessionStore(SessionBase):
             self.rows.when_final(partial(bus.spread, renewed))
             self._record = record
             self._session_key = new_key
+            self.rows.when_final(partial(setattr, self, "_renewed_key", new_key))
         self.modified = True
 
     def deadlines(self) -> Deadlines | None:
