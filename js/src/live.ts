@@ -51,12 +51,13 @@ const LONGEST = 30 * SECOND;
 
 /**
  * What `connect` opens has to tell when it is open, when it is closed, and when it is lost and comes
- * back by itself; it returns what closes it.
+ * back by itself; what it has for the page goes by `deliver`. It returns what closes it.
  */
 type Connect = (
   opened: () => void,
   closed: (hasEnded?: boolean) => void,
   lost: () => void,
+  deliver: (call: () => void) => void,
 ) => () => void;
 
 /** Make what `client` lacks for sockets and streams. */
@@ -89,14 +90,18 @@ export const createLive = (client: SessionClient<any>): Live => {
       disconnect?.();
       disconnect = undefined;
     };
-    const start = () => {
+    const start = (isBack?: boolean) => {
       stop();
       if (user === undefined) return;
       let openSince = Infinity;
       let isOver = false;
+      let sure: Promise<unknown> | undefined;
       const close = connect(
         () => {
           openSince = Date.now();
+          // Somebody else may have logged in since it was lost: what comes now may be theirs.
+          if (isBack) sure = look().catch(() => {});
+          isBack = true;
           tell(true);
         },
         async (hasEnded) => {
@@ -108,9 +113,13 @@ export const createLive = (client: SessionClient<any>): Live => {
           if (hasEnded || openSince === Infinity) await look().catch(() => {});
           if (disconnect !== over) return; // somebody else by now, or nobody
           const pause = Math.min(SECOND * 2 ** tries++, LONGEST);
-          timer = setTimeout(start, pause * (0.5 + Math.random() / 2));
+          timer = setTimeout(() => start(true), pause * (0.5 + Math.random() / 2));
         },
         () => tell(false),
+        (call) => {
+          if (sure) sure.then(() => isOver || call());
+          else call();
+        },
       );
       const over = (disconnect = () => {
         isOver = true;
@@ -137,13 +146,13 @@ export const createLive = (client: SessionClient<any>): Live => {
   return {
     socket(path, listeners, protocols = [], watch) {
       let socket: WebSocket | undefined;
-      const close = keepOpen(watch, (opened, closed) => {
+      const close = keepOpen(watch, (opened, closed, lost, deliver) => {
         const own = (socket = new WebSocket(String(client.url(path)).replace(/^http/, "ws"), protocols));
         own.onopen = () => {
           opened();
-          listeners.open?.();
+          deliver(() => listeners.open?.());
         };
-        own.onmessage = (event) => listeners.message?.(event);
+        own.onmessage = (event) => deliver(() => listeners.message?.(event));
         own.onclose = ({ code }) => closed(code === SESSION_ENDED);
         return () => {
           own.onopen = own.onmessage = own.onclose = null;
@@ -161,11 +170,11 @@ export const createLive = (client: SessionClient<any>): Live => {
     },
 
     events(path, listeners, watch) {
-      const close = keepOpen(watch, (opened, closed, lost) => {
+      const close = keepOpen(watch, (opened, closed, lost, deliver) => {
         const source = new EventSource(client.url(path));
         source.addEventListener("open", opened);
         for (const [name, listener] of Object.entries(listeners)) {
-          source.addEventListener(name, listener as (event: Event) => void);
+          source.addEventListener(name, (event) => deliver(() => listener?.(event as MessageEvent)));
         }
         source.addEventListener("session_ended", () => closed(true));
         // After trouble in the network, it comes back by itself, and says what it has seen.

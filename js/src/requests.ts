@@ -60,7 +60,8 @@ const requestFor = (input: RequestInfo | URL, init?: RequestInit) =>
  * As fetch, and send again what can be cured: a stale token, or a login that is too long ago.
  *
  * A request names the user whom this tab shows, unless it is for anyone. The server refuses it if
- * somebody else is logged in by now, and tells with its answer if nobody is.
+ * somebody else is logged in by now, and tells with its answer if nobody is. Without `init`, all of the
+ * answer has to come before the tab shows somebody else.
  */
 export const send = async (
   core: Core,
@@ -107,6 +108,7 @@ const attempt = async (
     const isSeenThrough = actual && actual !== shownUser(core);
     const look = () => core._look().catch(ignore);
     if (isSeenThrough) await look();
+    if (!init) await response.clone().text();
     // What one user has asked for is not for another, or for nobody.
     const isLate = actual === null && before.user && shownUser(core) !== shown;
     if (isLate && response.ok) throw userChanged();

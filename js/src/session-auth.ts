@@ -385,7 +385,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
       },
       endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options)).ended,
     },
-    fetch: (input, init) => send(core, input, Trait.None, init),
+    fetch: (input, init = {}) => send(core, input, Trait.None, init),
     json: async (input, options) => (await exchange(core, input, options))[0],
     csrfHeaders: () => csrfHeaders(core),
     url: (name) => endpoint(core, name),

@@ -177,6 +177,46 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       assert.ok(opened[0].isClosed);
     });
 
+    it("that comes back delivers nothing of somebody else who has logged in meanwhile", async () => {
+      const told = [];
+      const listener = ({ data }) => told.push([client.getSnapshot().user.username, data]);
+      live[kind](path, { message: listener });
+      const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
+      last().accept();
+      last().cut();
+      site.logIn("bob");
+      await passTime({ seconds: 1.1 });
+
+      last().accept();
+      say("for bob");
+      await settle();
+      last().accept();
+      say("for bob, too");
+      await settle();
+
+      assert.deepEqual(told, [["bob", "for bob, too"]]);
+      assert.equal(opened.length, 3);
+    });
+
+    it("that comes back for the same user delivers all in its order", async () => {
+      const told = [];
+      live[kind](path, { open: () => told.push("open"), message: ({ data }) => told.push(data) });
+      const say = (data) => (kind === "socket" ? last().onmessage({ data }) : last().tell("message", data));
+      last().accept();
+      last().cut();
+      await passTime({ seconds: 1.1 });
+
+      last().accept();
+      say("1");
+      say("2");
+      await settle();
+      say("3");
+      await settle();
+
+      assert.deepEqual(told, ["open", "open", "1", "2", "3"]);
+      assert.equal(opened.length, 2);
+    });
+
     it("asks who is logged in where nothing was opened", async () => {
       live[kind](path, {});
       site.end();

@@ -143,6 +143,36 @@ describe("a call that waits", () => {
     });
   }
 
+  it("for the rest of a long answer is refused where the page shows another user by then", async () => {
+    const { client } = openTab();
+    await passTime({ seconds: 5 });
+    const [waiting, letGo] = held();
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"by": '));
+        await waiting;
+        controller.enqueue(new TextEncoder().encode('"alice"}'));
+        controller.close();
+      },
+    });
+    site.troubles.push(new Response(body));
+    const refused = assert.rejects(client.json("/api/auth/open/"), { code: "user_changed" });
+    await settle();
+
+    await become("bob");
+    letGo();
+
+    await refused;
+  });
+
+  it("for the rest of an answer that never ends has its head", async () => {
+    const { client } = openTab();
+    await settle();
+    site.troubles.push(new Response(new ReadableStream({})));
+
+    assert.equal((await client.fetch("/api/auth/open/")).status, 200);
+  });
+
   it("for the answer of a call that has logged somebody in gets it", async () => {
     const { client } = openTab();
     await passTime({ seconds: 5 });
