@@ -31,6 +31,7 @@ NO_ATTACKER = {
     "found == secret",
     "known.password == user.password",
     "request.session.session_key == session_key",
+    "key == session.session_key",
     "secret != sent",
     "self.methods != ['password']",
     "session_hash != current",
