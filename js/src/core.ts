@@ -48,7 +48,7 @@ export interface Core {
   readonly _askers: Set<(refusal: SessionAuthError) => unknown>;
   /** Resolves to a false value if the user proves nothing, or the page cannot ask them. */
   _requestProof: (refusal: SessionAuthError) => Promise<unknown>;
-  /** The last call that gives the session a new key. */
+  /** The last call that gives the session a new key, once it has left. */
   _renewal?: Promise<unknown> | undefined;
   /** Ask the server who is logged in, as activity of the user or not; who asks meanwhile shares it. */
   _lookActively: () => Promise<void>;

@@ -102,7 +102,7 @@ const attempt = async (
     if (names && shown) request.headers.set(SHOWN_USER, shown);
     const sentAt = stamp(core);
     const response: Response = await (renews
-      ? (core._renewal = inTurn(core, () => fetch(request), "login/"))
+      ? inTurn(core, () => (core._renewal = fetch(request)), "login/")
       : fetch(request));
     const actual = names && !(traits & Trait.Ends) && response.headers.get(SHOWN_USER);
     const isSeenThrough = actual && actual !== shownUser(core);

@@ -173,6 +173,19 @@ describe("a call that waits", () => {
     assert.equal((await client.fetch("/api/auth/open/")).status, 200);
   });
 
+  it("for its turn does not wait for a look that waits for it", async () => {
+    const { client } = openTab();
+    await settle();
+    const look = client.user();
+    let proven;
+    client.reauthenticate({ password: "right" }).then(({ username }) => (proven = username));
+
+    await settle();
+
+    assert.equal(proven, "alice");
+    await look;
+  });
+
   it("for the answer of a call that has logged somebody in gets it", async () => {
     const { client } = openTab();
     await passTime({ seconds: 5 });
