@@ -17,11 +17,12 @@ BOTH = [
 def test_what_factors_do_is_met() -> None:
     told = {each["id"]: each for each in report()["requirements"]}
 
-    for name in ("6.5.1", "6.5.2", "6.5.3", "6.5.4", "6.6.2", "6.6.3", "11.6.1"):
+    for name in ("6.5.1", "6.5.3", "6.5.4", "6.6.2", "6.6.3", "11.6.1"):
         assert told[name]["status"] == "met", name
         assert any("fail when it is broken" in text for text in told[name]["evidence"]), name
     assert told["6.5.5"]["status"] == "not met"
-    assert told["6.4.4"]["status"] == "to answer"
+    # Codes that were taken over from another package may be shorter.
+    assert told["6.5.2"]["status"] == told["6.4.4"]["status"] == "to answer"
 
 
 @pytest.mark.parametrize(
