@@ -90,7 +90,8 @@ FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe",
 # What a server of a database, or of Redis, may change. There, coverage is measured in these, since
 # it doubles the time; the lines of all others are those that run on SQLite.
 MEASURED = (
-    *("test_asgi", "test_asgi_streams", "test_attacks_guessing", "test_ends", "test_isolation"),
+    *("test_adoption", "test_asgi", "test_asgi_streams", "test_async", "test_attacks_guessing"),
+    *("test_ends", "test_isolation", "test_pages_of_sessions"),
     *("test_plans", "test_prepared", "test_races", "test_stamps", "test_stores"),
     *("test_stores_dead", "test_watching", "test_watching_postgresql"),
 )
@@ -196,9 +197,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         # Foreign keys are checked at the end of the transaction.
         return [f'DELETE FROM "{table}"' for table in tables]  # noqa: S608 # our own names
 
+    of_django = connection.ops.sql_flush
     with pytest.MonkeyPatch.context() as patches:
-        if connection.vendor == "postgresql":
-            patches.setattr(connection.ops, "sql_flush", delete)
+        emptied = delete if connection.vendor == "postgresql" else of_django
+        patches.setattr(connection.ops, "sql_flush", emptied)
         patches.setattr(flush, "emit_post_migrate_signal", put_back)
         yield
 

@@ -53,10 +53,9 @@ class Rows(ABC):
         ``fetched`` is what ``fetch()`` has found just before.
         """
 
+    @abstractmethod
     def read_many(self, session_ids: Collection[str]) -> list[Record]:
         """Return the rows with these ids that are there, as ``read()`` does."""
-        found = (self.read(session_id) for session_id in session_ids)
-        return [record for record in found if record is not None]
 
     @abstractmethod
     def insert(
