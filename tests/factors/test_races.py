@@ -4,16 +4,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import connection, transaction
 from django.test import RequestFactory, override_settings
 
 from session_auth import testing
-from session_auth.factors import changes
+from session_auth.factors import changes, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
 from session_auth.factors.takeover import recovery_code
@@ -182,6 +184,27 @@ def test_no_login_outlives_the_removal_of_its_passkey(alice: User) -> None:
     assert not Factor.objects.exists()
     assert [browser.user() for browser in browsers] == [None] * len(browsers)
     assert owner.user()["username"] == "alice"
+
+
+def test_a_login_that_asks_for_its_factor_waits_for_who_removes_it(alice: User) -> None:
+    """To look without waiting would find what is gone at the commit."""
+    register(signed_in(), Authenticator())
+    factor = Factor.objects.get()
+    found: list[bool] = []
+
+    def ask() -> None:
+        found.append(rows.is_there(factor))
+        connection.close()
+
+    asking = Thread(target=ask)
+    with transaction.atomic():
+        Factor.objects.all().delete()
+        asking.start()
+        asking.join(0.2)
+        assert asking.is_alive()
+    asking.join()
+
+    assert found == [False]
 
 
 @override_settings(

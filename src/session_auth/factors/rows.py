@@ -63,9 +63,13 @@ def find(kind: Kind, factor_id: str, *, user_id: Any = None) -> Factor | None:
 
 
 def is_there(factor: Factor) -> bool:
-    """Say whether the factor is there still, and no other one in its place."""
+    """Say whether the factor is there still, and no other one in its place.
+
+    If it is being removed right now, wait for that: a write of the row does, and to read it does
+    not.
+    """
     rows = _rows().filter(id=factor.id, created_at=factor.created_at)
-    return STORE.asks(rows.exists)()
+    return STORE.changes(rows.update)(counter=F("counter")) == 1
 
 
 def spend_step(factor: Factor, step: int) -> bool:
