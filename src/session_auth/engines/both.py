@@ -165,7 +165,7 @@ class BothRows(Rows):
         return False  # each store tells of the ends in it alone
 
     def listen(self) -> Iterator[str | None]:
-        raise NotImplementedError
+        raise NotImplementedError  # nobody calls it where can_listen() says no
 
     def tell(self, text: str) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # likewise
