@@ -8,7 +8,8 @@ it. It asks four things:
    starts later is answered as by that session, and no list shows it. What ends a session: a logout,
    a login in the same browser, an end by id, an end of the others, an end of all, and a change of
    the password, which ends whatever was opened with an older one, even if its own answer was 503. A
-   key that was replaced by a new one has ended, too.
+   key that was replaced by a new one has ended, too. A change of the password, or a proof, whose
+   session has ended before its answer is answered by 401, but the key was replaced.
 2. **What was acknowledged is kept.** A session whose opening was acknowledged answers until
    something may have ended it, and stands in each list. 503 is no answer and says nothing. A change
    of the password that was rolled back ends nothing.
@@ -30,6 +31,8 @@ from tests.histories.history import History, Kind, Loss, Operation, Outcome
 
 PAGE = 100
 """How many sessions a list shows at most."""
+
+ENDING_ALL = {Kind.END_OTHERS, Kind.END_ALL, Kind.CHANGE_PASSWORD}
 
 
 class Fault(Enum):
@@ -116,8 +119,26 @@ def _lives(history: History) -> dict[str, Life]:
     for operation in history.operations:
         if operation.is_alive is not None and operation.key in lives:
             lives[operation.key].observed.append(operation)
-        _apply(operation, lives, by_id, by_user[operation.user])
+        if operation.outcome is not Outcome.REFUSED or operation.is_committed:
+            _apply(operation, lives, by_id, by_user[operation.user])
+        elif operation.kind is Kind.PROVE and _may_have_moved(operation, lives, history):
+            lives[operation.key].end_by(operation, surely=False)
     return lives
+
+
+def _may_have_moved(proof: Operation, lives: dict[str, Life], history: History) -> bool:
+    """Say whether a refused proof may have given the session a key, which was ended at once.
+
+    Nobody has been told that key, so only what ends all sessions of the user can have ended it.
+    """
+    return proof.key in lives and any(
+        each.user == proof.user
+        and each.kind in ENDING_ALL
+        and (each.outcome is not Outcome.REFUSED or each.is_committed)
+        and each.start < proof.end
+        and proof.start < each.end
+        for each in history.operations
+    )
 
 
 def _apply(
@@ -128,8 +149,6 @@ def _apply(
 ) -> None:
     """Note which sessions this operation has ended, or may have ended."""
     done = operation.outcome is Outcome.DONE
-    if operation.outcome is Outcome.REFUSED:
-        return
     match operation.kind:
         case Kind.LOGOUT | Kind.PROVE | Kind.LOGIN if operation.key in lives:
             lives[operation.key].end_by(operation, surely=done)

@@ -50,6 +50,9 @@ ENDS = {
     "password changed, and 503": did(
         Kind.CHANGE_PASSWORD, 2, 3, key="two", version=1, is_committed=True, outcome=UNKNOWN
     ),
+    "password changed, and 401": did(
+        Kind.CHANGE_PASSWORD, 2, 3, key="two", version=1, is_committed=True, outcome=REFUSED
+    ),
 }
 
 
@@ -110,6 +113,17 @@ def test_a_session_that_has_got_a_new_key_goes_on() -> None:
 
     assert found(logged_in(), renewed, answers(4, "three")) == []
     assert found(logged_in(), renewed, is_gone(4, "three")) == [Fault.WAS_LOST]
+
+
+def test_a_proof_that_is_refused_has_moved_the_session_if_all_are_ended_meanwhile() -> None:
+    proof = did(Kind.PROVE, 2, 3, outcome=REFUSED)
+    end = did(Kind.END_OTHERS, 2.8, 4, key="two")
+
+    assert found(logged_in(), proof, end, is_gone(2.5)) == []
+    assert found(logged_in(), proof, is_gone(2.5)) == [Fault.WAS_LOST]
+    assert found(logged_in(), proof, end, is_gone(1.5)) == [Fault.WAS_LOST]
+    refused = did(Kind.END_OTHERS, 2.8, 4, key="two", outcome=REFUSED)
+    assert found(logged_in(), proof, refused, is_gone(2.5)) == [Fault.WAS_LOST]
 
 
 def test_a_login_at_the_same_time_is_before_or_after_the_end_of_all() -> None:

@@ -14,7 +14,7 @@ from session_auth.engines.database import DatabaseRows
 from session_auth.models import Session
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
-from tests.histories.checker import Fault, check
+from tests.histories.checker import Fault, Violation, check
 from tests.histories.workload import SETTINGS, Site, Workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,25 +25,27 @@ SEED = int(os.environ.get("HISTORY_SEED", "1"))
 
 
 @pytest.fixture
-def faults(settings: Any) -> Callable[..., set[Fault]]:
+def violations(settings: Any) -> Callable[..., list[Violation]]:
     for name, value in SETTINGS.items():
         setattr(settings, name, value)
     settings.SESSION_ENGINE = "session_auth.engines.database"
 
-    def find(often: Mapping[str, int] = MappingProxyType({})) -> set[Fault]:
+    def find(often: Mapping[str, int] = MappingProxyType({})) -> list[Violation]:
         with Site().running() as site:
             workload = Workload(site, seed=SEED)
             for step, weight in often.items():
                 workload.steps[getattr(workload, step)] = weight
             workload.run(operations=OPERATIONS, clients=CLIENTS, meanwhile=lambda: None)
             workload.conclude()
-        return {each.fault for each in check(workload.history)}
+        return check(workload.history)
 
     return find
 
 
-def test_no_history_breaks_a_promise(faults: Callable[..., set[Fault]]) -> None:
-    assert faults() == set()
+def test_no_history_breaks_a_promise(violations: Callable[..., list[Violation]]) -> None:
+    found = violations()
+
+    assert not found, "\n".join(map(str, found))
 
 
 def save_without_a_condition(rows: DatabaseRows, record: Record, *, version: int) -> bool:
@@ -105,9 +107,9 @@ def test_an_engine_that_is_broken_is_seen(
     change: tuple[str, Any],
     often: dict[str, int],
     seen: set[Fault],
-    faults: Callable[..., set[Fault]],
+    violations: Callable[..., list[Violation]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(DatabaseRows, *change)
 
-    assert seen & faults(often=often)
+    assert seen & {each.fault for each in violations(often=often)}
