@@ -192,11 +192,15 @@ class Listener:
                 self._set_up(True)
             elif text is not None:
                 hear(text)
-            elif proves_until is None:
+            elif not self.is_up:
+                now = time.monotonic()
+                proves_until = proves_until or now + PROOF_SECONDS
+                if now > proves_until:
+                    raise TimeoutError(
+                        "What is told does not arrive. Is there a pooler in between?"
+                    )
+                # Again each second: a server that is failing over may lose it.
                 self._rows.tell(proof)
-                proves_until = time.monotonic() + PROOF_SECONDS
-            elif not self.is_up and time.monotonic() > proves_until:
-                raise TimeoutError("What is told does not arrive. Is there a pooler in between?")
 
     def _set_up(self, is_up: bool) -> None:
         if self.is_up is not is_up:
