@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from session_auth.factors import totp
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.demo_server import running_demo
 from tests.browser.pages import PASSWORD
 from tests.browser.test_looks import expect_to_be_readable
 from tests.browser.test_passkeys import AUTHENTICATOR
-from tests.factors.calls import from_base32
+from tests.factors.calls import code_of, from_base32
 
 USERS = "/admin/auth/user/"
 
@@ -94,7 +93,7 @@ def test_or_an_authenticator_app_is_set_up_there(page: Page, site: str) -> None:
     expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
     expect(page.locator("code")).to_have_text(secret)
     expect(field).to_be_focused()
-    code = totp.code_at(from_base32(secret), totp.current_step())
+    code = code_of(from_base32(secret))
     field.fill(code)
     page.keyboard.press("Enter")
 

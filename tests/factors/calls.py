@@ -1,6 +1,7 @@
 """What a front end does with second factors."""
 
 import base64
+import time
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -29,8 +30,14 @@ def confirm_app(browser: ApiClient, code: str) -> Any:
     return browser.call("POST", AUTH + "factors/totp/confirm/", {"code": code})
 
 
-def code_of(secret: bytes, *, steps: int = 0) -> str:
-    """Return the code that the app shows now, or some steps from now."""
+def code_of(secret: bytes, *, steps: int = 0, within: float = 1.0) -> str:
+    """Return the code that the app shows now, or some steps from now.
+
+    One that is over is good for ``within`` seconds at least: if need be, this waits for a new step.
+    """
+    left = STEP - time.time() % STEP
+    if steps < 0 and left < within:
+        time.sleep(left)
     return totp.code_at(secret, totp.current_step() + steps)
 
 

@@ -205,14 +205,22 @@ def test_one_look_is_for_all(server: Server, alice: User, bob: User) -> None:
 
 
 def listeners() -> list[tuple[Any, str]]:
-    """Return the connections that are subscribed, each with its server."""
+    """Return the connections that are subscribed, each with its server.
+
+    Not those of the Sentinels: they would take the server for gone.
+    """
     client = store().client
     nodes = (
         [client.get_redis_connection(node) for node in client.get_primaries()]
         if REDIS == "cluster"
         else [client]
     )
-    return [(node, each["id"]) for node in nodes for each in node.client_list(_type="pubsub")]
+    return [
+        (node, each["id"])
+        for node in nodes
+        for each in node.client_list(_type="pubsub")
+        if not each["name"].startswith("sentinel")
+    ]
 
 
 @pytest.mark.parametrize("pause", [0.1, 3.0])
@@ -250,6 +258,28 @@ def test_a_connection_that_is_lost_for_a_moment_makes_everybody_look(alice: User
 
     bus.unsubscribe(told.append)
     assert set(told) == {None}
+
+
+def test_what_is_lost_while_the_bus_comes_up_is_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by a server that is failing over."""
+    tell = notices.tell
+    lost: list[str] = []
+
+    def lose_the_first(told: str) -> None:
+        if lost:
+            tell(told)
+        else:
+            lost.append(told)
+
+    monkeypatch.setattr(notices, "tell", lose_the_first)
+    monkeypatch.setattr(bus, "PROOF_SECONDS", 60.0)
+
+    listen_for_ends()
+
+    assert heard()
+    assert len(lost) == 1
 
 
 def test_a_server_that_is_silent_is_taken_for_gone(
