@@ -90,18 +90,17 @@ export const createLive = (client: SessionClient<any>): Live => {
       disconnect?.();
       disconnect = undefined;
     };
-    const start = (isBack?: boolean) => {
+    const start = () => {
       stop();
       if (user === undefined) return;
       let openSince = Infinity;
       let isOver = false;
-      let sure: Promise<unknown> | undefined;
+      let sure: Promise<unknown>;
       const close = connect(
         () => {
           openSince = Date.now();
-          // Somebody else may have logged in since it was lost: what comes now may be theirs.
-          if (isBack) sure = look().catch(() => {});
-          isBack = true;
+          // Somebody else may have logged in unseen: what comes now may be theirs.
+          sure = look().catch(() => {});
           tell(true);
         },
         async (hasEnded) => {
@@ -113,13 +112,10 @@ export const createLive = (client: SessionClient<any>): Live => {
           if (hasEnded || openSince === Infinity) await look().catch(() => {});
           if (disconnect !== over) return; // somebody else by now, or nobody
           const pause = Math.min(SECOND * 2 ** tries++, LONGEST);
-          timer = setTimeout(() => start(true), pause * (0.5 + Math.random() / 2));
+          timer = setTimeout(start, pause * (0.5 + Math.random() / 2));
         },
         () => tell(false),
-        (call) => {
-          if (sure) sure.then(() => isOver || call());
-          else call();
-        },
+        (call) => sure.then(() => isOver || call()),
       );
       const over = (disconnect = () => {
         isOver = true;

@@ -69,8 +69,10 @@ for (const [framework, start] of Object.entries(FRAMEWORKS)) {
     describe(`${kind} in ${framework}`, () => {
       let window, client, live, page;
 
-      const tell = (data) =>
-        page.act(() => (kind === "socket" ? last().onmessage({ data }) : last().tell("message", data)));
+      const tell = async (data) => {
+        await page.act(() => (kind === "socket" ? last().onmessage({ data }) : last().tell("message", data)));
+        await settle(); // it is delivered once it is known who is logged in
+      };
 
       before(() => {
         window = new Window();

@@ -42,6 +42,23 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       closePage();
     });
 
+    it("delivers nothing of somebody else who has logged in unseen", async () => {
+      const told = [];
+      site.logIn("bob"); // in the admin, say
+      live[kind](path, { message: ({ data }) => told.push([client.getSnapshot().user.username, data]) });
+      const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
+
+      last().accept();
+      say("for bob");
+      await settle();
+      last().accept();
+      say("for bob, too");
+      await settle();
+
+      assert.deepEqual(told, [["bob", "for bob, too"]]);
+      assert.equal(opened.length, 2);
+    });
+
     it("is open while somebody is logged in, and tells what comes", async () => {
       const told = [];
       live[kind](path, { open: () => told.push("open"), message: ({ data }) => told.push(data) });
@@ -50,6 +67,7 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       last().accept();
       if (kind === "socket") last().onmessage({ data: "hello" });
       else last().tell("message", "hello");
+      await settle();
       assert.deepEqual(told, ["open", "hello"]);
     });
 
@@ -183,6 +201,7 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       live[kind](path, { message: listener });
       const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
       last().accept();
+      await settle();
       last().cut();
       site.logIn("bob");
       await passTime({ seconds: 1.1 });
@@ -203,6 +222,7 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       live[kind](path, { open: () => told.push("open"), message: ({ data }) => told.push(data) });
       const say = (data) => (kind === "socket" ? last().onmessage({ data }) : last().tell("message", data));
       last().accept();
+      await settle();
       last().cut();
       await passTime({ seconds: 1.1 });
 
@@ -295,12 +315,14 @@ describe("what one kind has", () => {
     assert.deepEqual(told, [true, false, true]);
   });
 
-  it("tells events by their names", () => {
+  it("tells events by their names", async () => {
     const told = [];
     live.events("/api/stream/", { price: ({ data }) => told.push(data) });
+    opened[0].accept();
 
     opened[0].tell("price", "42");
     opened[0].tell("other", "1");
+    await settle();
 
     assert.deepEqual(told, ["42"]);
   });
