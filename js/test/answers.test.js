@@ -1,28 +1,14 @@
 // What answers tell of who is logged in, and what becomes of the calls.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
-import { closePage, openPage, passTime, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
-import { closeTabs, openTab } from "../support/tabs.js";
-
-const ALICE = { id: 1, username: "alice" };
-const CREDENTIALS = { username: "alice", password: "right" };
-const LOOK = "GET /api/auth/user/";
+import { passTime, settle } from "../support/page.js";
+import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
+import { openTab } from "../support/tabs.js";
 
 describe("an answer", () => {
-  let site;
-
-  beforeEach(() => {
-    site = new Site();
-    openPage(site);
-  });
-
-  afterEach(() => {
-    closeTabs();
-    closePage();
-  });
+  openPageForEach();
 
   it("learns of the end of a session from any call that says so", async () => {
     site.logIn("alice");

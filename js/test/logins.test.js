@@ -1,27 +1,14 @@
 // Logins, logouts and switches, in one tab.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
-import { closePage, openPage, settle } from "../support/page.js";
-import { Site, refuse } from "../support/site.js";
-import { closeTabs, openTab } from "../support/tabs.js";
-
-const ALICE = { id: 1, username: "alice" };
-const CREDENTIALS = { username: "alice", password: "right" };
-const LOOK = "GET /api/auth/user/";
+import { settle } from "../support/page.js";
+import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
+import { refuse } from "../support/site.js";
+import { openTab } from "../support/tabs.js";
 
 describe("a login", () => {
-  let site;
-
-  beforeEach(() => {
-    site = new Site();
-    openPage(site);
-  });
-
-  afterEach(() => {
-    closeTabs();
-    closePage();
-  });
+  openPageForEach();
 
   it("tells of a login and of a logout, with the snapshot already new", async () => {
     const { client, seen } = openTab();

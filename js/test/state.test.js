@@ -1,28 +1,14 @@
 // The store: whom it tells, and of what, in one tab.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
-import { closePage, fire, openPage, passTime, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
-import { closeTabs, openTab } from "../support/tabs.js";
-
-const ALICE = { id: 1, username: "alice" };
-const CREDENTIALS = { username: "alice", password: "right" };
-const LOOK = "GET /api/auth/user/";
+import { fire, passTime, settle } from "../support/page.js";
+import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
+import { openTab } from "../support/tabs.js";
 
 describe("the state of a client", () => {
-  let site;
-
-  beforeEach(() => {
-    site = new Site();
-    openPage(site);
-  });
-
-  afterEach(() => {
-    closeTabs();
-    closePage();
-  });
+  openPageForEach();
 
   it("asks nothing until somebody listens, then once for all listeners", async () => {
     const client = createSessionClient();

@@ -1,29 +1,17 @@
 // Several tabs of one browser: what one learns, all know, and one asks for all of them.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
 import { START, closePage, fire, openPage, passTime, setClock, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
-import { closeTabs, openTab } from "../support/tabs.js";
+import { ALICE, LOOK, openPageForEach, site } from "../support/scene.js";
+import { openTab } from "../support/tabs.js";
 
-const ALICE = { id: 1, username: "alice" };
 const BOB = { id: 1, username: "bob" };
-const LOOK = "GET /api/auth/user/";
 const CHANNEL = "session-auth https://site.example/api/auth/";
 
 describe("tabs", () => {
-  let site;
-
-  beforeEach(() => {
-    site = new Site();
-    openPage(site);
-  });
-
-  afterEach(() => {
-    closeTabs();
-    closePage();
-  });
+  openPageForEach();
 
   async function openTabs(count, options) {
     const tabs = [];

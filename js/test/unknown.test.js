@@ -1,30 +1,16 @@
 // How it becomes known who is logged in: by asking, or by what the page says.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import { Window } from "happy-dom";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
-import { closePage, openPage, passTime, settle } from "../support/page.js";
-import { Site } from "../support/site.js";
-import { closeTabs, openTab } from "../support/tabs.js";
-
-const ALICE = { id: 1, username: "alice" };
-const CREDENTIALS = { username: "alice", password: "right" };
-const LOOK = "GET /api/auth/user/";
+import { passTime, settle } from "../support/page.js";
+import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
+import { openTab } from "../support/tabs.js";
 
 describe("who is logged in", () => {
-  let site;
-
-  beforeEach(() => {
-    site = new Site();
-    openPage(site);
-  });
-
-  afterEach(() => {
-    closeTabs();
-    closePage();
-  });
+  openPageForEach();
 
   describe("while nobody can say who is logged in", () => {
     it("says why, and is cured by itself, soon at first", async () => {
