@@ -185,6 +185,9 @@ class Told:
         return {name: self.save}
 
 
+FATAL = {"Its version is 6.2.14", "It is a replica"}
+
+
 @pytest.mark.parametrize(
     ("server", "flaw"),
     [
@@ -204,7 +207,8 @@ class Told:
 def test_the_doctor_tells_what_is_wrong_with_a_server(server: Told, flaw: str | None) -> None:
     found = list(flaws(Store(server)))
 
-    assert [each[: len(flaw)] for each in found] == [flaw] if flaw else found == []
+    assert [each.text[: len(flaw)] for each in found] == [flaw] if flaw else found == []
+    assert any(each.is_fatal for each in found) is (flaw in FATAL)
 
 
 def test_the_doctor_tells_of_replicas_that_are_waited_for_and_missing() -> None:
@@ -212,11 +216,11 @@ def test_the_doctor_tells_of_replicas_that_are_waited_for_and_missing() -> None:
 
     assert list(flaws(Store(one, wait_replicas=1))) == []
     [_, flaw] = flaws(Store(none, wait_replicas=1))
-    assert flaw == "wait_replicas is 1, and it has 0: nobody can log in."
+    assert flaw == ("wait_replicas is 1, and it has 0: nobody can log in.", True)
 
 
 def test_the_doctor_asks_the_servers_that_there_are() -> None:
-    assert any("writes nothing to a disk" in flaw for flaw in rows().flaws() or ())
+    assert any("writes nothing to a disk" in flaw.text for flaw in rows().flaws() or ())
 
 
 @pytest.mark.django_db

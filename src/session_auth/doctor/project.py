@@ -15,6 +15,7 @@ from session_auth.guessing import counts
 from session_auth.models import EndedSession, GuessCount, Session
 from session_auth.sessions import bus
 from session_auth.sessions.listing import kept_rows
+from session_auth.sessions.rows import Flaw
 
 LATE = timedelta(days=1)
 """Where pruning runs once a day, no row is left that expired longer ago."""
@@ -112,21 +113,21 @@ def _guesses_can_be_counted() -> Finding:
 
 def _store_keeps_sessions() -> Iterator[Finding]:
     """Ask the engine for what it finds; that of the database does not look."""
-    level, hint = Level.WARN, "docs/redis.md says what each means."
+    hint = "docs/redis.md says what each means."
     try:
         flaws = kept_rows().flaws()
     except SessionAuthError as exc:
-        flaws = [f"{type(exc).__name__}: it cannot be reached."]
-        level, hint = Level.FAIL, "Until it can, each request with a session is 503."
+        flaws = [Flaw(f"{type(exc).__name__}: it cannot be reached.", True)]
+        hint = "Until it can, each request with a session is 503."
     if flaws is None:
         return
     yield judged(
         not flaws,
         id="store",
         subject="The store of the sessions keeps them",
-        seen=" ".join(flaws) or "nothing speaks against it",
+        seen=" ".join(flaw.text for flaw in flaws) or "nothing speaks against it",
         hint=hint,
-        otherwise=level,
+        otherwise=Level.FAIL if any(flaw.is_fatal for flaw in flaws) else Level.WARN,
     )
 
 

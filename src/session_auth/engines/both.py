@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from session_auth.sessions.rows import Position, Rows
+from session_auth.sessions.rows import Flaw, Position, Rows
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
@@ -43,7 +43,7 @@ class BothRows(Rows):
         self._home, self._other = home, other
         self._where = (home, other, home)
 
-    def flaws(self) -> list[str] | None:
+    def flaws(self) -> list[Flaw] | None:
         found = (rows.flaws() for rows in (self._home, self._other))
         return next((flaws for flaws in found if flaws is not None), None)
 

@@ -3,13 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
 Position = tuple[datetime, str]
 """Where a row stands among those of its user: when it was last seen, and its id."""
+
+
+class Flaw(NamedTuple):
+    """Something that is set up wrongly in a store."""
+
+    text: str
+    is_fatal: bool = False
+    """Whether nobody can log in until it is mended."""
 
 
 class Rows(ABC):
@@ -32,7 +40,7 @@ class Rows(ABC):
         """Return the row, even if it has expired; ``None`` if there is none."""
         return self.read_with_user(session_id)[0]
 
-    def flaws(self) -> list[str] | None:
+    def flaws(self) -> list[Flaw] | None:
         """Return what is set up wrongly in the store, for the doctor; ``None`` without a look."""
         return None
 

@@ -4,43 +4,44 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from session_auth.engines.redis.client import Store, text
+from session_auth.sessions.rows import Flaw
 
 OLDEST = (7, 0)
 """Of Redis, with the commands that the scripts use. Valkey says that it is Redis 7.2.4."""
 
 
-def flaws(store: Store) -> Iterator[str]:
-    """Yield a sentence for each flaw of each server that keeps the sessions."""
+def flaws(store: Store) -> Iterator[Flaw]:
+    """Yield each flaw of each server that keeps the sessions."""
     if getattr(store.client, "read_from_replicas", False):
-        yield "read_from_replicas is set: a replica may not know yet what was saved."
+        yield Flaw("read_from_replicas is set: a replica may not know yet what was saved.")
     with store.guards():
         told = _by_server(store.client.info("all"))
         configured = _by_server(_config(store))
     for name, info in told.items():
         found = _of_server(info, configured.get(name, {}), store.wait_replicas)
-        yield from (f"{name}{flaw}" for flaw in found)
+        yield from (Flaw(f"{name}{flaw.text}", flaw.is_fatal) for flaw in found)
 
 
-def _of_server(info: Mapping[str, Any], config: Mapping[str, str], waits: int) -> Iterator[str]:
+def _of_server(info: Mapping[str, Any], config: Mapping[str, str], waits: int) -> Iterator[Flaw]:
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < OLDEST:
-        yield f"Its version is {info['redis_version']}: the scripts need 7.0."
+        yield Flaw(f"Its version is {info['redis_version']}: the scripts need 7.0.", True)
     if info["role"] != "master":
-        yield "It is a replica, and cannot write."
+        yield Flaw("It is a replica, and cannot write.", True)
         return
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if int(info.get("maxmemory", 0)) and policy != "noeviction":
-        yield (
+        yield Flaw(
             f"maxmemory-policy is {policy}: when the memory is full, users are signed out. Set "
             "noeviction, which refuses logins with 503 instead."
         )
     replicas = int(info.get("connected_slaves", 0))
     if not replicas:
-        yield "It has no replica: when it is down, nobody can work."
+        yield Flaw("It has no replica: when it is down, nobody can work.")
     if replicas < waits:
-        yield f"wait_replicas is {waits}, and it has {replicas}: nobody can log in."
+        yield Flaw(f"wait_replicas is {waits}, and it has {replicas}: nobody can log in.", True)
     if not int(info.get("aof_enabled", 0)) and not config.get("save", "unknown"):
-        yield "It writes nothing to a disk: when it starts anew, everybody is signed out."
+        yield Flaw("It writes nothing to a disk: when it starts anew, everybody is signed out.")
 
 
 def _config(store: Store) -> Any:

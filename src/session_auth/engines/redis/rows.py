@@ -64,7 +64,7 @@ from session_auth.models import AdoptedSession
 from session_auth.sessions import stamps, tombstones
 from session_auth.sessions.bus import Notice, text_of
 from session_auth.sessions.ending import keep
-from session_auth.sessions.rows import Position, Rows
+from session_auth.sessions.rows import Flaw, Position, Rows
 from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 
@@ -78,7 +78,7 @@ class RedisRows(Rows):
     def __init__(self) -> None:
         self._scans = local()
 
-    def flaws(self) -> list[str] | None:
+    def flaws(self) -> list[Flaw] | None:
         return list(flaws.flaws(store()))
 
     async def fetch(self, session_id: str) -> list[Row] | None:
