@@ -19,8 +19,9 @@ def new_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     errors: list[str] = []
     profile.on("weberror", lambda error: errors.append(str(error.error)))
     yield profile
+    found = so_far(errors, profile)
     profile.close()
-    assert not errors, errors
+    assert not found, found
 
 
 @contextmanager
@@ -33,7 +34,14 @@ def watched_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext
     with new_profile(browser, **options) as profile:
         profile.on("console", lambda message: errors.extend(errors_in(message)))
         yield profile
-    assert not errors, errors
+        found = so_far(errors, profile)
+    assert not found, found
+
+
+def so_far(errors: list[str], profile: BrowserContext) -> list[str]:
+    """Return the errors of before the profile is closed, which cuts off what is being loaded."""
+    profile.cookies()  # any call: Playwright tells of all that has happened before its answer
+    return list(errors)
 
 
 def errors_in(message: ConsoleMessage) -> list[str]:

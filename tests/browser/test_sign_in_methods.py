@@ -121,8 +121,6 @@ def test_a_proof_is_asked_for_by_what_the_user_has(phone: Page) -> None:
     dialog.get_by_role("button", name="Confirm").click()
 
     expect(phone.locator("#codes li")).to_have_count(10)
-    # The last call has been answered: one that is cut off here has, at times, an empty answer.
-    expect(phone.locator("#codes-heading")).to_be_focused()
 
 
 def add_passkey(page: Page) -> None:
