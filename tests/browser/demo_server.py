@@ -1,16 +1,20 @@
 """The demo on a free port, with a database of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
+TEMPLATES = TemporaryDirectory(prefix="demo-")  # which goes with the process
 
 
 @contextmanager
@@ -28,19 +32,10 @@ def running_demo(
     """
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    environment = (
-        os.environ
-        | variables
-        | {
-            "DEMO_DATABASE": str(folder / "demo.sqlite3"),
-            "DEMO_ORIGIN": origin,
-            "DJANGO_SETTINGS_MODULE": settings,
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
-        }
-    )
-    manage = [sys.executable, "-W", "default", str(project / "manage.py")]
-    for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
-        subprocess.run([*manage, *command], env=environment, check=True, stdout=subprocess.PIPE)
+    database = folder / "demo.sqlite3"
+    shutil.copy(new_database(settings, project), database)
+    environment = environment_for(settings, database) | variables | {"DEMO_ORIGIN": origin}
+    manage = manage_of(project)
     log = folder / "server.log"
     command = [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"]
     if by_asgi:
@@ -59,6 +54,32 @@ def running_demo(
     finally:
         server.terminate()
         server.wait()
+
+
+@cache
+def new_database(settings: str, project: Path) -> Path:
+    """Return a database in which the demo's users are, and nothing else yet; it is made once."""
+    database = Path(TEMPLATES.name) / f"{project.name}.{settings}.sqlite3"
+    for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
+        subprocess.run(
+            [*manage_of(project), *command],
+            env=environment_for(settings, database),
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+    return database
+
+
+def environment_for(settings: str, database: Path) -> dict[str, str]:
+    return os.environ | {
+        "DEMO_DATABASE": str(database),
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "demo"), str(ROOT)]),
+    }
+
+
+def manage_of(project: Path) -> list[str]:
+    return [sys.executable, "-W", "default", str(project / "manage.py")]
 
 
 def free_port() -> int:
