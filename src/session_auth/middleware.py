@@ -19,7 +19,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from session_auth import attempts, csrf, planted_cookies, refusals, throttling
+from session_auth import (
+    attempts,
+    csrf,
+    csrf_failures,
+    planted_cookies,
+    refusals,
+    throttling,
+)
 from session_auth.answers import error_response, refusal_response, wants_json
 from session_auth.authentication import AuthenticationMiddleware, overrides
 from session_auth.conf import cached_settings, get_conf
@@ -446,10 +453,10 @@ class CsrfViewMiddleware(csrf.CsrfChecks):
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         if not wants_json(request):
-            csrf.record(request, reason)
+            csrf_failures.record(request, reason)
             return super()._reject(request, reason)
-        csrf.log(request, reason)
-        return error_response(csrf.failure(request, reason), request)
+        csrf_failures.log(request, reason)
+        return error_response(csrf_failures.failure(request, reason), request)
 
 
 def _is_checked(request: HttpRequest, callback: Any) -> bool:
