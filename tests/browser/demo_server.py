@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -33,7 +33,7 @@ def running_demo(
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     database = folder / "demo.sqlite3"
-    shutil.copy(new_database(settings, project), database)
+    shutil.copy(new_database(settings, project, **variables), database)
     environment = environment_for(settings, database) | variables | {"DEMO_ORIGIN": origin}
     manage = manage_of(project)
     log = folder / "server.log"
@@ -57,13 +57,13 @@ def running_demo(
 
 
 @cache
-def new_database(settings: str, project: Path) -> Path:
+def new_database(settings: str, project: Path, **variables: str) -> Path:
     """Return a database in which the demo's users are, and nothing else yet; it is made once."""
-    database = Path(TEMPLATES.name) / f"{project.name}.{settings}.sqlite3"
+    database = Path(mkdtemp(dir=TEMPLATES.name)) / "demo.sqlite3"
     for command in (["migrate", "--verbosity=0"], ["create_demo_users"]):
         subprocess.run(
             [*manage_of(project), *command],
-            env=environment_for(settings, database),
+            env=environment_for(settings, database) | variables,
             check=True,
             stdout=subprocess.PIPE,
         )
