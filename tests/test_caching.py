@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib import messages
 from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
@@ -79,6 +81,17 @@ def cart(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.session.setdefault("cart", request.GET.get("item", "empty")))
 
 
+def told(request: HttpRequest) -> HttpResponse:
+    """A page with messages, as nearly each page has them, which asks for no user."""
+    made.append(request.path)
+    return HttpResponse(" ".join(str(message) for message in get_messages(request)) or "-")
+
+
+def tell(request: HttpRequest) -> HttpResponse:
+    messages.success(request, f"{request.user.get_username()} has paid")
+    return HttpResponse()
+
+
 def form(request: HttpRequest) -> HttpResponse:
     made.append(request.path)
     return HttpResponse(get_token(request))
@@ -115,6 +128,8 @@ urlpatterns = [
     path("cart/", stored(cart)),
     path("cart-varied/", stored(vary_on_cookie(cart))),
     path("form/", stored(form)),
+    path("told/", stored(told)),
+    path("tell/", tell),
     path("plain/public/", public),
     path("plain/user/", of_user),
     path("plain/streamed/", streamed),
@@ -237,6 +252,22 @@ def test_a_page_with_a_token_is_served_to_nobody_else(here: ApiClient) -> None:
 
     assert len(made) == 2
     assert tokens[0] != tokens[1]
+
+
+def test_a_page_with_a_message_is_served_to_nobody_else(here: ApiClient) -> None:
+    """Messages come in a cookie of their own, for which no session is loaded."""
+    here.get("/tell/")
+
+    seen = [text(browser.get("/told/")) for browser in (here, Client(), here)]
+
+    assert seen == ["alice has paid", "-", "-"]
+
+
+def test_a_page_that_would_show_messages_and_has_none_is_stored_for_all(here: ApiClient) -> None:
+    for browser in (here, Client()):
+        browser.get("/told/")
+
+    assert made == ["/told/"]
 
 
 @pytest.mark.parametrize("name", ["public", "public-async", "public-template"])

@@ -4,6 +4,7 @@ Beside ``passwords.elsewhere`` and ``plain_http``, this is a module that replace
 Django's.
 """
 
+from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.cache import UpdateCacheMiddleware
@@ -35,15 +36,23 @@ def _should_update_cache(
 def _is_somebodys(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Say whether the answer may be meant for this browser alone.
 
-    It may if the view used the session or a CSRF token. An exception: if the session is empty and
-    the answer has ``Vary: Cookie``, it is for all visitors with the same cookies. Django's
-    middleware stores such pages, and goes on to do so.
+    It may if the view used the session or a CSRF token, or showed a message. An exception: if the
+    session is empty and the answer has ``Vary: Cookie``, it is for all visitors with the same
+    cookies. Django's middleware stores such pages, and goes on to do so.
     """
     session = getattr(request, "session", None)
     if not isinstance(session, BaseSessionStore):
         return False
     if csrf.TOKEN_USED in request.META:
         return True
+    if _shows_messages(request):
+        return True
     if not session.accessed:
         return False
     return not (session.is_empty() and has_vary_header(response, "Cookie"))
+
+
+def _shows_messages(request: HttpRequest) -> bool:
+    """Say whether the page shows messages of Django's, which may have come in their own cookie."""
+    messages = get_messages(request)
+    return getattr(messages, "used", False) and len(messages) > 0
