@@ -39,7 +39,8 @@ def ended_column(reason: EndReason, successor: Record | None) -> tuple[str, list
     if successor is not None:
         next_id = 'CASE WHEN "user_id" = %s THEN %s ELSE %s END'
         parameters = [successor.user_id, successor.id, NOBODY]
-    text = f"""CONCAT_WS(' ', %s::text, "id", {next_id}, "user_id")"""
+    # CONCAT_WS() takes any type: with server_side_binding, PostgreSQL wants to be told which.
+    text = f"""CONCAT_WS(' ', %s::text, "id", ({next_id})::text, "user_id")"""
     column = f"""CASE WHEN "user_id" IS NOT NULL THEN pg_notify(%s, {text}) END"""
     return column, [CHANNEL, f"{origin()} {reason}", *parameters]
 
@@ -49,7 +50,7 @@ class NewId(Value):
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         new_id = str(self.value)
-        text = """CONCAT_WS(' ', %s::text, "id", %s, COALESCE("user_id"::text, %s))"""
+        text = """CONCAT_WS(' ', %s::text, "id", %s::text, COALESCE("user_id"::text, %s))"""
         told = [f"{origin()} {NOBODY}", new_id, NOBODY]
         # A call of pg_notify() gives "", which changes no text.
         return f"%s || pg_notify(%s, {text})::text", [new_id, CHANNEL, *told]
