@@ -1,5 +1,6 @@
 """What the JavaScript client never does, read in its source."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -44,3 +45,10 @@ def test_the_client_believes_no_name_that_markup_can_take() -> None:
     """ASVS 3.2.3: in a page with ``<img name="cookie">``, ``document.cookie`` is that element."""
     assert set(found(r"\bdocument\.(\w+)")) <= {"cookie", "hidden"}
     assert found(r"String\(globalThis\.document\?\.cookie\)")
+
+
+def test_the_client_as_served_takes_four_kilobytes_whoever_compresses_it() -> None:
+    """The zlib of Node, by which js/scripts/size.js measures, gives less than that of servers."""
+    served = ROOT / "src/session_auth/static/session_auth/session-auth.js"
+
+    assert len(gzip.compress(served.read_bytes(), 9)) <= 4096

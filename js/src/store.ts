@@ -70,12 +70,11 @@ const newsOf = (before: Snapshot, { user, session }: Snapshot, cause: State["cau
   const wasNobody = before.status === "anonymous";
   if (!user) return cause && !wasNobody ? "logout" : before.user && "ended";
   if (wasNobody || (cause && !before.user)) return "login";
-  if (!before.user) return;
   // Without sessions of ours there are no pseudonyms.
-  const isSame = session
-    ? !before.session || before.session.user_ref === session.user_ref
-    : before.user.id === user.id;
-  return isSame ? undefined : "switched";
+  const isAnother = session
+    ? before.session && before.session.user_ref !== session.user_ref
+    : before.user?.id !== user.id;
+  return before.user && isAnother && "switched";
 };
 
 const keep = <T>(before: T, next: T) =>
