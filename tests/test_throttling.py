@@ -210,6 +210,7 @@ def test_requests_for_one_name_are_limited_wherever_they_come_from(clock: Any) -
 
     with pytest.raises(Throttled) as refusal:
         throttling.limit_requests(request(), purpose="reset", name="a@example.org ")
+    assert refusal.value.retry_after == 30
     assert refusal.value.headers == {"Retry-After": "30"}
     throttling.limit_requests(request(), purpose="other", name="a@example.org")
 

@@ -312,6 +312,7 @@ class Throttled(SessionAuthError):
     message = _("Too many attempts. Try again later.")
 
     def __init__(self, *, retry_after: int) -> None:
+        self.retry_after = retry_after
         self.headers = {"Retry-After": str(retry_after)}
         super().__init__()
 
