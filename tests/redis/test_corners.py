@@ -224,3 +224,17 @@ def test_what_is_saved_under_the_old_key_while_it_is_renewed_is_kept(
     session.save()
 
     assert data_of(session) == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("user_id", ["}:s:x", "}:u:x", "a b", "*", "{xyz}:s:x"])
+def test_a_user_whose_primary_key_looks_like_a_key_of_redis_is_a_user(
+    alice: User, user_id: str
+) -> None:
+    signed_in()
+    store().client.zadd(places.index("abc", user_id), {"a" * 43: 1})
+
+    (rows,) = places.everything()
+    assert [row.record.user_id for row in rows] == [alice.pk]
+    assert list(places.expired()) == []
+    end_all_sessions()
+    assert list_sessions(alice) == []

@@ -15,7 +15,7 @@ from session_auth.engines.redis import notices, scripts
 from session_auth.engines.redis.client import Steps, store
 from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import new_session_key, tag_for, tag_of
+from session_auth.keys import TAG_CHARACTERS, new_session_key, tag_for, tag_of
 from session_auth.sessions.values import Record
 
 GRACE = timedelta(days=2)
@@ -258,9 +258,19 @@ def delete_keys(keys: Sequence[str]) -> None:
             store().delete(batch)
 
 
+def _pattern(kind: str) -> str:
+    # A "*" for the tag would reach into what follows, and primary keys of users may be any text.
+    return f"{store().prefix}:{{{'?' * TAG_CHARACTERS}}}:{kind}:*"
+
+
+def keys_of_rows() -> Iterator[str]:
+    """Yield the keys of all rows, and of what only says where one is."""
+    return store().scan(_pattern("s"))
+
+
 def everything() -> Iterator[list[Row]]:
     """Yield all rows, also those that do not count, by a walk through all keys."""
-    scan = store().scan(f"{store().prefix}:{{*}}:s:*")
+    scan = keys_of_rows()
     while keys := list(islice(scan, BATCH_ROWS)):
         yield [
             row_of(each.rpartition(":")[2], each.partition("{")[2].partition("}")[0], fields)
@@ -271,8 +281,7 @@ def everything() -> Iterator[list[Row]]:
 
 def expired() -> Iterator[Record]:
     """Yield the users' sessions that have timed out, by a walk through all keys."""
-    pattern = f"{store().prefix}:{{*}}:u:*"
-    for index in store().scan(pattern):
+    for index in store().scan(_pattern("u")):
         tag = index.partition("{")[2].partition("}")[0]
         ids = store().members(index)
         found = store().hashes([key(tag, each) for each in ids]) if ids else []

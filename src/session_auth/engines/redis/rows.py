@@ -391,7 +391,7 @@ def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
     alias, count = SESSIONS.alias(), 0
     with transaction.atomic(using=alias):
         stamp_everybody(alias)
-        keys = list(store().scan(f"{store().prefix}:{{*}}:s:*"))
+        keys = list(places.keys_of_rows())
         for batch in places.batches(keys):
             rows = [
                 row_of(key.rpartition(":")[2], "", fields)
