@@ -202,8 +202,9 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
 def listen_for_ends() -> None:
     """Let this process send ``session_ended_anywhere`` for what others end, from now on.
 
-    For processes without ``LiveSessions``, which does it by itself. Call it after the fork, in
-    ``wsgi.py`` say. It starts a thread, once, if the engine can tell other processes.
+    For processes without ``LiveSessions``, which does it by itself. Call it in ``wsgi.py``, say. It
+    starts a thread, once, if the engine can tell other processes; so does each process that is
+    forked from this one.
     """
     bus.listen(rows())
 
