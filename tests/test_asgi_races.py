@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.test import override_settings
 from django.urls import path
 
+from session_auth import asgi
 from session_auth.asgi import LiveSessions
 from session_auth.backends import ModelBackend
 from session_auth.decorators import login_required
@@ -230,6 +232,43 @@ def test_a_new_key_while_activity_is_recorded_is_watched_over(
     assert watched(server) == [id_of_session(session)]
     session.flush()
     assert socket.next(2) == CLOSED
+
+
+# What is closed already
+
+
+async def brief(scope: Any, receive: Any, send: Any) -> None:
+    """Close the connection, and work on."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+    else:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n"})
+    await asyncio.sleep(0.8)
+    done.append(scope["type"])
+
+
+done: list[str] = []
+
+
+@pytest.mark.parametrize("kind", ["websocket", "http"])
+def test_what_an_application_does_after_it_has_closed_is_not_stopped(
+    server: Server, alice: User, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "GRACE_SECONDS", 0.1)
+    done.clear()
+    browser, app = signed_in(), LiveSessions(brief)
+    open_it = server.socket if kind == "websocket" else partial(server.request, path="/")
+    call = open_it(app, key=browser.session_key())
+    call.next(), call.next()
+
+    browser.log_out()
+
+    call.result()
+    assert call.is_quiet()
+    assert done == [kind]
 
 
 def id_of_session(session: Any) -> str:

@@ -201,6 +201,8 @@ class _Connection(ABC):
         async with self._lock:
             if self._parting is None:
                 await self._send_raw(message)
+                if _is_last(message):
+                    self.forget()  # the client gets no more; the application may have work to do
 
     @abstractmethod
     async def tell(self, why: SessionAuthError) -> None:
@@ -389,6 +391,12 @@ def _request_of(scope: Scope) -> HttpRequest:
     """Return the request by which a WebSocket is opened, or a stream; it has no body."""
     scheme = scope.get("scheme", "ws")
     return ASGIRequest({"method": "GET", **scope, "scheme": HTTP.get(scheme, scheme)}, BytesIO())
+
+
+def _is_last(message: Message) -> bool:
+    if message["type"] == "http.response.body":
+        return not message.get("more_body", False)
+    return bool(message["type"] == "websocket.close")
 
 
 def _header(message: Message, wanted: bytes) -> bytes:
