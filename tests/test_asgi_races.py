@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.test import override_settings
 from django.urls import path
@@ -20,7 +21,7 @@ from session_auth import asgi
 from session_auth.asgi import LiveSessions
 from session_auth.backends import ModelBackend
 from session_auth.decorators import login_required
-from session_auth.sessions import end_sessions, watching
+from session_auth.sessions import end_all_sessions, end_sessions, watching
 from tests import urls, views
 from tests.api_client import ApiClient, signed_in
 from tests.live import CLOSED, LIVE, Call, Server, echo, opened
@@ -232,6 +233,30 @@ def test_a_new_key_while_activity_is_recorded_is_watched_over(
     assert watched(server) == [id_of_session(session)]
     session.flush()
     assert socket.next(2) == CLOSED
+
+
+# Transactions
+
+
+@pytest.mark.parametrize(
+    "end", [lambda user: end_all_sessions(), end_sessions], ids=["everybody's", "of a user"]
+)
+def test_an_end_closes_a_socket_once_it_is_committed(
+    server: Server, alice: User, ends: list[Any], end: Callable[[User], int]
+) -> None:
+    socket = opened(server, signed_in().session_key())
+
+    with transaction.atomic():
+        assert end(alice) == 1
+        transaction.set_rollback(True)
+    assert socket.is_quiet(0.2)
+    assert ends == []
+    with transaction.atomic():
+        assert end(alice) == 1
+        assert socket.is_quiet(0.2)
+
+    assert socket.next(2) == CLOSED
+    assert len(ends) == 1
 
 
 # What is closed already
