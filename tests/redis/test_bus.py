@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, connections
 from django.test import override_settings
 
 from session_auth.engines.redis import notices, scripts
@@ -17,7 +18,7 @@ from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions import bus, end_session, listen_for_ends, watching
 from session_auth.sessions.bus import Notice
 from session_auth.sessions.listing import rows
-from session_auth.signals import EndReason
+from session_auth.signals import EndReason, session_ended_anywhere
 from tests.api_client import id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
 from tests.redis.test_lost import forgotten
@@ -162,6 +163,30 @@ def test_a_process_is_told_of_ends_in_others_and_once_of_its_own(
         (id_of(browsers[1]), alice.pk, EndReason.ENDED_BY_ADMIN),
         (None, None, EndReason.LOGOUT),
     }
+
+
+def test_a_receiver_keeps_no_connection_to_the_database(alice: User) -> None:
+    """Or it would have one that is dead, once the database was restarted."""
+    used: list[Any] = []
+
+    def look(**kwargs: Any) -> None:
+        assert User.objects.exists()
+        used.append(connection.connection)
+        used.append(connections["default"])
+
+    session_ended_anywhere.connect(look)
+    listen_for_ends()
+    assert heard()
+    text = bus.text_of(Notice("a" * 43, alice.pk, EndReason.LOGOUT)).partition(" ")[2]
+
+    notices.tell(f"another {text}")
+    ends_at = time.monotonic() + 5
+    while not (used and used[-1].connection is None) and time.monotonic() < ends_at:
+        time.sleep(0.05)
+
+    session_ended_anywhere.disconnect(look)
+    assert used[0] is not None
+    assert used[1].connection is None
 
 
 def test_a_process_that_is_forked_hears_too(alice: User, told: list[Any]) -> None:

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from session_auth.sessions.rows import Rows
 from session_auth.signals import EndReason, session_ended_anywhere
@@ -191,6 +191,7 @@ class Listener:
                 self._set_up(True)
             elif text is not None:
                 hear(text)
+                close_old_connections()  # those of receivers, who run outside any request
             elif not self.is_up:
                 now = time.monotonic()
                 proves_until = proves_until or now + PROOF_SECONDS
