@@ -13,7 +13,6 @@ from session_auth.backends import ModelBackend
 from session_auth.models import Session
 from session_auth.sessions import bus, listen_for_ends, watching
 from session_auth.sessions.bus import Notice
-from session_auth.sessions.watching import Watched
 from session_auth.signals import EndReason
 from tests.api_client import ApiClient, id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
@@ -207,7 +206,7 @@ def test_an_end_after_an_event_loop_was_closed_is_no_error(db: None) -> None:
     loop = asyncio.new_event_loop()
 
     async def begin() -> None:
-        watching.watch().add(Watched("a" * 43, cut=lambda why: None))
+        watching.watch().begin("a" * 43, cut=lambda why: None)
 
     loop.run_until_complete(begin())
     [task] = asyncio.all_tasks(loop)

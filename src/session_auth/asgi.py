@@ -18,11 +18,11 @@ from session_auth.answers import JSONEncoder, error_body, error_response
 from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidRequest, SessionAuthError, SessionEnded
 from session_auth.keys import digest, is_session_key
-from session_auth.middleware import AuthenticationMiddleware, SessionMiddleware
+from session_auth.middleware import STREAMED, AuthenticationMiddleware, SessionMiddleware
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.users import user_of, why_not_logged_in
 from session_auth.sessions.values import Record
-from session_auth.sessions.watching import Watch, Watched, look, watch
+from session_auth.sessions.watching import Watch, Watched, look, look_again, watch
 
 __all__ = ["LiveSessions"]
 
@@ -128,8 +128,15 @@ class _Connection(ABC):
     async def admit(self, request: HttpRequest) -> None:
         """Find out who is calling, and watch over their session from now on.
 
-        Raises what a request would be refused with.
+        Raises what a request would be refused with; then nobody is watched over.
         """
+        try:
+            await self._admit(request)
+        except BaseException:
+            self.forget()
+            raise
+
+    async def _admit(self, request: HttpRequest) -> None:
         if SessionMiddleware(HttpResponse).process_request(request) is not None:
             raise InvalidRequest  # two session cookies
         AuthenticationMiddleware(HttpResponse).process_request(request)
@@ -137,8 +144,7 @@ class _Connection(ABC):
         session.passive = not self._live.activity
         self._watch = watch()
         if is_session_key(session.session_key):  # before it is looked up, so that no end is missed
-            self._watched = Watched(digest(session.session_key), self.cut)
-            self._watch.add(self._watched)
+            self._watched = self._watch.begin(digest(session.session_key), self.cut)
         await session.prepare()
         self._user = await sync_to_async(_look_up)(request)
         self._noted = session._record
@@ -146,24 +152,19 @@ class _Connection(ABC):
             self.forget()
             if self._live.login_required:
                 raise why_not_logged_in(request)
-        else:
-            self.note(session)
+        elif self._watched is not None:
+            self.note(self._watched, session)
         if self._why is not None:
             raise self._why
 
-    def note(self, session: BaseSessionStore) -> None:
-        """Note when the session will end. If it is another one by now, watch over that."""
-        if self._why is not None:
-            return
+    def note(self, watched: Watched, session: BaseSessionStore) -> None:
+        """Note when the session will end, which has been looked up."""
         seen = look(cast("Record", session._record))
         if seen is None:
             self.forget()
             self.cut(SessionEnded())
-            return
-        if self._watched is None:
-            self._watched = Watched(seen.record.id, self.cut)
-            self._watch.add(self._watched)
-        self._watch.note(self._watched, seen)
+        else:
+            self._watch.note(watched, seen)
 
     def forget(self) -> None:
         """Watch over no session any more."""
@@ -200,6 +201,8 @@ class _Connection(ABC):
         async with self._lock:
             if self._parting is None:
                 await self._send_raw(message)
+                if _is_last(message):
+                    self.forget()  # the client gets no more; the application may have work to do
 
     @abstractmethod
     async def tell(self, why: SessionAuthError) -> None:
@@ -247,7 +250,6 @@ class _Socket(_Connection):
             csrf.verify_handshake(request)
             await self.admit(request)
         except SessionAuthError as error:
-            self.forget()
             events.record_refusal(request, status=error.status, code=error.code)
             await self._receive_raw()  # that somebody connects
             await self.tell(error)
@@ -258,12 +260,15 @@ class _Socket(_Connection):
         await self.run()
 
     async def receive(self) -> Message:
-        if self._session._record is not self._noted:
-            self._follow_application()
+        self._follow_application()
         message = await super().receive()
         if self._live.activity and message["type"] == "websocket.receive":
             self._mark_active()
         return message
+
+    async def send(self, message: Message) -> None:
+        self._follow_application()
+        await super().send(message)
 
     async def tell(self, why: SessionAuthError) -> None:
         self.stop_reading()  # granian closes nothing while somebody waits for a message
@@ -272,9 +277,16 @@ class _Socket(_Connection):
 
     def _follow_application(self) -> None:
         """Watch over the session that the application has opened, or given a new key."""
-        self._noted = record = self._session._record
-        if record is not None and record.user_id is not None:
-            self.note(self._session)
+        record = self._session._record
+        if record is self._noted:
+            return
+        self._noted = record
+        if record is None or record.user_id is None or self._why is not None:
+            return
+        if self._watched is None or self._watched.session_id != record.id:
+            self.forget()
+            self._watched = self._watch.begin(record.id, self.cut)
+        self.note(self._watched, self._session)
 
     def _mark_active(self) -> None:
         """Record activity of the user, at most once per ``LAST_SEEN_INTERVAL``."""
@@ -286,11 +298,15 @@ class _Socket(_Connection):
     async def _mark(self, watched: Watched) -> None:
         session = self._session.of_record(cast("Record", watched.record), self._session.meta)
         await sync_to_async(_touch)(session)
-        self.note(session)
+        if self._watched is watched:  # or it has been closed meanwhile
+            self.note(watched, session)
 
 
 class _Stream(_Connection):
     disconnect: Message = {"type": "http.disconnect"}  # noqa: RUF012 # is copied
+    _session_of_view: BaseSessionStore | None = None
+    """The one of Django's request, as it was when its answer was ready."""
+
     _has_begun = False
     _is_plain = True
     """Whether an event can be written into the stream, which is not compressed."""
@@ -303,12 +319,15 @@ class _Stream(_Connection):
                     csrf.verify_handshake(request)
                 await self.admit(request)
             except SessionAuthError as error:
-                self.forget()
                 events.record_refusal(request, status=error.status, code=error.code)
                 await self.tell(error)
                 return
             self._scope = {**self._scope, "session": self._session, "user": self._user}
+        STREAMED.set(self._view_has)
         await self.run()
+
+    def _view_has(self, session: BaseSessionStore) -> None:
+        self._session_of_view = session
 
     async def send(self, message: Message) -> None:
         if self._is_admitted:
@@ -333,6 +352,19 @@ class _Stream(_Connection):
         self._is_admitted = self._has_begun = True
         self._is_plain = _header(message, b"content-encoding") == b""
         await super().send(message)
+
+    async def _admit(self, request: HttpRequest) -> None:
+        await super()._admit(request)
+        record = None if self._session_of_view is None else self._session_of_view._record
+        if self._watched is not None or record is None or record.user_id is None:
+            return
+        # The view knew a user, and the cookie opens nothing. Has their session ended since, or has
+        # it another key?
+        self._watched = self._watch.begin(record.id, self.cut)
+        seen = await sync_to_async(look_again)(record)
+        if seen is None or self._why is not None:
+            raise SessionEnded
+        self._watch.follow(self._watched, seen)
 
     async def tell(self, why: SessionAuthError) -> None:
         if self._has_begun:
@@ -359,6 +391,12 @@ def _request_of(scope: Scope) -> HttpRequest:
     """Return the request by which a WebSocket is opened, or a stream; it has no body."""
     scheme = scope.get("scheme", "ws")
     return ASGIRequest({"method": "GET", **scope, "scheme": HTTP.get(scheme, scheme)}, BytesIO())
+
+
+def _is_last(message: Message) -> bool:
+    if message["type"] == "http.response.body":
+        return not message.get("more_body", False)
+    return bool(message["type"] == "websocket.close")
 
 
 def _header(message: Message, wanted: bytes) -> bytes:

@@ -24,6 +24,9 @@ OF_CONNECTIONS = {"HOST", "PORT", "NAME", "USER", "PASSWORD", "OPTIONS"}
 IN_PATTERNS = frozenset("{}*?[]\\")
 """What a prefix of keys has not: it is the beginning of patterns, and braces choose the slot."""
 
+REDIS_URL = re.compile(r"(rediss?://[^/?#\s]*(/[0-9]*)?|unix://[^?#\s]+)(\?[^#\s]*)?")
+REDIS_NODE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^][:/@\s]+)(:[0-9]+)?")
+
 UNIX_SOCKET = "unix"
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 ORIGIN = re.compile(rf"(https://{HOST.pattern}|http://localhost)(:[0-9]+)?")
@@ -77,15 +80,42 @@ def _is_key(value: object) -> bool:
     return isinstance(value, str) and bool(FERNET_KEY.fullmatch(value))
 
 
+def _is_client(value: object) -> bool:
+    if isinstance(value, str) and "://" not in value:
+        return _is_path(value)
+    return _is_redis_url(value) or hasattr(value, "register_script")
+
+
+def _is_redis_url(value: object) -> bool:
+    return isinstance(value, str) and bool(REDIS_URL.fullmatch(value))
+
+
+def _are_redis_nodes(value: object) -> bool:
+    def is_node(node: object) -> bool:
+        return isinstance(node, str) and bool(REDIS_NODE.fullmatch(node))
+
+    return bool(value) and _is_sequence(value, of=is_node)
+
+
+OF_STORE: dict[str, Callable[[object], bool]] = {
+    "client": _is_client,
+    "cluster": _are_redis_nodes,
+    "sentinels": _are_redis_nodes,
+    "url": _is_redis_url,
+}
+
+
 def _is_store(value: object) -> bool:
-    if isinstance(value, str):
-        return "://" in value or _is_path(value)
-    if not isinstance(value, Mapping) or not IN_PATTERNS.isdisjoint(str(value.get("prefix", ""))):
+    if not isinstance(value, Mapping):
+        return _is_client(value)
+    prefix = value.get("prefix", "sa")
+    if not isinstance(prefix, str) or not IN_PATTERNS.isdisjoint(prefix):
         return False
     replicas, seconds = value.get("wait_replicas", 1), value.get("wait_timeout", 1)
     if not COUNT.accepts(replicas) or type(seconds) not in {int, float} or seconds <= 0:
         return False
-    return len({"url", "cluster", "sentinels", "client"} & value.keys()) == 1
+    named = OF_STORE.keys() & value.keys()
+    return len(named) == 1 and all(OF_STORE[name](value[name]) for name in named)
 
 
 COOKIE = Rule(
@@ -130,10 +160,12 @@ SHOWN = Rule(
 )
 PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
 STORE = Rule(
-    "a URL, the dotted path of a function that returns a client, a client, or a dict with one of "
-    "'url', 'cluster', 'sentinels' and 'client', whose 'prefix' has none of {}*?[]\\, whose "
+    "a URL such as 'redis://localhost:6379/0', with rediss:// for TLS or unix:// for a socket, the "
+    "dotted path of a function that returns a client, a client, or a dict with one of 'url', "
+    "'cluster', 'sentinels' and 'client', whose 'cluster' or 'sentinels' is a list of addresses "
+    "such as '10.0.0.1:6379', whose 'prefix' is a string with none of {}*?[]\\, whose "
     "'wait_replicas' is a whole number above 0, and whose 'wait_timeout' are seconds",
-    lambda value: _is_store(value) or hasattr(value, "register_script"),
+    _is_store,
 )
 STRINGS = Rule("a list or tuple of strings", partial(_is_sequence, of=_is_string))
 PAGE = Rule(

@@ -2,7 +2,9 @@
 
 import sys
 from asyncio import CancelledError
+from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
@@ -61,6 +63,12 @@ OUTAGE = "_session_auth_outage"
 
 BY_OLD_COOKIE = "_session_auth_by_old_cookie"
 """The attribute of a request whose key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
+
+
+STREAMED: ContextVar[Callable[[BaseSessionStore], None] | None] = ContextVar(
+    "session_auth.streamed", default=None
+)
+"""What wants to know the session of an answer that is a stream: ``LiveSessions``."""
 
 
 class Step(Enum):
@@ -134,6 +142,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             accessed = session.accessed
             step = self._settle(request, response, session)
             response = self._finish(request, response, session, step=step, vary=accessed)
+            if response.streaming and (tell := STREAMED.get()) is not None:
+                tell(session)
         except (UpdateError, StoreUnavailable) as exc:
             response = self._refuse(request, exc)
         if response.status_code >= 500:

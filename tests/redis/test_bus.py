@@ -1,20 +1,24 @@
 """Redis tells other processes of ends; while nobody hears that, they look."""
 
+import os
 import time
+import warnings
 from collections.abc import Iterator
 from threading import Timer
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, connections
 from django.test import override_settings
 
 from session_auth.engines.redis import notices, scripts
 from session_auth.engines.redis.client import store
 from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions import bus, end_session, listen_for_ends, watching
+from session_auth.sessions.bus import Notice
 from session_auth.sessions.listing import rows
-from session_auth.signals import EndReason
+from session_auth.signals import EndReason, session_ended_anywhere
 from tests.api_client import id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
 from tests.redis.test_lost import forgotten
@@ -159,6 +163,55 @@ def test_a_process_is_told_of_ends_in_others_and_once_of_its_own(
         (id_of(browsers[1]), alice.pk, EndReason.ENDED_BY_ADMIN),
         (None, None, EndReason.LOGOUT),
     }
+
+
+def test_a_receiver_keeps_no_connection_to_the_database(alice: User) -> None:
+    """Or it would have one that is dead, once the database was restarted."""
+    used: list[Any] = []
+
+    def look(**kwargs: Any) -> None:
+        assert User.objects.exists()
+        used.append(connection.connection)
+        used.append(connections["default"])
+
+    session_ended_anywhere.connect(look)
+    listen_for_ends()
+    assert heard()
+    text = bus.text_of(Notice("a" * 43, alice.pk, EndReason.LOGOUT)).partition(" ")[2]
+
+    notices.tell(f"another {text}")
+    ends_at = time.monotonic() + 5
+    while not (used and used[-1].connection is None) and time.monotonic() < ends_at:
+        time.sleep(0.05)
+
+    session_ended_anywhere.disconnect(look)
+    assert used[0] is not None
+    assert used[1].connection is None
+
+
+def test_a_process_that_is_forked_hears_too(alice: User, told: list[Any]) -> None:
+    """As where a server loads the site once, and then forks its workers."""
+    listen_for_ends()
+    assert heard()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads, which the child does not need
+        child = os.fork()
+    if child == 0:  # pragma: no cover # whose data nobody collects
+        told.clear()
+        ends_at = time.monotonic() + 5
+        while not told and time.monotonic() < ends_at:
+            time.sleep(0.05)
+        os._exit(0 if told else 1)
+    text = bus.text_of(Notice("a" * 43, alice.pk, EndReason.LOGOUT)).partition(" ")[2]
+    status: tuple[int, int] = (0, 0)
+    while status == (0, 0):
+        notices.tell(f"another {text}")
+        time.sleep(0.1)
+        status = os.waitpid(child, os.WNOHANG)
+
+    assert os.waitstatus_to_exitcode(status[1]) == 0
+    assert bus.is_up()
 
 
 def test_a_site_hears_nothing_of_one_that_is_in_another_database() -> None:

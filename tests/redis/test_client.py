@@ -86,6 +86,12 @@ def test_without_a_server_there_is_an_error_that_says_what_to_do() -> None:
     "given",
     [
         *("localhost", "", 6379, {}, {"url": NOWHERE, "cluster": []}, {"prefix": "a"}),
+        *("valkey://localhost", "http://localhost", "redis://localhost/a"),
+        *("redis://:a/b@localhost", "redis:/localhost", {"url": None}, {"url": "localhost:6379"}),
+        *({"client": object()}, {"client": None}, ["redis://localhost"], {"host": "localhost"}),
+        *({"cluster": "a:1"}, {"cluster": []}, {"cluster": ["redis://a"]}, {"cluster": ["a:b"]}),
+        *({"sentinels": "a:1"}, {"sentinels": [("a", 1)]}, {"sentinels": ["::1"]}),
+        {"url": NOWHERE, "prefix": 5},
         {"url": NOWHERE, "wait_replicas": 0},
         {"url": NOWHERE, "wait_replicas": True},
         {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": 0},
@@ -104,7 +110,7 @@ def test_what_names_no_server_is_refused(given: Any) -> None:
 def test_a_prefix_must_not_choose_the_slot_or_mean_other_keys(prefix: str) -> None:
     with (
         override_settings(SESSION_AUTH_REDIS={"url": NOWHERE, "prefix": prefix}),
-        pytest.raises(ImproperlyConfigured, match="'prefix' has none of"),
+        pytest.raises(ImproperlyConfigured, match="'prefix' is a string with none of"),
     ):
         get_conf()
 
@@ -137,7 +143,47 @@ def test_the_check_asks_for_a_server(engine: str) -> None:
 def test_the_check_is_content(engine: str, given: Any) -> None:
     with override_settings(SESSION_ENGINE=engine, SESSION_AUTH_REDIS=given):
         assert ids(stores.redis_is_named) == []
+        assert ids(stores.redis_client_can_be_made) == []
         assert ids(stores.sessions_are_not_in_a_cache) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nowhere.make_client", "No module named 'nowhere'"),
+        ("redis://localhost:a", "Port"),
+        (f"{__name__}.there_is_none", "there_is_none"),
+        (f"{__name__}.NOWHERE", "is not a callable object"),
+        (f"{__name__}.client_of", "missing a required argument: 'given'"),
+        ({"url": NOWHERE, "sock_timeout": 1}, "'sock_timeout'"),
+        ({"url": NOWHERE, "service": "a"}, "'service'"),
+        ({"url": NOWHERE, "ssl": True}, "'ssl'"),
+        ({"url": NOWHERE, "max_connections": "many"}, "max_connections"),
+        ({"sentinels": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
+        ({"cluster": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
+    ],
+)
+def test_the_check_tells_of_what_makes_no_client(given: Any, said: str) -> None:
+    with override_settings(SESSION_ENGINE=ENGINE, SESSION_AUTH_REDIS=given):
+        [error] = stores.redis_client_can_be_made()
+
+    assert error.id == "session_auth.E028"
+    assert said in error.msg
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("redis://", "rediss://me:a%2Fb@[::1]:6380/3?socket_timeout=1", "unix:///run/redis.sock"),
+        *(f"{__name__}.make_client", make_client(), {"client": NOWHERE}),
+        {"url": "rediss://a", "ssl_ca_certs": "/etc/ca.pem", "wait_replicas": 1},
+        {"cluster": ["10.0.0.1:6379", "[::1]", "a"], "ssl": True, "read_from_replicas": False},
+        {"sentinels": ["a:1"], "service": "s", "sentinel_kwargs": {"password": "p"}, "ssl": True},
+    ],
+)
+def test_the_check_takes_what_makes_a_client(given: Any) -> None:
+    with override_settings(SESSION_ENGINE=ENGINE, SESSION_AUTH_REDIS=given):
+        assert ids(stores.redis_client_can_be_made) == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from session_auth.engines.redis import places, scripts, verdicts
 from session_auth.engines.redis.client import store
-from session_auth.keys import digest, new_session_key
+from session_auth.keys import digest, new_session_key, tag_for
 from session_auth.models import EndedSession, Tombstone
 from session_auth.sessions import end_all_sessions, list_sessions, prune_sessions, tombstones
 from session_auth.sessions.values import Record
@@ -224,3 +224,44 @@ def test_what_is_saved_under_the_old_key_while_it_is_renewed_is_kept(
     session.save()
 
     assert data_of(session) == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("user_id", ["}:s:x", "}:u:x", "a b", "*", "{xyz}:s:x"])
+def test_a_user_whose_primary_key_looks_like_a_key_of_redis_is_a_user(
+    alice: User, user_id: str
+) -> None:
+    signed_in()
+    store().client.zadd(places.index("abc", user_id), {"a" * 43: 1})
+
+    (rows,) = places.everything()
+    assert [row.record.user_id for row in rows] == [alice.pk]
+    assert list(places.expired()) == []
+    end_all_sessions()
+    assert list_sessions(alice) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("expires_at", None),
+        ("version", "x"),
+        ("created_at", "9" * 30),
+        ("user_id", "a name, as of a user model from before"),
+    ],
+)
+def test_a_row_that_nobody_can_read_opens_nothing_and_holds_nobody_up(
+    alice: User, field: str, value: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser, other = signed_in(), signed_in()
+    row = places.key(tag_for(alice.pk), id_of(browser))
+    if value is None:
+        store().client.hdel(row, field)
+    else:
+        store().client.hset(row, field, value)
+
+    assert browser.user() is None
+    assert [each.id for each in list_sessions(alice)] == [id_of(other)]
+    assert prune_sessions() == 0
+    assert end_all_sessions() == 1
+    assert not store().client.exists(row)
+    assert "cannot be read" in caplog.text

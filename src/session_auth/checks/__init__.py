@@ -54,6 +54,7 @@ ALWAYS = (
     stages.no_neighbour_keeps_session_keys,
     deployment.not_everybody_is_a_proxy,
     stores.redis_is_named,
+    stores.redis_client_can_be_made,
     stores.sessions_are_not_in_a_cache,
 )
 DATABASE = (

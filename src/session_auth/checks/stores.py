@@ -1,6 +1,7 @@
 """Rules for sessions in Redis or Valkey."""
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,22 @@ def redis_is_named(**kwargs: Any) -> list[CheckMessage]:
             "where its server is.",
             hint="Set SESSION_AUTH_REDIS = 'redis://localhost:6379/0', or what docs/redis.md says.",
             id="session_auth.E027",
+        )
+    ]
+
+
+def redis_client_can_be_made(**kwargs: Any) -> list[CheckMessage]:
+    if settings.SESSION_ENGINE not in ENGINES or setting("REDIS", None) is None:
+        return []
+    mistake = import_module("session_auth.engines.redis.client").mistake()
+    if mistake is None:
+        return []
+    return [
+        Error(
+            f"No client can be made of SESSION_AUTH_REDIS: {mistake}",
+            hint="Name options as redis-py does, or take them out: docs/redis.md has examples. A "
+            "path must be that of a function without arguments, which returns a client.",
+            id="session_auth.E028",
         )
     ]
 

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from session_auth.sessions.rows import Rows
 from session_auth.signals import EndReason, session_ended_anywhere
@@ -153,9 +153,8 @@ class Listener:
     """A thread of this process that hears what others tell, for as long as the process lives."""
 
     def __init__(self, rows: Rows) -> None:
-        self.pid = os.getpid()
         self.is_up = False
-        self._rows = rows
+        self.rows = rows
         self._is_stopped = threading.Event()
         self._pause = RECONNECT_SECONDS
         # A daemon thread, which keeps no process alive.
@@ -166,7 +165,7 @@ class Listener:
         """End the thread."""
         self._is_stopped.set()
         if self.is_up:
-            self._rows.tell("")  # wakes it
+            self.rows.tell("")  # wakes it
         self._thread.join()
 
     def _run(self) -> None:
@@ -184,7 +183,7 @@ class Listener:
     def _listen(self) -> None:
         proof = new_proof()
         proves_until = None
-        for text in self._rows.listen():
+        for text in self.rows.listen():
             if self._is_stopped.is_set():
                 return
             if text == proof:
@@ -192,6 +191,7 @@ class Listener:
                 self._set_up(True)
             elif text is not None:
                 hear(text)
+                close_old_connections()  # those of receivers, who run outside any request
             elif not self.is_up:
                 now = time.monotonic()
                 proves_until = proves_until or now + PROOF_SECONDS
@@ -200,7 +200,7 @@ class Listener:
                         "What is told does not arrive. Is there a pooler in between?"
                     )
                 # Again each second: a server that is failing over may lose it.
-                self._rows.tell(proof)
+                self.rows.tell(proof)
 
     def _set_up(self, is_up: bool) -> None:
         if self.is_up is not is_up:
@@ -216,8 +216,21 @@ def listen(rows: Rows) -> None:
     """Let this process hear what others tell, if the engine can tell it."""
     global _listener
     with _lock:
-        if rows.can_listen() and (_listener is None or _listener.pid != os.getpid()):
+        if rows.can_listen() and _listener is None:
             _listener = Listener(rows)
+
+
+def _listen_anew() -> None:
+    """Let a process that was forked hear, too: neither the thread nor an event loop came along."""
+    global _listener, _lock
+    _lock = threading.Lock()
+    _subscribers.clear()
+    if _listener is not None:
+        _listener = Listener(_listener.rows)
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch # Windows has no fork
+    os.register_at_fork(after_in_child=_listen_anew)
 
 
 def is_up() -> bool:

@@ -189,21 +189,28 @@ def end_all_sessions(*, reason: EndReason = EndReason.ENDED_BY_ADMIN) -> int:
     """End everybody's sessions, also those of anonymous visitors; return how many ended.
 
     This is for an emergency: once it has returned, no login that began before opens a session. The
-    log gets one event for all of it, and ``session_ended`` is sent once.
+    log gets one event for all of it, and ``session_ended`` is sent once; in a transaction, after
+    its commit.
     """
-    ended = rows().remove_all(reason)
+    store = rows()
+    ended = store.remove_all(reason)
     adoption.forget_all()
+    store.when_final(partial(_tell_of_all, reason, ended))
+    return ended
+
+
+def _tell_of_all(reason: EndReason, ended: int) -> None:
     events.record(Event.ALL_SESSIONS_ENDED, reason=str(reason), count=ended)
     session_ended.send_robust(sender=None, session_id=None, user_id=None, reason=reason)
     bus.spread(Notice(None, None, reason))
-    return ended
 
 
 def listen_for_ends() -> None:
     """Let this process send ``session_ended_anywhere`` for what others end, from now on.
 
-    For processes without ``LiveSessions``, which does it by itself. Call it after the fork, in
-    ``wsgi.py`` say. It starts a thread, once, if the engine can tell other processes.
+    For processes without ``LiveSessions``, which does it by itself. Call it in ``wsgi.py``, say. It
+    starts a thread, once, if the engine can tell other processes; so does each process that is
+    forked from this one.
     """
     bus.listen(rows())
 

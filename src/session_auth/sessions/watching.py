@@ -75,8 +75,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self._whole_at = self._blind_at = 0.0
 
-    def add(self, watched: Watched) -> None:
-        """Watch over a connection: before its session is looked up, so that no end is missed."""
+    def _add(self, watched: Watched) -> None:
         self._open.setdefault(watched.session_id, set()).add(watched)
         if self._task is None:
             self._whole_at = self._loop.time() + LOOK_SECONDS
@@ -96,11 +95,24 @@ class Watch:
         if not self._open:
             self._is_wanted.set()
 
-    def note(self, watched: Watched, seen: Seen) -> None:
-        """Note what is known of the session, which may have another id by now."""
+    def begin(self, session_id: str, cut: Callable[[SessionAuthError], None]) -> Watched:
+        """Watch over a connection: before its session is looked up, so that no end is missed."""
+        watched = Watched(session_id, cut)
+        self._add(watched)
+        return watched
+
+    def follow(self, watched: Watched, seen: Seen) -> None:
+        """Note what is known of the session, which has perhaps another id by now."""
         if watched.session_id != seen.record.id:
             self._move(watched, seen.record.id)
+        self.note(watched, seen)
+
+    def note(self, watched: Watched, seen: Seen) -> None:
+        """Note what was known of the session when it was looked up."""
         watched.record = seen.record
+        if watched.session_id != seen.record.id:  # the bus has told a new id since
+            self._look_soon(watched.session_id)
+            return
         if watched.timer is not None:
             watched.timer.cancel()
         seconds = (seen.ends_at - timezone.now()).total_seconds()
@@ -109,7 +121,7 @@ class Watch:
     def _move(self, watched: Watched, session_id: str) -> None:
         self.discard(watched)
         watched.session_id = session_id
-        self.add(watched)
+        self._add(watched)
 
     def _hear(self, notice: Notice | None) -> None:
         """Receive a notice of the bus, in any thread."""
@@ -189,7 +201,7 @@ class Watch:
                 self._cut(self._open.get(session_id, ()), SessionEnded())
             else:
                 for watched in tuple(self._open.get(session_id, ())):
-                    self.note(watched, seen)
+                    self.follow(watched, seen)
 
     def _miss(self, session_id: str) -> None:
         """Close its connections, unless the bus may be about to tell under which id it goes on."""
@@ -225,6 +237,12 @@ def look(record: Record) -> Seen | None:
     deadlines = store_class().of_record(record).deadlines()
     ends_at = min(record.expires_at, cast("Deadlines", deadlines).first)  # of a stored session
     return Seen(record, ends_at) if timezone.now() < ends_at else None
+
+
+def look_again(record: Record) -> Seen | None:
+    """Look a session up of which this is known; ``None`` if it has ended."""
+    found, _ = _look_up({record.id: record}, check_users=True)
+    return found.get(record.id)
 
 
 def _look_up(

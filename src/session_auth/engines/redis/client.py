@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from importlib import import_module
+from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ try:
     from redis import Redis, Sentinel
     from redis.backoff import ExponentialBackoff
     from redis.cluster import ClusterNode, RedisCluster
+    from redis.exceptions import RedisError
     from redis.retry import Retry
 except ImportError as exc:  # pragma: no cover # the tests of this engine have it
     raise ImproperlyConfigured(
@@ -209,6 +211,28 @@ def options_given() -> tuple[dict[str, Any], dict[str, Any]]:
     if "://" in str(options.get("client")):
         options["url"] = options.pop("client")
     return {name: options.pop(name) for name in OURS & options.keys()}, options
+
+
+def mistake() -> str | None:
+    """Return why no client can be made of the setting, or ``None``; no server is asked.
+
+    Most options go to each connection: redis-py makes that when it is needed, and not before.
+    """
+    _, options = options_given()
+    try:
+        if "client" in options:
+            if isinstance(options["client"], str):
+                signature(import_string(options["client"])).bind()
+        elif "cluster" in options:
+            known = signature(RedisCluster).parameters
+            others = {name: value for name, value in options.items() if name not in known}
+            del others["cluster"]
+            Redis(**others)
+        else:
+            client_of(options).connection_pool.make_connection()
+    except (ImportError, TypeError, ValueError, RedisError) as error:
+        return str(error)
+    return None
 
 
 def client_of(options: dict[str, Any], kind: Kind = THREADS) -> Any:

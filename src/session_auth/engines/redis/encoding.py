@@ -1,13 +1,17 @@
 """A row as a hash: what each field of a record looks like there."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 
 from session_auth.sessions.values import Record
+
+logger = logging.getLogger("session_auth")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -67,3 +71,18 @@ def row_of(session_id: str, tag: str, fields: Mapping[str, str]) -> Row:
     values["user_id"] = get_user_model()._meta.pk.to_python(user_id) if user_id else None
     values["version"] = int(fields["version"])
     return Row(Record(id=session_id, **values), tag, fields.get("after", ""))
+
+
+def readable(found: Iterable[tuple[str, str, Mapping[str, str]]]) -> Iterator[Row]:
+    """Yield the rows of hashes, each of which comes after its id and its tag.
+
+    A row that nobody can read opens nothing, and is logged: somebody has changed it by hand, or the
+    primary keys of users have another type by now. It must not keep others from being ended.
+    """
+    for session_id, tag, fields in found:
+        if "user_id" not in fields:
+            continue  # there is no row
+        try:
+            yield row_of(session_id, tag, fields)
+        except (KeyError, ValueError, OverflowError, ValidationError) as error:
+            logger.warning("The session %s in Redis cannot be read: %r", session_id, error)

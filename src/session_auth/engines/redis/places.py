@@ -13,9 +13,16 @@ from django.utils import timezone
 from session_auth.conf import get_conf
 from session_auth.engines.redis import notices, scripts
 from session_auth.engines.redis.client import Steps, store
-from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
+from session_auth.engines.redis.encoding import (
+    Row,
+    fields_of,
+    microseconds,
+    readable,
+    row_of,
+    user_text,
+)
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import new_session_key, tag_for, tag_of
+from session_auth.keys import TAG_CHARACTERS, new_session_key, tag_for, tag_of
 from session_auth.sessions.values import Record
 
 GRACE = timedelta(days=2)
@@ -76,11 +83,7 @@ def finding(session_ids: Collection[str]) -> Steps[list[Row]]:
         there = yield [key(tags[place], ids[place]) for place in moved]
         for place, fields in zip(moved, there, strict=True):
             found[place] = fields
-    return [
-        row_of(each, tag, fields)
-        for each, tag, fields in zip(ids, tags, found, strict=True)
-        if "user_id" in fields
-    ]
+    return list(readable(zip(ids, tags, found, strict=True)))
 
 
 def rows_of(user_id: Any) -> list[Row]:
@@ -90,11 +93,7 @@ def rows_of(user_id: Any) -> list[Row]:
     if not ids:
         return []
     found = store().hashes([key(tag, each) for each in ids])
-    rows = [
-        row_of(each, tag, fields)
-        for each, fields in zip(ids, found, strict=True)
-        if "user_id" in fields
-    ]
+    rows = list(readable(zip(ids, [tag] * len(ids), found, strict=True)))
     forget_ghosts(user_id, ids, rows)
     return rows
 
@@ -258,29 +257,34 @@ def delete_keys(keys: Sequence[str]) -> None:
             store().delete(batch)
 
 
+def _pattern(kind: str) -> str:
+    # A "*" for the tag would reach into what follows, and primary keys of users may be any text.
+    return f"{store().prefix}:{{{'?' * TAG_CHARACTERS}}}:{kind}:*"
+
+
+def keys_of_rows() -> Iterator[str]:
+    """Yield the keys of all rows, and of what only says where one is."""
+    return store().scan(_pattern("s"))
+
+
 def everything() -> Iterator[list[Row]]:
     """Yield all rows, also those that do not count, by a walk through all keys."""
-    scan = store().scan(f"{store().prefix}:{{*}}:s:*")
+    scan = keys_of_rows()
     while keys := list(islice(scan, BATCH_ROWS)):
-        yield [
-            row_of(each.rpartition(":")[2], each.partition("{")[2].partition("}")[0], fields)
-            for each, fields in zip(keys, store().hashes(keys), strict=True)
-            if "user_id" in fields
-        ]
+        ids = [each.rpartition(":")[2] for each in keys]
+        tags = [each.partition("{")[2].partition("}")[0] for each in keys]
+        yield list(readable(zip(ids, tags, store().hashes(keys), strict=True)))
 
 
 def expired() -> Iterator[Record]:
     """Yield the users' sessions that have timed out, by a walk through all keys."""
-    pattern = f"{store().prefix}:{{*}}:u:*"
-    for index in store().scan(pattern):
+    for index in store().scan(_pattern("u")):
         tag = index.partition("{")[2].partition("}")[0]
         ids = store().members(index)
         found = store().hashes([key(tag, each) for each in ids]) if ids else []
-        for session_id, fields in zip(ids, found, strict=True):
-            if "user_id" in fields:
-                record = row_of(session_id, tag, fields).record
-                if record.expires_at <= timezone.now():
-                    yield record
+        for row in readable(zip(ids, [tag] * len(ids), found, strict=True)):
+            if row.record.expires_at <= timezone.now():
+                yield row.record
 
 
 def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

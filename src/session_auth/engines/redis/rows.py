@@ -57,7 +57,7 @@ from session_auth.engines.redis import (
     verdicts,
 )
 from session_auth.engines.redis.client import store
-from session_auth.engines.redis.encoding import Row, fields_of, microseconds, row_of, user_text
+from session_auth.engines.redis.encoding import Row, fields_of, microseconds, readable, user_text
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import tag_of
 from session_auth.models import AdoptedSession
@@ -391,13 +391,10 @@ def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
     alias, count = SESSIONS.alias(), 0
     with transaction.atomic(using=alias):
         stamp_everybody(alias)
-        keys = list(store().scan(f"{store().prefix}:{{*}}:s:*"))
+        keys = list(places.keys_of_rows())
         for batch in places.batches(keys):
-            rows = [
-                row_of(key.rpartition(":")[2], "", fields)
-                for key, fields in zip(batch, store().hashes(batch), strict=True)
-                if "user_id" in fields
-            ]
+            ids = [key.rpartition(":")[2] for key in batch]
+            rows = list(readable(zip(ids, [""] * len(ids), store().hashes(batch), strict=True)))
             count += len(rows)
             if get_conf().KEEP_ENDED is not None:
                 keep([row.record for row in rows], reason)
