@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.test import override_settings
 
 from session_auth.engines.database import SessionStore
 from session_auth.factors.models import Challenge, Factor, UserHandle
@@ -310,6 +311,13 @@ def test_a_list_of_factors_tells_what_can_be_set_up(browser: ApiClient, alice: U
         "recovery_codes_left": 0,
         "available": ["passkey", "totp", "recovery"],
     }
+
+
+@override_settings(SESSION_AUTH_TOTP_KEYS=(), SESSION_AUTH_PASSKEY_ORIGINS=())
+def test_and_leaves_out_what_the_settings_rule_out(browser: ApiClient, alice: User) -> None:
+    browser.log_in()
+
+    assert browser.get(AUTH + "factors/").json()["available"] == ["recovery"]
 
 
 def test_a_change_of_the_password_voids_the_half_way_state(clock: Any, db: None) -> None:
