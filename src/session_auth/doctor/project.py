@@ -1,6 +1,7 @@
 """Look at the project from inside: its checks, and its database."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
@@ -8,6 +9,7 @@ from django.db import Error, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.doctor.findings import Finding, Level, judged, printable
 from session_auth.exceptions import SessionAuthError
@@ -68,10 +70,25 @@ def examine_database() -> Iterator[Finding]:
         hint="Run 'manage.py migrate'.",
     )
     if not missing:
-        yield _guesses_can_be_counted()
-        yield from _store_keeps_sessions()
-        yield from _ends_are_heard()
-        yield from _rows_are_pruned()
+        with _unlogged():
+            found = [
+                _guesses_can_be_counted(),
+                *_store_keeps_sessions(),
+                *_ends_are_heard(),
+                *_rows_are_pruned(),
+            ]
+        yield from found
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep what fails out of the log, with its traceback: here it is a finding."""
+    was = events.logger.disabled
+    events.logger.disabled = True
+    try:
+        yield
+    finally:
+        events.logger.disabled = was
 
 
 def _level(message: CheckMessage) -> Level:
@@ -117,8 +134,12 @@ def _store_keeps_sessions() -> Iterator[Finding]:
     try:
         flaws = kept_rows().flaws()
     except SessionAuthError as exc:
-        flaws = [Flaw(f"{type(exc).__name__}: it cannot be reached.", True)]
-        hint = "Until it can, each request with a session is 503."
+        cause = exc.__cause__ or exc
+        flaws = [Flaw(f"{type(cause).__name__}: {printable(str(cause))}", True)]
+        hint = (
+            "Start the server that SESSION_AUTH_REDIS names, or name the right one: until it "
+            "answers, each request with a session is 503."
+        )
     if flaws is None:
         return
     yield judged(
