@@ -95,4 +95,5 @@ DEPLOY = (
     values.a_recent_login_is_recent,
     values.sessions_come_to_an_end,
     values.guesses_are_few,
+    values.passkeys_are_of_the_site,
 )
