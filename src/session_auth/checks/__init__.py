@@ -49,6 +49,7 @@ ALWAYS = (
     exempt_logins.logins_are_checked,
     stages.neighbours_stages_are_asked,
     stages.stages_can_be_made,
+    stages.extras_of_factors_are_installed,
     stages.a_new_password_comes_last,
     stages.no_road_is_past_the_stages,
     stages.no_neighbour_keeps_session_keys,
