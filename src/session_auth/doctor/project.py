@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.apps import apps
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.db import Error, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -52,7 +53,7 @@ def examine_settings() -> Iterator[Finding]:
 def examine_database() -> Iterator[Finding]:
     """Yield what is found in the tables. Nothing is changed in them."""
     try:
-        missing = sorted({name for alias in _aliases() for name in _missing_migrations(alias)})
+        missing = sorted({name for place in _places() for name in _missing_migrations(*place)})
     except Error as exc:
         yield Finding(
             id="database",
@@ -97,14 +98,18 @@ def _level(message: CheckMessage) -> Level:
     return Level.WARN if message.level >= WARNING else Level.INFO
 
 
-def _aliases() -> set[str]:
-    return {router.db_for_write(model) for model in (Session, EndedSession, GuessCount)}
+def _places() -> set[tuple[str, str]]:
+    """Return where our tables are: the alias of the database, and the label of the app."""
+    models = [Session, EndedSession, GuessCount]
+    if apps.is_installed("session_auth.factors"):
+        models += apps.get_app_config("session_auth_factors").get_models()
+    return {(router.db_for_write(model), model._meta.app_label) for model in models}
 
 
-def _missing_migrations(alias: str) -> list[str]:
+def _missing_migrations(alias: str, label: str) -> list[str]:
     executor = MigrationExecutor(connections[alias])
-    targets = executor.loader.graph.leaf_nodes("session_auth")
-    return [migration.name for migration, _ in executor.migration_plan(targets)]
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes(label))
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def _guesses_can_be_counted() -> Finding:
