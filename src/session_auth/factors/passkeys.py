@@ -28,8 +28,6 @@ from session_auth.sessions.users import USERS
 
 TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
 
-ADD_ORIGIN = "The page is at {origin}. If that is yours, add it to SESSION_AUTH_PASSKEY_ORIGINS."
-
 
 def require_origins() -> None:
     """Raise ``NotFound`` if the settings do not say from where passkeys are used."""
@@ -69,9 +67,10 @@ def registered(
         verified = relying_party.verify_new(credential, challenge=challenge)
     except Unverified as exc:
         origin = relying_party.strange_origin_in(credential)
+        hint = f"The page is at {origin}. If that is yours, add it to SESSION_AUTH_PASSKEY_ORIGINS."
         raise InvalidRequest(
             fields={"credential": [_("This passkey could not be verified.")]},
-            hint=ADD_ORIGIN.format(origin=origin) if origin else None,
+            hint=hint if origin else None,
         ) from exc
     credential_id = bytes_to_base64url(verified.credential_id)
     transports = credential["response"].get("transports")
