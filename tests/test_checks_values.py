@@ -24,10 +24,12 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
         ({"SESSION_AUTH_GUESSES_PER_ACCOUNT": 20}, []),
         ({"SESSION_AUTH_GUESSES_PER_ADDRESS": 1001}, ["session_auth.W118"]),
         ({"SESSION_AUTH_GUESSES_PER_ADDRESS": 1000}, []),
+        ({"SESSION_AUTH_PASSKEY_ORIGINS": ["http://localhost:8000"]}, ["session_auth.W119"]),
+        ({"SESSION_AUTH_PASSKEY_ORIGINS": ["https://example.org"]}, []),
         ({}, []),
     ],
 )
-def test_a_value_that_protects_from_nothing_is_found(
+def test_a_value_that_does_nothing_for_a_site_in_use_is_found(
     change: dict[str, Any], expected: list[str]
 ) -> None:
     assert deployed(**change) == expected

@@ -209,7 +209,7 @@ def test_a_migration_that_is_missing_is_a_finding() -> None:
     findings = found("migrations", "guesses", *PRUNING)
 
     assert [(finding["id"], finding["seen"]) for finding in findings] == [
-        ("migrations", "0001_initial not applied")
+        ("migrations", "session_auth.0001_initial not applied")
     ]
 
 

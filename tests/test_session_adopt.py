@@ -76,7 +76,8 @@ def test_before_the_switch_it_prints_the_edits(before: None, alice: User, capsys
         f'-    "{DJANGOS_BACKEND}",',
         f'+    "{OURS}",',
         "-SESSION_SAVE_EVERY_REQUEST = True",
-        '+path("api/auth/", include("session_auth.urls")),',
+        "+from django.urls import include, path",
+        '+    path("api/auth/", include("session_auth.urls")),',
     ]
     assert f'     "{REMOTE}",' in lines
     assert "manage.py migrate" in lines[-1]

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 
 const ROOT = new URL("../../", import.meta.url);
-const FENCE = /^```(js|jsx|ts|vue|svelte|html)\n(.*?)^```/gms;
+const FENCE = /^```(js|jsx|tsx?|vue|svelte|html)\n(.*?)^```/gms;
 const NAME = /^(?:\/\/|<!--) ([\w./-]+)/;
 const SCRIPT = /<script type="module".*?>(.*?)<\/script>/gs;
 const ADDRESS = /\{% static 'session_auth\/([\w-]+)\.js' %\}/g;

@@ -10,6 +10,7 @@ const GIVEN = [
   "support/modules.d.ts",
   "node_modules/svelte/types/ambient.d.ts",
 ].map((name) => join(JS, name));
+const STRICT = { noImplicitAny: true, strictNullChecks: true };
 const OPTIONS = {
   allowJs: true,
   baseUrl: JS,
@@ -42,14 +43,16 @@ const OPTIONS = {
 /**
  * Return the complaints about each page, as texts that begin with the name of the file.
  *
- * `pages` maps the name of a page to its files, by name.
+ * `pages` maps the name of a page to its files, by name. With `isStrict`, they are held to all that
+ * who writes TypeScript is held to.
  */
-export function complaints(pages) {
+export function complaints(pages, { isStrict = false } = {}) {
+  const options = isStrict ? { ...OPTIONS, ...STRICT } : OPTIONS;
   const texts = new Map();
   for (const [page, files] of Object.entries(pages)) {
     for (const [name, code] of Object.entries(files)) texts.set(join(JS, page, name), code);
   }
-  const host = ts.createCompilerHost(OPTIONS);
+  const host = ts.createCompilerHost(options);
   const { fileExists, getSourceFile, readFile } = host;
   host.directoryExists = () => true;
   host.fileExists = (path) => texts.has(path) || fileExists(path);
@@ -61,7 +64,7 @@ export function complaints(pages) {
     texts.has(path)
       ? ts.createSourceFile(path, texts.get(path), ...more)
       : getSourceFile(path, ...more);
-  const program = ts.createProgram([...texts.keys(), ...GIVEN], OPTIONS, host);
+  const program = ts.createProgram([...texts.keys(), ...GIVEN], options, host);
   const found = Object.fromEntries(Object.keys(pages).map((page) => [page, []]));
   for (const { file, messageText } of ts.getPreEmitDiagnostics(program)) {
     const page = Object.keys(pages).find((name) => file?.fileName.startsWith(join(JS, name, "/")));

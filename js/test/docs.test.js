@@ -50,6 +50,16 @@ describe("the snippets of the docs", () => {
     it(`of ${page} call what exists`, () => assert.deepEqual(found[page], []));
   }
 
+  it("in TypeScript hold under strict", () => {
+    const { "src/ProofForm.tsx": form } = snippets("docs/react.md");
+    const wrong = form.replace("}: Props", "}");
+    assert.notEqual(wrong, form);
+
+    const { strict, loose } = complaints({ strict: { "a.tsx": form }, loose: { "b.tsx": wrong } }, { isStrict: true });
+
+    assert.deepEqual([strict.length, loose.length], [0, 3]);
+  });
+
   it("are found wrong if a name or an argument is", () => {
     assert.deepEqual(found.wrong.map((complaint) => complaint[0]).toSorted(), ["a", "b", "c", "d"]);
     assert.throws(() => scriptOf("A.vue", "<script setup>const a = 1;</script><template>{{ b }}</template>"), {

@@ -99,6 +99,27 @@ def test_what_does_not_verify_makes_no_passkey(alice: User, wrong: dict[str, Any
     assert Factor.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("origin", "hinted"),
+    [
+        ("http://localhost:5173", True),  # that of Vite, say
+        ("https://example.org", False),  # wrong for another reason
+        ("a\nb", False),
+        (5, False),
+    ],
+)
+def test_a_developer_is_told_which_origin_the_settings_lack(
+    alice: User, origin: Any, hinted: bool
+) -> None:
+    response = register(signed_in(), Authenticator(verifies=False, origin=origin)).json()
+
+    hint = (
+        "The page is at http://localhost:5173. If that is yours, add it to "
+        "SESSION_AUTH_PASSKEY_ORIGINS."
+    )
+    assert response.get("hint") == (hint if hinted else None)
+
+
 @pytest.mark.parametrize("algorithm", [-65535, -47, -36, 0])
 def test_a_passkey_that_signs_by_a_weak_algorithm_is_refused(alice: User, algorithm: int) -> None:
     """RSA with SHA-1, ES256K, and what was not asked for: ASVS 11.6.1."""

@@ -1,10 +1,13 @@
-"""The report for an audit, where the factors are installed."""
+"""The doctor, and its report for an audit, where the factors are installed."""
 
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from tests.test_doctor_audit import report, row
+from tests.test_doctor_command import found
 
 pytestmark = pytest.mark.django_db
 
@@ -12,6 +15,14 @@ BOTH = [
     "session_auth.factors.stages.SecondFactor",
     "session_auth.factors.setup_stage.SetUpFactor",
 ]
+
+
+def test_a_migration_of_theirs_that_is_missing_is_a_finding() -> None:
+    MigrationRecorder(connection).record_unapplied("session_auth_factors", "0001_initial")
+
+    [finding] = found("migrations", "guesses")
+
+    assert finding["seen"] == "session_auth_factors.0001_initial not applied"
 
 
 def test_what_factors_do_is_met() -> None:

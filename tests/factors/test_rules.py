@@ -1,14 +1,19 @@
 """What holds for each change of factors, and for a login that lacks its second factor."""
 
 import logging
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.checks import run_checks
+from django.test import override_settings
 
+from session_auth import factors
 from session_auth.engines.database import SessionStore
 from session_auth.factors.models import Challenge, Factor, UserHandle
 from session_auth.models import Session
@@ -310,6 +315,52 @@ def test_a_list_of_factors_tells_what_can_be_set_up(browser: ApiClient, alice: U
         "recovery_codes_left": 0,
         "available": ["passkey", "totp", "recovery"],
     }
+
+
+def checks() -> list[tuple[Any, Any]]:
+    return [(message.id, message.hint) for message in run_checks()]
+
+
+def test_a_check_tells_of_stages_without_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = apps.is_installed
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name != "session_auth.factors" and ask(name)
+    )
+
+    hint = "Add 'session_auth.factors' to INSTALLED_APPS, and run 'manage.py migrate'."
+    assert checks() == [("session_auth.E025", hint)]
+
+
+def test_and_of_settings_without_the_extra_that_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks() == []
+
+    monkeypatch.setattr("session_auth.checks.stages.find_spec", lambda name: None)
+
+    run = "Run pip install 'django-session-auth[{}]'."
+    assert checks() == [
+        ("session_auth.E029", run.format("passkeys")),
+        ("session_auth.E029", run.format("totp")),
+    ]
+
+
+def test_and_of_a_stage_whose_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("authenticator_app", "setup_stage"):
+        monkeypatch.delitem(sys.modules, f"session_auth.factors.{name}", raising=False)
+        monkeypatch.delattr(factors, name, raising=False)
+    monkeypatch.setitem(sys.modules, "segno", None)
+    path = "session_auth.factors.setup_stage.SetUpFactor"
+
+    with override_settings(SESSION_AUTH_STAGES=[path]):
+        told = dict(checks())
+
+    assert told["session_auth.E025"] == "Run pip install 'django-session-auth[passkeys,totp]'."
+
+
+@override_settings(SESSION_AUTH_TOTP_KEYS=(), SESSION_AUTH_PASSKEY_ORIGINS=())
+def test_and_leaves_out_what_the_settings_rule_out(browser: ApiClient, alice: User) -> None:
+    browser.log_in()
+
+    assert browser.get(AUTH + "factors/").json()["available"] == ["recovery"]
 
 
 def test_a_change_of_the_password_voids_the_half_way_state(clock: Any, db: None) -> None:

@@ -19,7 +19,6 @@ from rest_framework.permissions import IsAuthenticated
 
 from session_auth import openapi
 from session_auth.contrib.rest_framework import SessionAuthentication
-from session_auth.contrib.spectacular import add_endpoints
 
 
 class Own(SessionAuthentication):
@@ -70,7 +69,7 @@ def test_an_operation_that_a_session_opens_has_its_cookie(capsys: Any, settings:
 
 
 @contextmanager
-def _spectacular(**changed: str) -> Iterator[None]:
+def _spectacular(**changed: Any) -> Iterator[None]:
     spectacular_settings.apply_patches(changed)
     yield
     spectacular_settings.clear_patches()
@@ -79,9 +78,12 @@ def _spectacular(**changed: str) -> Iterator[None]:
 def test_the_endpoints_are_in_its_schema_with_the_token_for_each_unsafe_call() -> None:
     patterns = [path("ours/", Articles.as_view(authentication_classes=[SessionAuthentication]))]
     generator = SchemaGenerator(patterns=patterns, api_version="1")
-    with _spectacular(OAS_VERSION="3.1.1", TITLE="Shop", VERSION="1"):
-        schema = generator.get_schema(request=None, public=True)
-        merged = add_endpoints(schema, generator=generator, request=None, public=True)
+    hooks = [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "session_auth.contrib.spectacular.add_endpoints",
+    ]
+    with _spectacular(OAS_VERSION="3.1.1", TITLE="Shop", VERSION="1", POSTPROCESSING_HOOKS=hooks):
+        merged = generator.get_schema(request=None, public=True)
 
     validate(merged)
     assert merged["paths"]["/ours/"]["post"]["security"] == [{"cookieAuth": [], "csrf": []}]

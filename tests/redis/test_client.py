@@ -270,9 +270,14 @@ def test_the_doctor_asks_the_servers_that_there_are() -> None:
 
 
 @pytest.mark.django_db
-def test_the_doctor_says_that_it_cannot_ask(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_says_that_it_cannot_ask(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     with override_settings(SESSION_AUTH_REDIS=NOWHERE), pytest.raises(CommandError):
         call_command("session_doctor")
 
     told = " ".join(capsys.readouterr().out.split())
-    assert "FAIL store The store of the sessions keeps them: StoreUnavailable: it cannot be" in told
+    assert "FAIL store The store of the sessions keeps them: " in told
+    assert "StoreUnavailable" not in told
+    assert "-> Start the server that SESSION_AUTH_REDIS names, or name the right one: " in told
+    assert caplog.messages == []

@@ -49,6 +49,7 @@ ALWAYS = (
     exempt_logins.logins_are_checked,
     stages.neighbours_stages_are_asked,
     stages.stages_can_be_made,
+    stages.extras_of_factors_are_installed,
     stages.a_new_password_comes_last,
     stages.no_road_is_past_the_stages,
     stages.no_neighbour_keeps_session_keys,
@@ -95,4 +96,5 @@ DEPLOY = (
     values.a_recent_login_is_recent,
     values.sessions_come_to_an_end,
     values.guesses_are_few,
+    values.passkeys_are_of_the_site,
 )

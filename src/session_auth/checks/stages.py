@@ -1,6 +1,7 @@
 """Rules for logins in stages: nobody gets past a second factor, ours or a neighbour's."""
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -29,6 +30,10 @@ TOKEN_LOGINS = frozenset(
         "rest_framework_simplejwt.views.TokenObtainSlidingView",
     }
 )
+
+FACTORS = "session_auth.factors"
+EXTRAS = {"PASSKEY_ORIGINS": ("webauthn", "passkeys"), "TOTP_KEYS": ("segno", "totp")}
+"""For each setting of the factors, the package that it needs, and the extra that brings it."""
 
 
 def _is_installed(*names: str) -> Callable[[], bool]:
@@ -87,20 +92,33 @@ def neighbours_stages_are_asked(**kwargs: Any) -> list[CheckMessage]:
 
 
 def stages_can_be_made(**kwargs: Any) -> list[CheckMessage]:
+    hint = "List dotted paths of classes that are derived from session_auth.stages.Stage."
     try:
-        get_stages()
+        names = {name for stage in get_stages() for name in dotted_names(type(stage))}
+        if apps.is_installed(FACTORS) or not any(name.startswith(FACTORS) for name in names):
+            return []
+        told = f"{FACTORS} is not in INSTALLED_APPS, so each login would fail."
+        hint = f"Add '{FACTORS}' to INSTALLED_APPS, and run 'manage.py migrate'."
     except (ImproperlyConfigured, ImportError) as error:
         if not setting("STAGES", ()):
             return []  # E006 reports it
-        return [
-            Error(
-                f"SESSION_AUTH_STAGES cannot be used: {error}",
-                hint="List dotted paths of classes that are derived from "
-                "session_auth.stages.Stage.",
-                id="session_auth.E025",
-            )
-        ]
-    return []
+        told = str(error)
+        if getattr(error, "name", None) in {package for package, _ in EXTRAS.values()}:
+            hint = "Run pip install 'django-session-auth[passkeys,totp]'."
+    return [Error(f"SESSION_AUTH_STAGES cannot be used: {told}", hint=hint, id="session_auth.E025")]
+
+
+def extras_of_factors_are_installed(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"SESSION_AUTH_{name} is set, and the package {package} is not installed: endpoints "
+            "that need it are 404.",
+            hint=f"Run pip install 'django-session-auth[{extra}]'.",
+            id="session_auth.E029",
+        )
+        for name, (package, extra) in EXTRAS.items()
+        if apps.is_installed(FACTORS) and setting(name, ()) and find_spec(package) is None
+    ]
 
 
 def a_new_password_comes_last(**kwargs: Any) -> list[CheckMessage]:

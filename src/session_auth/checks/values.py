@@ -1,11 +1,11 @@
-"""Rules for values that are valid, but with which a setting protects from nothing."""
+"""Rules for values that are valid, but with which a setting does nothing for a site in use."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning
 
-from session_auth.checks.lookups import setting
+from session_auth.checks.lookups import listed, setting
 from session_auth.conf import Conf
 
 LONGEST_RECENT = timedelta(hours=1)
@@ -57,4 +57,18 @@ def guesses_are_few(**kwargs: Any) -> list[CheckMessage]:
         )
         for name, most in MOST_GUESSES.items()
         if (guesses := setting(name, getattr(Conf(), name))) > most
+    ]
+
+
+def passkeys_are_of_the_site(**kwargs: Any) -> list[CheckMessage]:
+    local = [each for each in setting("PASSKEY_ORIGINS", ()) if each.startswith("http:")]
+    if not local:
+        return []
+    return [
+        Warning(
+            f"SESSION_AUTH_PASSKEY_ORIGINS names {listed(local)}, which is a server on the machine "
+            "of whoever looks: a passkey of that origin opens no page of your site.",
+            hint="Name the origins that people see: ['https://example.org'].",
+            id="session_auth.W119",
+        )
     ]

@@ -1,13 +1,16 @@
 """Look at the project from inside: its checks, and its database."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+from django.apps import apps
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.db import Error, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from session_auth import events
 from session_auth.conf import get_conf
 from session_auth.doctor.findings import Finding, Level, judged, printable
 from session_auth.exceptions import SessionAuthError
@@ -50,7 +53,7 @@ def examine_settings() -> Iterator[Finding]:
 def examine_database() -> Iterator[Finding]:
     """Yield what is found in the tables. Nothing is changed in them."""
     try:
-        missing = sorted({name for alias in _aliases() for name in _missing_migrations(alias)})
+        missing = sorted({name for place in _places() for name in _missing_migrations(*place)})
     except Error as exc:
         yield Finding(
             id="database",
@@ -68,10 +71,25 @@ def examine_database() -> Iterator[Finding]:
         hint="Run 'manage.py migrate'.",
     )
     if not missing:
-        yield _guesses_can_be_counted()
-        yield from _store_keeps_sessions()
-        yield from _ends_are_heard()
-        yield from _rows_are_pruned()
+        with _unlogged():
+            found = [
+                _guesses_can_be_counted(),
+                *_store_keeps_sessions(),
+                *_ends_are_heard(),
+                *_rows_are_pruned(),
+            ]
+        yield from found
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep what fails out of the log, with its traceback: here it is a finding."""
+    was = events.logger.disabled
+    events.logger.disabled = True
+    try:
+        yield
+    finally:
+        events.logger.disabled = was
 
 
 def _level(message: CheckMessage) -> Level:
@@ -80,14 +98,18 @@ def _level(message: CheckMessage) -> Level:
     return Level.WARN if message.level >= WARNING else Level.INFO
 
 
-def _aliases() -> set[str]:
-    return {router.db_for_write(model) for model in (Session, EndedSession, GuessCount)}
+def _places() -> set[tuple[str, str]]:
+    """Return where our tables are: the alias of the database, and the label of the app."""
+    models = [Session, EndedSession, GuessCount]
+    if apps.is_installed("session_auth.factors"):
+        models += apps.get_app_config("session_auth_factors").get_models()
+    return {(router.db_for_write(model), model._meta.app_label) for model in models}
 
 
-def _missing_migrations(alias: str) -> list[str]:
+def _missing_migrations(alias: str, label: str) -> list[str]:
     executor = MigrationExecutor(connections[alias])
-    targets = executor.loader.graph.leaf_nodes("session_auth")
-    return [migration.name for migration, _ in executor.migration_plan(targets)]
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes(label))
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def _guesses_can_be_counted() -> Finding:
@@ -117,8 +139,12 @@ def _store_keeps_sessions() -> Iterator[Finding]:
     try:
         flaws = kept_rows().flaws()
     except SessionAuthError as exc:
-        flaws = [Flaw(f"{type(exc).__name__}: it cannot be reached.", True)]
-        hint = "Until it can, each request with a session is 503."
+        cause = exc.__cause__ or exc
+        flaws = [Flaw(f"{type(cause).__name__}: {printable(str(cause))}", True)]
+        hint = (
+            "Start the server that SESSION_AUTH_REDIS names, or name the right one: until it "
+            "answers, each request with a session is 503."
+        )
     if flaws is None:
         return
     yield judged(

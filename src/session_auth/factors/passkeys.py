@@ -66,8 +66,11 @@ def registered(
             raise Unverified
         verified = relying_party.verify_new(credential, challenge=challenge)
     except Unverified as exc:
+        origin = relying_party.strange_origin_in(credential)
+        hint = f"The page is at {origin}. If that is yours, add it to SESSION_AUTH_PASSKEY_ORIGINS."
         raise InvalidRequest(
-            fields={"credential": [_("This passkey could not be verified.")]}
+            fields={"credential": [_("This passkey could not be verified.")]},
+            hint=hint if origin else None,
         ) from exc
     credential_id = bytes_to_base64url(verified.credential_id)
     transports = credential["response"].get("transports")

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts, throttling
+from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidCredentials, InvalidRequest
 from session_auth.factors import changes, rows
-from session_auth.factors.models import Factor
+from session_auth.factors.models import Factor, Kind
 from session_auth.keys import digest
 
 Answer = Mapping[str, Any]
@@ -26,6 +27,13 @@ checkers: dict[str, tuple[str, Checker]] = {}
 The function returns the factor of the user that was proven by it, or ``None``. The modules of the
 kinds register themselves, if what they need is installed.
 """
+
+
+def available() -> list[str]:
+    """Return the kinds that users can set up here: the extra is installed, and the setting made."""
+    conf = get_conf()
+    needed = {Kind.PASSKEY: conf.PASSKEY_ORIGINS, Kind.TOTP: conf.TOTP_KEYS, Kind.RECOVERY: True}
+    return [kind for kind in Kind if kind in checkers and needed[kind]]
 
 
 @sensitive_variables()

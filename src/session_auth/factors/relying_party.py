@@ -21,7 +21,7 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from session_auth.conf import get_conf
+from session_auth.conf import ORIGIN, get_conf
 from session_auth.factors.challenges import LIFETIME
 
 TIMEOUT_MILLISECONDS = round(LIFETIME.total_seconds() * 1000)
@@ -83,15 +83,28 @@ def request_options(
 
 def challenge_in(credential: Mapping[str, Any]) -> str:
     """Return the challenge that a credential says it answers; "" if it says none."""
+    client_data = _client_data(credential)
+    if client_data.get("crossOrigin") or "topOrigin" in client_data:
+        return ""  # from a frame in a page of another site
+    return str(client_data.get("challenge", ""))
+
+
+def strange_origin_in(credential: Mapping[str, Any]) -> str:
+    """Return the origin that a credential says it is from; "" if the settings have it, or no site.
+
+    It is for a hint alone.
+    """
+    origin = str(_client_data(credential).get("origin"))
+    return origin if ORIGIN.fullmatch(origin) and origin not in _origins() else ""
+
+
+def _client_data(credential: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        text = base64url_to_bytes(credential["response"]["clientDataJSON"])
-        client_data = json.loads(text)
-        if client_data.get("crossOrigin") or "topOrigin" in client_data:
-            return ""  # from a frame in a page of another site
-        return str(client_data["challenge"])
+        found = json.loads(base64url_to_bytes(credential["response"]["clientDataJSON"]))
     # A stranger wrote it: it may be anything.
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        return ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def verify_new(credential: Mapping[str, Any], *, challenge: str) -> VerifiedRegistration:

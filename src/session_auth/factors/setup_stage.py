@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from session_auth import attempts
 from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidCredentials, NotFound, SessionAuthError
-from session_auth.factors import authenticator_app, changes, passkeys, rows
+from session_auth.factors import authenticator_app, changes, passkeys, proofs, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import NAME_CHARACTERS, Kind
 from session_auth.factors.stages import LONGEST_CODE, CredentialForm, strong_of
@@ -74,9 +74,8 @@ class SetUpFactor(Stage):
     def offered(self, user: AbstractBaseUser, request: HttpRequest) -> Sequence[str]:
         if not attempts.proven(request) or rows.strong(rows.of_user(user.pk)):
             return ()  # who is logged in already sets it up with the others
-        conf = get_conf()
-        has = {"passkey_setup": conf.PASSKEY_ORIGINS, "totp_setup": conf.TOTP_KEYS}
-        return [method for method in self.methods if has[method]]
+        kind_of = {"passkey_setup": Kind.PASSKEY, "totp_setup": Kind.TOTP}
+        return [method for method in self.methods if kind_of[method] in proofs.available()]
 
     def details(self, user: AbstractBaseUser, request: HttpRequest) -> Mapping[str, Any]:
         """Return what the browser needs to make a passkey, and what an app needs."""

@@ -63,7 +63,7 @@ class FactorsView(JSONView):
             "passkeys": [rows.describe(each) for each in of_kind[Kind.PASSKEY]],
             "totp": next(map(rows.describe, of_kind[Kind.TOTP]), None),
             "recovery_codes_left": len(of_kind[Kind.RECOVERY]),
-            "available": [kind for kind in Kind if kind in proofs.checkers],
+            "available": proofs.available(),
         }
         return json_response(answer)
 

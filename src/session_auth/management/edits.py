@@ -37,11 +37,13 @@ def edits_of_settings() -> Iterator[str]:
 
 
 def edits_of_urls() -> Iterator[str]:
-    """Yield the line to add to the URLconf, unless it is there."""
+    """Yield the lines to add to the URLconf, unless they are there."""
     try:
         reverse("session_auth:login")
     except NoReverseMatch:
-        yield '+path("api/auth/", include("session_auth.urls")),'
+        yield "+from django.urls import include, path"  # startproject imports path alone
+        yield " urlpatterns = ["
+        yield '+    path("api/auth/", include("session_auth.urls")),'
 
 
 def _ours(path: str) -> str:

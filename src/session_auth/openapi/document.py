@@ -37,11 +37,11 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, name, view in _views(get_resolver(get_urlconf()).url_patterns):
         described = {
-            method: _operation(view, method, operation, name=name, components=components)
+            method: _operation(view, method, operation, path, name=name, components=components)
             for method, operation in view.operations.items()
         }
         if described and path not in paths:  # Django takes the first one that fits
-            paths[path] = {**_parameters_of(path), **described}
+            paths[path] = described
     types["ErrorCode"] = {
         "description": "Each code with which this package refuses a call, here and elsewhere.",
         "type": "string",
@@ -131,18 +131,20 @@ def _template(pattern: Any) -> str:
     return NAMED_GROUP.sub(r"{\1}", str(pattern)).strip("^$").replace("\\", "").lstrip("/")
 
 
-def _parameters_of(path: str) -> dict[str, Any]:
-    found = [
+def _parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
+    """Return them for one operation: drf-spectacular finds no place for those of a path."""
+    in_path = [
         {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
-    return {"parameters": found} if found else {}
+    return in_path + [{"name": each, "in": "query", "schema": TEXT} for each in operation.query]
 
 
 def _operation(
     view: JSONView,
     method: str,
     operation: Operation,
+    path: str,
     *,
     name: str,
     components: dict[str, dict[str, Schema]],
@@ -158,10 +160,8 @@ def _operation(
         "security": security_of(method, operation.caller),
         "responses": accepted | responses,
     }
-    if operation.query:
-        described["parameters"] = [
-            {"name": each, "in": "query", "schema": TEXT} for each in operation.query
-        ]
+    if parameters := _parameters(path, operation):
+        described["parameters"] = parameters
     if body:
         content = {"application/json": {"schema": body}}
         # What may be left out of it is said by the schema: where nothing is sent, it is no JSON.
