@@ -220,7 +220,7 @@ def listen(rows: Rows) -> None:
             _listener = Listener(rows)
 
 
-def _listen_anew() -> None:
+def _listen_anew() -> None:  # pragma: no cover # in a fork, where nothing is measured
     """Let a process that was forked hear, too: neither the thread nor an event loop came along."""
     global _listener, _lock
     _lock = threading.Lock()
