@@ -338,12 +338,12 @@ def test_what_is_lost_while_the_bus_comes_up_is_told_again(
 def test_a_server_that_is_silent_is_taken_for_gone(
     alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notices, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(notices, "SILENCE_SECONDS", 0.3)
     listen_for_ends()
     assert heard()
 
     for node, _ in listeners():
-        node.client_pause(1500)
+        node.client_pause(600)  # well below a second, after which another server would take over
     ends_at = time.monotonic() + 5
     while bus.is_up():
         assert time.monotonic() < ends_at

@@ -92,10 +92,10 @@ def connected() -> int:
     return sum(server.info("stats")["total_connections_received"] for server in servers())
 
 
-def pause(milliseconds: int) -> None:
-    """Let the servers answer nobody for some time."""
+def pause() -> None:
+    """Let the servers answer nobody for some time, and for less than until others take over."""
     for server in servers():
-        server.client_pause(milliseconds)
+        server.client_pause(600)
 
 
 # Threads
@@ -149,7 +149,7 @@ def test_servers_that_answer_nobody_hold_no_thread() -> None:
     async def look() -> tuple[int, list[Any]]:
         await asyncio.gather(*map(fetched, sessions))
         before = threading.active_count()
-        pause(1000)
+        pause()
         looking = asyncio.gather(*map(fetched, sessions))
         await asyncio.sleep(0.2)
         more = threading.active_count() - before
@@ -339,7 +339,7 @@ def test_an_answer_that_comes_after_its_request_has_gone_is_for_nobody() -> None
 
     async def look() -> list[str]:
         await data_in(one)
-        pause(1000)
+        pause()
         tasks = [asyncio.ensure_future(fetched(one)) for _ in range(10)]
         await asyncio.sleep(0.1)
         for task in tasks:
@@ -386,7 +386,7 @@ def test_who_waits_too_long_for_a_connection_is_told_so(monkeypatch: pytest.Monk
 
     async def look() -> list[Any]:
         await fetched(session)
-        pause(1000)
+        pause()
         first = asyncio.ensure_future(fetched(session))
         await asyncio.sleep(0.1)
         second = await asyncio.gather(fetched(session), return_exceptions=True)
