@@ -47,6 +47,9 @@ PRIMARY = "sessions"
 FAILURE_MILLISECONDS = 1000
 """How long a server must be silent until a Cluster or the Sentinels call it dead."""
 
+PATIENT_MILLISECONDS = 10_000
+"""The same for a command, whose machine may be busy: so nothing takes over by itself."""
+
 EMPTY = '""'
 IN_MEMORY = {"save": "", "appendonly": "no"}
 
@@ -305,10 +308,18 @@ LAYOUTS = {"server": lay_out_server, "cluster": lay_out_cluster, "sentinel": lay
 CONNECT = {"server": start_server, "cluster": start_cluster, "sentinel": start_sentinel}
 
 
+def be_patient(servers: Servers) -> None:
+    for sentinel in servers.sentinels:
+        sentinel.call("SENTINEL", "SET", PRIMARY, "down-after-milliseconds", PATIENT_MILLISECONDS)
+    for node in servers.data if servers.kind == "cluster" else ():
+        node.call("CONFIG", "SET", "cluster-node-timeout", PATIENT_MILLISECONDS)
+
+
 def run_with_servers(command: Sequence[str], *, kind: str, program: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"redis-{kind}-"))
     try:
         with running_servers(kind, folder, program) as servers:
+            be_patient(servers)
             environment = os.environ | servers.environment
             try:
                 return subprocess.run(command, env=environment, check=False).returncode
