@@ -27,6 +27,15 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
     let site, client, live;
     const urls = () => opened.map((each) => each.url);
     const last = () => opened.at(-1);
+    const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
+    /** Bob is logged in; the page learns it from the first opening, and opens its own of his. */
+    const openForBob = async () => {
+      for (const data of ["for bob", "for bob, too"]) {
+        last().accept();
+        say(data);
+        await settle();
+      }
+    };
 
     beforeEach(async () => {
       site = new Site();
@@ -46,14 +55,8 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       const told = [];
       site.logIn("bob"); // in the admin, say
       live[kind](path, { message: ({ data }) => told.push([client.getSnapshot().user.username, data]) });
-      const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
 
-      last().accept();
-      say("for bob");
-      await settle();
-      last().accept();
-      say("for bob, too");
-      await settle();
+      await openForBob();
 
       assert.deepEqual(told, [["bob", "for bob, too"]]);
       assert.equal(opened.length, 2);
@@ -65,8 +68,7 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
 
       assert.deepEqual(urls(), [url]);
       last().accept();
-      if (kind === "socket") last().onmessage({ data: "hello" });
-      else last().tell("message", "hello");
+      say("hello");
       await settle();
       assert.deepEqual(told, ["open", "hello"]);
     });
@@ -199,19 +201,13 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
       const told = [];
       const listener = ({ data }) => told.push([client.getSnapshot().user.username, data]);
       live[kind](path, { message: listener });
-      const say = (data) => (kind === "socket" ? last().onmessage?.({ data }) : last().tell("message", data));
       last().accept();
       await settle();
       last().cut();
       site.logIn("bob");
       await passTime({ seconds: 1.1 });
 
-      last().accept();
-      say("for bob");
-      await settle();
-      last().accept();
-      say("for bob, too");
-      await settle();
+      await openForBob();
 
       assert.deepEqual(told, [["bob", "for bob, too"]]);
       assert.equal(opened.length, 3);
@@ -220,7 +216,6 @@ for (const [kind, { path, url, end }] of Object.entries(KINDS)) {
     it("that comes back for the same user delivers all in its order", async () => {
       const told = [];
       live[kind](path, { open: () => told.push("open"), message: ({ data }) => told.push(data) });
-      const say = (data) => (kind === "socket" ? last().onmessage({ data }) : last().tell("message", data));
       last().accept();
       await settle();
       last().cut();

@@ -1,5 +1,6 @@
 """``SESSION_AUTH_REDIS``: what may stand there, and what is made of it."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from session_auth.engines.redis.client import Store, store, text
 from session_auth.engines.redis.flaws import flaws
 from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions.listing import rows
+from session_auth.sessions.rows import Flaw
 from tests.settings import REDIS, SESSION_AUTH_REDIS
 
 NOWHERE = "redis://127.0.0.1:1"
@@ -267,6 +269,20 @@ def test_the_doctor_tells_of_replicas_that_are_waited_for_and_missing() -> None:
 
 def test_the_doctor_asks_the_servers_that_there_are() -> None:
     assert any("writes nothing to a disk" in flaw.text for flaw in rows().flaws() or ())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("is_fatal", "level"), [(True, "FAIL"), (False, "WARN")])
+def test_the_doctor_fails_where_nobody_can_log_in(
+    is_fatal: bool, level: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(rows()), "flaws", lambda self: [Flaw("It sleeps.", is_fatal)])
+
+    with suppress(CommandError):  # which other findings are a reason for, too
+        call_command("session_doctor")
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{level} store The store of the sessions keeps them: It sleeps." in told
 
 
 @pytest.mark.django_db
