@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CLIENTS = 6
 OPERATIONS = 5000 if os.environ.get("FAULTS") else 400
 SEED = int(os.environ.get("HISTORY_SEED", "1"))
+ROUNDS = 5
+"""How many histories a broken engine is given at most: what clients meet is chance."""
 
 
 @pytest.fixture
@@ -30,9 +32,11 @@ def violations(settings: Any) -> Callable[..., list[Violation]]:
         setattr(settings, name, value)
     settings.SESSION_ENGINE = "session_auth.engines.database"
 
-    def find(often: Mapping[str, int] = MappingProxyType({})) -> list[Violation]:
+    def find(
+        often: Mapping[str, int] = MappingProxyType({}), *, seed: int = SEED
+    ) -> list[Violation]:
         with Site().running() as site:
-            workload = Workload(site, seed=SEED)
+            workload = Workload(site, seed=seed)
             for step, weight in often.items():
                 workload.steps[getattr(workload, step)] = weight
             workload.run(operations=OPERATIONS, clients=CLIENTS, meanwhile=lambda: None)
@@ -50,7 +54,7 @@ def test_no_history_breaks_a_promise(violations: Callable[..., list[Violation]])
 
 def save_without_a_condition(rows: DatabaseRows, record: Record, *, version: int) -> bool:
     time.sleep(0.02)  # as on a slow line, so that a short history is enough
-    Session.objects.update_or_create(id=record.id, defaults=record._asdict())
+    Session(**record._asdict()).save()
     return True
 
 
@@ -112,4 +116,7 @@ def test_an_engine_that_is_broken_is_seen(
 ) -> None:
     monkeypatch.setattr(DatabaseRows, *change)
 
-    assert seen & {each.fault for each in violations(often=often)}
+    assert any(
+        seen & {each.fault for each in violations(often, seed=SEED + number)}
+        for number in range(ROUNDS)
+    )
