@@ -212,7 +212,7 @@ def test_a_command_sends_what_is_left(left: PendingMail, command: str) -> None:
 
     assert addressees() == ["alice@example.org"]
     assert not PendingMail.objects.exists()
-    assert "Sent 1 mails" in output.getvalue()
+    assert "Mails sent: 1" in output.getvalue()
 
 
 def test_a_command_sends_what_waits_to_be_tried_again(left: PendingMail) -> None:
@@ -224,7 +224,7 @@ def test_a_command_sends_what_waits_to_be_tried_again(left: PendingMail) -> None
 
 
 def test_a_command_says_what_it_could_not_send(left: PendingMail, no_mail: None) -> None:
-    with pytest.raises(CommandError, match="1 mails could not be sent"):
+    with pytest.raises(CommandError, match="Mails that could not be sent: 1"):
         call_command("send_mails", stdout=StringIO())
 
     assert PendingMail.objects.get().attempts == 1

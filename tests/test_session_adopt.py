@@ -105,18 +105,18 @@ def test_meanwhile_it_says_how_many_are_not_taken_over(
     with override_settings(SESSION_AUTH_ADOPT_FROM=engine.__name__):
         browser = old_login(engine, alice)
         old_login(engine, alice, n=1)
-        assert told(capsys)[-1] == "2 sessions are not taken over yet."
+        assert told(capsys)[-1] == "Sessions not taken over yet: 2"
         browser.user()
-        assert told(capsys)[-1] == "1 sessions are not taken over yet."
+        assert told(capsys)[-1] == "Sessions not taken over yet: 1"
 
-        with pytest.raises(CommandError, match="1 sessions are not taken over yet"):
+        with pytest.raises(CommandError, match="Sessions not taken over yet: 1"):
             told(capsys, "--finish")
         assert OldSession.objects.count() == 2
 
-        assert "Deleted 2 rows" in told(capsys, "--finish", "--sign-out")[0]
+        assert "Rows of the old engine deleted: 2." in told(capsys, "--finish", "--sign-out")[0]
         assert browser.user() is not None
         assert engine.SessionStore(browser.session_key()).load() == {}
-        assert told(capsys)[-1] == "0 sessions are not taken over yet."
+        assert told(capsys)[-1] == "Sessions not taken over yet: 0"
 
 
 def test_of_a_cache_it_deletes_what_was_taken_over(alice: User, capsys: Any) -> None:

@@ -301,7 +301,7 @@ def test_the_command_ends_the_sessions_of_a_user(
 
     call_command("end_sessions", "--user", "alice")
 
-    assert capsys.readouterr().out == "Ended 1 sessions.\n"
+    assert capsys.readouterr().out == "Sessions ended: 1\n"
     assert ends == [(id_of(here), alice.pk, "ended_by_admin")]
     assert foreign.user() is not None
 

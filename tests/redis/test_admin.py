@@ -152,5 +152,5 @@ def test_commands_end_and_delete_what_is_in_redis(
     assert last.user() is None
     assert list(store().scan("sa:{*}:s:*")) == []
     out = capsys.readouterr().out
-    assert out.count("Ended 1 sessions.") == 2
-    assert "Deleted 1 expired sessions." in out
+    assert out.count("Sessions ended: 1\n") == 2
+    assert "Expired sessions deleted: 1\n" in out

@@ -49,8 +49,9 @@ def test_nobody_is_signed_out_and_what_they_have_comes_along(alice: User, way: W
     told = way.move(batch=2)
 
     source = "the database" if way.before == "database" else "Redis"
-    assert told.startswith(f"Moved 6 sessions from {source} to ")
-    assert told.endswith(f"0 are left in {source}.\n")
+    assert told.startswith(f"Sessions moved from {source} to ")
+    assert ": 6. Expired ones deleted: 0\n" in told
+    assert told.endswith(f"Left in {source}: 0\n")
     for name in (way.both, way.after):
         assert all(user_of(browser, name)["username"] == "alice" for browser in browsers)
         with engine(name) as sessions:
@@ -75,7 +76,7 @@ def test_there_and_back_again(alice: User, way: Way) -> None:
 
     assert where(digest(key)) == [way.after]
     assert where(digest(ended)) == []
-    assert "Moved 0 sessions" in way.move()
+    assert ": 0. Expired" in way.move()
 
 
 def test_processes_of_each_stage_serve_each_others_logins(alice: User, way: Way) -> None:
@@ -138,8 +139,7 @@ def test_what_has_timed_out_is_deleted_and_told_where_it_is(
 
     told = way.move()
 
-    assert "Moved 0 sessions" in told
-    assert "and deleted 2 that had expired" in told
+    assert ": 0. Expired ones deleted: 2\n" in told
     assert {each[0] for each in ends} == {digest(key) for key in keys}
     assert {each[2] for each in ends} == {"idle"}
 
@@ -157,7 +157,8 @@ def test_a_dry_run_says_how_many_and_moves_none(alice: User, way: Way) -> None:
 
     told = way.move(dry_run=True)
 
-    assert told.startswith("1 sessions would move from ")
+    assert told.startswith("Sessions that would move from ")
+    assert told.endswith(": 1\n")
     assert where(digest(key)) == [way.before]
 
 
@@ -166,7 +167,7 @@ def test_progress_is_told(alice: User, way: Way, monkeypatch: pytest.MonkeyPatch
     for _ in range(3):
         logged_in(way.before, alice)
 
-    assert "2 of 3 sessions have moved from " in way.move(batch=2)
+    assert " so far: 2 of 3\n" in way.move(batch=2)
 
 
 @pytest.mark.parametrize(

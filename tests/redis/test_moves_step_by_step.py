@@ -229,7 +229,7 @@ def test_an_end_whose_row_is_left_is_an_end(alice: User, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(moves, "_to_database", ended_before)
 
-    assert "Moved 0 sessions" in way.move()
+    assert ": 0. Expired" in way.move()
     for name in (way.both, way.after):
         with engine(name) as sessions:
             assert sessions(key).load() == {}

@@ -28,4 +28,4 @@ class Command(StoreCommand):
                 raise CommandError(f"There is no user named {options['user']!r}.")
             ended = end_sessions(user, reason=EndReason.ENDED_BY_ADMIN)
             throttling.throw_out_devices(user)
-        self.stdout.write(f"Ended {ended} sessions.")
+        self.stdout.write(f"Sessions ended: {ended}")

@@ -19,7 +19,8 @@ class Command(StoreCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"Deleted {prune_sessions(batch=options['batch'])} expired sessions.")
+        deleted = prune_sessions(batch=options["batch"])
+        self.stdout.write(f"Expired sessions deleted: {deleted}")
         sent, failed = later.send_left()
         if sent or failed:
-            self.stdout.write(f"Sent {sent} mails that were left; {failed} could not be sent.")
+            self.stdout.write(f"Mails sent: {sent}, not sent: {failed}")

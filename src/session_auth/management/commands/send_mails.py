@@ -14,6 +14,6 @@ class Command(StoreCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         sent, failed = later.send_left()
-        self.stdout.write(f"Sent {sent} mails.")
+        self.stdout.write(f"Mails sent: {sent}")
         if failed:
-            raise CommandError(f"{failed} mails could not be sent; the log says why.")
+            raise CommandError(f"Mails that could not be sent: {failed}; the log says why.")

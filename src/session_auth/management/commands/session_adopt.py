@@ -96,7 +96,7 @@ class Command(StoreCommand):
         if waiting is None:
             told = "Nobody can count the sessions of this engine that are not taken over yet."
         else:
-            told = f"{waiting} sessions are not taken over yet."
+            told = f"Sessions not taken over yet: {waiting}"
         self.stdout.write(f"\n{told}")
 
     def _finish(self, *, sign_out: bool) -> None:
@@ -105,11 +105,11 @@ class Command(StoreCommand):
         waiting = adoption.count_waiting()
         if waiting and not sign_out:
             raise CommandError(
-                f"{waiting} sessions are not taken over yet: whoever has them would have to log in "
+                f"Sessions not taken over yet: {waiting}. Whoever has one would have to log in "
                 "again. Wait until they have been used or have expired, or add --sign-out."
             )
         deleted = in_batches(adoption.delete_some_old)
-        self.stdout.write(f"Deleted {deleted} rows of the old engine. There is no way back now.")
+        self.stdout.write(f"Rows of the old engine deleted: {deleted}. There is no way back now.")
         if get_conf().ADOPT_FROM is not None:
             self.stdout.write("Remove SESSION_AUTH_ADOPT_FROM and SESSION_AUTH_ADOPT_COOKIE.")
 

@@ -35,17 +35,17 @@ class Command(StoreCommand):
         move, waiting = both.move, both.move.count()
         way = f"from {move.source} to {move.target}"
         if options["dry_run"]:
-            self.stdout.write(f"{waiting} sessions would move {way}.")
+            self.stdout.write(f"Sessions that would move {way}: {waiting}")
             return
         total, told_at = 0, monotonic()
         for moved in paced(move.run(batch=options["batch"])):
             total += moved
             if monotonic() >= told_at + PROGRESS_SECONDS:
                 told_at = monotonic()
-                self.stdout.write(f"{total} of {waiting} sessions have moved {way}.")
+                self.stdout.write(f"Sessions moved {way} so far: {total} of {waiting}")
         pruned = prune_expired(both)
-        self.stdout.write(f"Moved {total} sessions {way}, and deleted {pruned} that had expired.")
-        self.stdout.write(f"{move.count()} are left in {move.source}.")
+        self.stdout.write(f"Sessions moved {way}: {total}. Expired ones deleted: {pruned}")
+        self.stdout.write(f"Left in {move.source}: {move.count()}")
 
 
 def _rows() -> BothRows:
