@@ -17,6 +17,7 @@ from tests.checking import PRODUCTION, STARTPROJECT, deployed, found, ids
 SESSION = "session_auth.middleware.SessionMiddleware"
 CSRF = "session_auth.middleware.CsrfViewMiddleware"
 AUTH = "session_auth.middleware.AuthenticationMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 A_FUNCTION = "django.utils.decorators.sync_only_middleware"
 
 pytestmark = pytest.mark.django_db  # one of the rules looks at the database in use
@@ -54,6 +55,7 @@ def test_a_production_project_passes() -> None:
         ([SESSION, "django.middleware.csrf.CsrfViewMiddleware", AUTH], ["session_auth.E001"]),
         ([CSRF, SESSION, AUTH], ["session_auth.E002"]),
         ([AUTH, SESSION, CSRF], ["session_auth.E002"]),
+        ([MESSAGES, SESSION, CSRF, AUTH], ["session_auth.E002"]),
     ],
 )
 def test_the_middleware_are_installed_and_in_order(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.messages.middleware import MessageMiddleware
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import CompositePrimaryKey
@@ -42,13 +43,16 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
 
 
 def session_middleware_comes_first(**kwargs: Any) -> list[CheckMessage]:
-    ours = [middleware for middleware in middleware_classes() if issubclass(middleware, OURS)]
-    if not any(issubclass(middleware, SessionMiddleware) for middleware in ours[1:]):
+    which = (*OURS, MessageMiddleware)
+    found = [each for each in middleware_classes() if issubclass(each, which)]
+    if not any(issubclass(each, SessionMiddleware) for each in found[1:]):
         return []
     return [
         Error(
-            "A middleware that needs the session stands above SessionMiddleware, and finds none.",
-            hint="Put it above CsrfViewMiddleware and AuthenticationMiddleware in MIDDLEWARE.",
+            f"'{found[0].__name__}' needs the session, and finds none: it stands above "
+            "SessionMiddleware.",
+            hint="Put SessionMiddleware above CsrfViewMiddleware, AuthenticationMiddleware and "
+            "MessageMiddleware in MIDDLEWARE.",
             id="session_auth.E002",
         )
     ]
