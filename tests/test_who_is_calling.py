@@ -12,7 +12,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory, override_settings
 
-from session_auth.authentication import LazyUser
+from session_auth.callers import LazyUser
 from session_auth.models import Session
 from session_auth.sessions.users import auser_of
 from tests.api_client import signed_in

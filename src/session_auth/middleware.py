@@ -1,6 +1,5 @@
 """Django's three middleware of the same names, for the same places in ``MIDDLEWARE``."""
 
-import sys
 from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +13,6 @@ from django.conf import settings
 from django.contrib.sessions import middleware as django_sessions
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.core.signals import got_request_exception
-from django.db import Error
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -24,13 +20,13 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from session_auth import (
     attempts,
     csrf,
-    csrf_failures,
+    outages,
     planted_cookies,
     refusals,
     throttling,
 )
 from session_auth.answers import error_response, refusal_response, wants_json
-from session_auth.authentication import AuthenticationMiddleware, overrides
+from session_auth.callers import AuthenticationMiddleware, CsrfViewMiddleware, overrides
 from session_auth.conf import cached_settings, get_conf
 from session_auth.exceptions import (
     SessionAuthError,
@@ -42,7 +38,6 @@ from session_auth.exceptions import (
 from session_auth.hang_ups import finish
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.users import USERS
 from session_auth.sessions.values import Deadlines, State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
@@ -57,10 +52,6 @@ WHO_MAY_STORE = frozenset({"public", "private", "s-maxage", "no-store"})
 """Directives of ``Cache-Control``: a view that sets one has decided itself (RFC 9111, 5.2.2)."""
 
 
-OUTAGE = "_session_auth_outage"
-"""The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""
-
-
 BY_OLD_COOKIE = "_session_auth_by_old_cookie"
 """The attribute of a request whose key was in the cookie of ``SESSION_AUTH_ADOPT_COOKIE``."""
 
@@ -68,7 +59,7 @@ BY_OLD_COOKIE = "_session_auth_by_old_cookie"
 STREAMED: ContextVar[Callable[[BaseSessionStore], None] | None] = ContextVar(
     "session_auth.streamed", default=None
 )
-"""What wants to know the session of an answer that is a stream: ``LiveSessions``."""
+"""Called with the session of each answer that is a stream; ``LiveSessions`` sets it."""
 
 
 class Step(Enum):
@@ -132,8 +123,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             response = refusals.tell_in_json(request, response)
             refusals.log(request, response)
         session = getattr(request, "session", None)
-        if response.status_code == 500 and OUTAGE in request.__dict__:
-            response = refusal_response(request, request.__dict__[OUTAGE])
+        if response.status_code == 500:
+            response = outages.tell(request, response)
         try:
             if _may_be_undone(request):
                 _make_good(request)
@@ -181,7 +172,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn a refusal that a view raises into its answer, so that no view need catch it."""
-        if (outage := _outage(exception)) is not None:
+        if (outage := outages.outage_behind(exception)) is not None:
             return refusal_response(request, outage)
         if isinstance(exception, Throttled):
             return refusal_response(request, exception)
@@ -282,9 +273,10 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
 
 def _refuse_twins(request: HttpRequest, names: tuple[str, str]) -> HttpResponse | None:
-    """Return the refusal of a request that has one of these cookies twice, if it is one.
+    """Return the refusal of a request that has one of these cookies twice; ``None`` for any other.
 
-    Nearly always none can stand twice, which shows without a look at each.
+    To look at each cookie takes time. Most headers show by their text alone that none is there
+    twice.
     """
     header = request.META.get("HTTP_COOKIE", "")
     first, second = names
@@ -299,35 +291,13 @@ def _refuse_twins(request: HttpRequest, names: tuple[str, str]) -> HttpResponse 
 
 
 def _has_old_cookie(request: HttpRequest, name: str) -> bool:
-    """Say whether there is the cookie that had another ``name`` before the switch."""
+    """Say whether the session cookie, now called ``name``, has come under its old name instead."""
     conf = get_conf()
     return (
         conf.ADOPT_FROM is not None
         and name != conf.ADOPT_COOKIE
         and conf.ADOPT_COOKIE in request.COOKIES
     )
-
-
-@receiver(got_request_exception, dispatch_uid="session_auth.middleware")
-def note_outage(*, request: HttpRequest, **kwargs: object) -> None:
-    """Note that the store is down, so that ``process_response()`` can answer 503 instead of 500.
-
-    A middleware may have met that, before any view. Django turns what a middleware raises into a
-    response by itself, and calls no ``process_exception()``.
-    """
-    outage = _outage(sys.exc_info()[1])
-    if outage is not None:
-        vars(request)[OUTAGE] = outage
-
-
-def _outage(error: BaseException | None) -> StoreUnavailable | None:
-    """Return what a client is told of ``error`` if the store is the reason for it."""
-    if isinstance(error, StoreUnavailable):
-        return error
-    if isinstance(error, Error) and USERS.is_down(error):
-        # As where the transaction of ATOMIC_REQUESTS cannot even begin.
-        return USERS.unavailable(error)
-    return None
 
 
 def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessionStore) -> Step:
@@ -360,7 +330,7 @@ def _make_good(request: HttpRequest) -> None:
 
 
 def _make_good_alone(request: HttpRequest) -> None:
-    """Do what ``_make_good`` does, if there will be no answer."""
+    """Do what ``_make_good`` does, for a request to which there will be no answer."""
     with suppress(StoreUnavailable):  # which is logged
         _make_good(request)
 
@@ -404,71 +374,8 @@ def _has_async_view(request: HttpRequest) -> bool:
 
 
 def _is_passive(request: HttpRequest) -> bool:
-    """Say whether the user has not caused the call: it is a poll that says so, or a prefetch."""
+    """Say whether the user has not caused this: a script says that it polls, or it is a prefetch."""
     headers = request.META
     return headers.get("HTTP_SESSION_ACTIVITY") == "passive" or headers.get(
         "HTTP_SEC_PURPOSE", ""
     ).startswith("prefetch")
-
-
-class CsrfViewMiddleware(csrf.CsrfChecks):
-    """Django's middleware with three differences; docs/csrf.md explains them.
-
-    An unsafe request that another site has made a browser send is refused by its Fetch metadata
-    (``Sec-Fetch-Site``), before Django's checks of origin and token.
-
-    The token of a user is bound to their session: a token from another session, from before the
-    login, or planted by a subdomain does not pass.
-
-    An API refuses with JSON, 403 ``csrf_failed``, whatever ``CSRF_FAILURE_VIEW`` is.
-    """
-
-    get_response: Any
-
-    def __init__(self, get_response: Any) -> None:
-        super().__init__(get_response)
-        if self.async_mode:
-            self._sync_process_view = self.process_view
-            # Django would call a method that is no coroutine function in a thread.
-            self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
-
-    async def __acall__(self, request: HttpRequest) -> Any:
-        if settings.CSRF_USE_SESSIONS or overrides(
-            self, CsrfViewMiddleware, "process_request", "process_response"
-        ):
-            return await super().__acall__(request)
-        self.process_request(request)
-        return self.process_response(request, await self.get_response(request))
-
-    async def aprocess_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
-        """Do what ``process_view`` does, in a thread only if it may block.
-
-        It may block if it makes the check: it looks the session up, may read a form, and may call
-        the project's view for refusals.
-        """
-        if _is_checked(request, callback) or overrides(self, CsrfViewMiddleware, "process_view"):
-            return await sync_to_async(self._sync_process_view)(request, callback, *view)
-        return self._sync_process_view(request, callback, *view)
-
-    def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
-        if not _is_checked(request, callback):
-            return None
-        try:
-            return super().process_view(request, callback, *view)
-        except StoreUnavailable as error:  # process_exception() sees exceptions of views only
-            return refusal_response(request, error)
-
-    def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
-        return refusal_response(request, error)
-
-    def _reject(self, request: HttpRequest, reason: str) -> Any:
-        if not wants_json(request):
-            csrf_failures.record(request, reason)
-            return super()._reject(request, reason)
-        csrf_failures.log(request, reason)
-        return error_response(csrf_failures.failure(request, reason), request)
-
-
-def _is_checked(request: HttpRequest, callback: Any) -> bool:
-    """Say whether the check is made of this request to this view."""
-    return request.method not in csrf.SAFE_METHODS and not getattr(callback, "csrf_exempt", False)

@@ -1,16 +1,18 @@
-"""``AuthenticationMiddleware``: who is calling, and whether the client shows somebody else."""
+"""Who is calling, and from whose pages: ``AuthenticationMiddleware`` and ``CsrfViewMiddleware``."""
 
 from functools import partial
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY as USER_ID_KEY
 from django.contrib.auth import middleware as django_auth
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_auth.answers import error_response
-from session_auth.exceptions import SessionAuthError, UserChanged
+from session_auth import csrf, csrf_failures
+from session_auth.answers import error_response, refusal_response, wants_json
+from session_auth.exceptions import SessionAuthError, StoreUnavailable, UserChanged
 from session_auth.sessions.users import auser_of, user_of
 from session_auth.sessions.values import NOBODY, is_reference_to, reference_to
 
@@ -122,3 +124,66 @@ def _tell_user(request: HttpRequest, response: HttpResponse, *, before: Any) -> 
     elif request.META[EXPECTED_USER] != NOBODY and not user_of(request).is_authenticated:
         response.headers["Session-User"] = NOBODY
     return response
+
+
+class CsrfViewMiddleware(csrf.CsrfChecks):
+    """Django's middleware with three differences; docs/csrf.md explains them.
+
+    An unsafe request that another site has made a browser send is refused by its Fetch metadata
+    (``Sec-Fetch-Site``), before Django's checks of origin and token.
+
+    The token of a user is bound to their session: a token from another session, from before the
+    login, or planted by a subdomain does not pass.
+
+    An API refuses with JSON, 403 ``csrf_failed``, whatever ``CSRF_FAILURE_VIEW`` is.
+    """
+
+    get_response: Any
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        if self.async_mode:
+            self._sync_process_view = self.process_view
+            # Django would call a method that is no coroutine function in a thread.
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]  # as the handler takes it
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        if settings.CSRF_USE_SESSIONS or overrides(
+            self, CsrfViewMiddleware, "process_request", "process_response"
+        ):
+            return await super().__acall__(request)
+        self.process_request(request)
+        return self.process_response(request, await self.get_response(request))
+
+    async def aprocess_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
+        """Do what ``process_view`` does, in a thread only if it may block.
+
+        It may block if it makes the check: it looks the session up, may read a form, and may call
+        the project's view for refusals.
+        """
+        if _is_checked(request, callback) or overrides(self, CsrfViewMiddleware, "process_view"):
+            return await sync_to_async(self._sync_process_view)(request, callback, *view)
+        return self._sync_process_view(request, callback, *view)
+
+    def process_view(self, request: HttpRequest, callback: Any, *view: Any) -> Any:
+        if not _is_checked(request, callback):
+            return None
+        try:
+            return super().process_view(request, callback, *view)
+        except StoreUnavailable as error:  # process_exception() sees exceptions of views only
+            return refusal_response(request, error)
+
+    def _unavailable(self, request: HttpRequest, error: StoreUnavailable) -> HttpResponse:
+        return refusal_response(request, error)
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        if not wants_json(request):
+            csrf_failures.record(request, reason)
+            return super()._reject(request, reason)
+        csrf_failures.log(request, reason)
+        return error_response(csrf_failures.failure(request, reason), request)
+
+
+def _is_checked(request: HttpRequest, callback: Any) -> bool:
+    """Say whether the check is made of this request to this view."""
+    return request.method not in csrf.SAFE_METHODS and not getattr(callback, "csrf_exempt", False)
