@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.contrib.admin.utils import quote as admin_quote
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -168,7 +169,7 @@ def test_an_end_by_staff_tells_who_did_it(alice: User, told: Any) -> None:
     staff.force_login(root)
     told()
 
-    staff.post(f"/admin/session_auth/session/{ended}/delete/", {"post": "yes"})
+    staff.post(f"/admin/session_auth/session/{admin_quote(ended)}/delete/", {"post": "yes"})
 
     [event] = told()
     assert (event["reason"], event["ip"]) == ("ended_by_admin", "9.9.9.9")
