@@ -141,7 +141,7 @@ def record_login(*, request: HttpRequest | None, user: Any, **kwargs: object) ->
         request,
         user_id=user.pk,
         session_id=getattr(session, "_id", None) or (digest(key) if key else None),
-        proof=",".join(getattr(session, "_proofs", None) or {}) or None,
+        proof=",".join(getattr(getattr(session, "_login", None), "proofs", ())) or None,
         backend=session.get(BACKEND_SESSION_KEY) if key else getattr(user, "backend", None),
     )
 

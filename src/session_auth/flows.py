@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, cast
@@ -32,6 +31,7 @@ from session_auth.sessions import hash_upgrades
 from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import require_login, require_recent_login, take_back_login
+from session_auth.sessions.values import Login
 from session_auth.stages import Proof, Stage, get_stages, key_of, stage_of
 from session_auth.stores import in_transaction
 
@@ -59,20 +59,6 @@ IN_TRANSACTION = (
 )
 
 NOT_OFFERED = _("This method is not offered.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """A login whose credentials are right."""
-
-    proofs: Mapping[str, datetime | None]
-    """How the user has proven who they are, and when; ``None``: nobody knows."""
-
-    began_at: datetime
-    """When the check of that began."""
-
-    backend: str | None
-    remember: bool | None = None
 
 
 def log_in(
@@ -208,7 +194,7 @@ def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> Non
     session = getattr(request, "session", None)
     if request is None or not isinstance(session, BaseSessionStore):
         return
-    is_by_log_in, session._is_by_log_in = session._is_by_log_in, False
+    is_by_log_in, session._for_user_id = session._for_user_id is not None, None
     began_at = vars(user).pop(PROVEN_SINCE, None)
     try:
         csrf.verify_login(request)
@@ -218,7 +204,7 @@ def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> Non
         take_back_login(request)
         raise
     if not is_by_log_in:
-        session._begin_anew(proven_at=began_at)
+        session._begin_anew(None if began_at is None else Login(began_at=began_at))
 
 
 def _hold_other_login(request: HttpRequest, user: AbstractBaseUser, began_at: datetime) -> None:
@@ -309,9 +295,7 @@ def _open_session(
     notes: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     with _put_back_on_failure(request):
-        session = session_of(request).successor(
-            user.pk, proofs=login.proofs, proven_at=login.began_at, keep=get_conf().KEEP_AT_LOGIN
-        )
+        session = session_of(request).successor(user.pk, login=login, keep=get_conf().KEEP_AT_LOGIN)
         if login.remember is not None and login.remember == session.get_expire_at_browser_close():
             session.set_expiry(session.get_session_cookie_age() if login.remember else 0)
         request.session = session

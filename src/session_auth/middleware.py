@@ -309,8 +309,7 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     save = session.modified or cached_settings.SESSION_SAVE_EVERY_REQUEST
     if save and response.status_code < 500:
         return Step.SAVE
-    is_due = session._is_elsewhere() if session.passive else session._touch_is_due
-    return Step.TOUCH if session.accessed and is_due else Step.NOTHING
+    return Step.TOUCH if session.accessed and session._touch_is_due else Step.NOTHING
 
 
 def _may_be_undone(request: HttpRequest) -> bool:
@@ -374,7 +373,7 @@ def _has_async_view(request: HttpRequest) -> bool:
 
 
 def _is_passive(request: HttpRequest) -> bool:
-    """Say whether the user has not caused this: a script says that it polls, or it is a prefetch."""
+    """Say whether it is not the user who asks: a script that polls says so, or it is a prefetch."""
     headers = request.META
     return headers.get("HTTP_SESSION_ACTIVITY") == "passive" or headers.get(
         "HTTP_SEC_PURPOSE", ""

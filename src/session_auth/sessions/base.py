@@ -42,11 +42,14 @@ from session_auth.sessions.rows import Rows
 from session_auth.sessions.values import (
     EXPIRY_KEY,
     Deadlines,
+    Login,
     Record,
     SessionInfo,
+    Sighting,
     State,
     deadlines_of,
     described,
+    opened,
     read_methods,
     seen,
     write_methods,
@@ -85,7 +88,7 @@ class BaseSessionStore(SessionBase):
     """``True`` if this request is no activity of the user: it does not prolong the session."""
 
     _touch_is_due: bool = False
-    """Whether ``touch()`` had something to write when the session was loaded."""
+    """Whether ``touch()`` had something to record when the session was loaded."""
 
     meta: Mapping[str, Any] = MappingProxyType({})
     """The ``META`` of the request, for the address and the user agent."""
@@ -102,23 +105,17 @@ class BaseSessionStore(SessionBase):
     _make_user: Callable[[], Any] | None = None
     """Makes the user from columns that were read with the row; ``None`` if none were."""
 
-    _proven_at: datetime | None = None
-    """When the check of the credentials began; ``None`` means the time of the first save."""
+    _login: Login | None = None
+    """How the user has logged in, if this request has logged them in and knows how."""
 
-    _proofs: Mapping[str, datetime | None] | None = None
-    """How the user has proven who they are; ``None`` means the name of Django's backend."""
+    _for_user_id: Any = None
+    """The primary key of the user whom ``log_in()`` is about to log in by Django's ``login()``."""
 
     _foreseen: Record | None = None
     """The record that ``describe()`` has told of. Saving writes it if it still holds."""
 
-    _is_by_log_in: bool = False
-    """Whether ``log_in()`` is about to call Django's ``login()`` with this session."""
-
     _renewed_key: str | None = None
     """The key that this request has given the session, once no rollback can undo that."""
-
-    _for_user_id: Any = None
-    """The primary key of the user for whom ``successor()`` has made the session."""
 
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
@@ -205,7 +202,7 @@ class BaseSessionStore(SessionBase):
             data, now = self.decode(record.data), timezone.now()
             if not self._is_over(record, data, now):
                 self._record = record
-                self._touch_is_due = _is_due(record.last_seen_at, now)
+                self._touch_is_due = self._is_worth_a_touch(record, now)
                 self.state = State.STORED
                 if USER_ID_KEY in data:
                     self._user_key = self.session_key
@@ -235,7 +232,7 @@ class BaseSessionStore(SessionBase):
         code that has noted the key after a login has noted the right one.
         """
         if self.state in (State.UNREAD, State.STORED) or self.session_key is None:
-            self._session_key = self._new_key(user_id_of(self._loaded()))
+            self._session_key = self._new_key()
         self.save(must_create=True)
         self.modified = True
 
@@ -338,22 +335,22 @@ class BaseSessionStore(SessionBase):
         If the store cannot write, nothing is recorded and nothing is raised.
         """
         now = timezone.now()
-        if self._record is None:
+        if self._record is None or not self._is_worth_a_touch(self._record, now):
             return
-        if not (self._is_elsewhere() if self.passive else _is_due(self._record.last_seen_at, now)):
-            return
-        seen = self._seen(self._record, dict(self.items()), now)
+        touched = seen(self._record, dict(self.items()), self._sighting(now))
         mark = self.rows.mark_passive if self.passive else self.rows.mark_seen
         with suppress(StoreUnavailable):  # which is logged
-            if mark(seen, since=now - get_conf().LAST_SEEN_INTERVAL):
-                self._record = seen
+            if mark(touched, since=now - get_conf().LAST_SEEN_INTERVAL):
+                self._record = touched
 
-    def _is_elsewhere(self) -> bool:
-        """Say whether ``touch()`` would record this request if it is passive."""
-        if self._record is None or not _is_due(self._record.passive_seen_at, timezone.now()):
+    def _is_worth_a_touch(self, record: Record, now: datetime) -> bool:
+        """Say whether ``touch()`` is to record this request."""
+        if not self.passive:
+            return _is_due(record.last_seen_at, now)
+        if not _is_due(record.passive_seen_at, now):
             return False
         client = client_info(self.meta)
-        return (client.ip, client.user_agent) != (self._record.ip, self._record.user_agent)
+        return (client.ip, client.user_agent) != (record.ip, record.user_agent)
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -367,16 +364,15 @@ class BaseSessionStore(SessionBase):
         if self.state is State.UNREAD:
             self.load()
         if self._record is None:
-            user_id = user_id_of(self._loaded())
-            self._session_key = self._new_key(self._for_user_id if user_id is None else user_id)
+            self._session_key = self._new_key()
         else:
-            new_key = self._new_key(self._record.user_id, like=self._record.id)
+            new_key = self._new_key(like=self._record)
             record = self._record._replace(id=digest(new_key))
             if proof is not None:
                 now = timezone.now()
                 methods = write_methods(read_methods(record.methods) | {proof: now})
                 record = record._replace(authenticated_at=now, methods=methods)
-                record = self._seen(record, dict(self.items()), now)
+                record = seen(record, dict(self.items()), self._sighting(now))
             old_id = self._record.id
             if not self.rows.rename(old_id, record.id, proven=record if proof else None):
                 raise SessionInterrupted("The session ended before its key could be renewed.")
@@ -413,32 +409,29 @@ class BaseSessionStore(SessionBase):
         self,
         user_id: Any = None,
         *,
-        proofs: Mapping[str, datetime | None] | None = None,
-        proven_at: datetime | None = None,
+        login: Login | None = None,
         keep: Iterable[str] = (),
     ) -> Self:
         """Return a new session that replaces this one, for ``log_in()`` of this user.
 
-        It takes over the values of the keys ``keep`` and nothing else. ``proofs`` are how the user
-        has proven who they are, and when; the check of that began at ``proven_at``. When it is
-        saved, this session ends in the same step. Until then, this one goes on.
+        It takes over the values of the keys ``keep`` and nothing else. When it is saved, this
+        session ends in the same step. Until then, this one goes on.
         """
         successor = type(self)()
-        successor._is_by_log_in, successor._for_user_id = True, user_id
-        successor.meta, successor._proofs, successor._proven_at = self.meta, proofs, proven_at
-        successor._user_key = self._user_key
+        successor.meta, successor._user_key = self.meta, self._user_key
+        successor._for_user_id, successor._login = user_id, login
         successor.update({key: self[key] for key in keep if key in self})
         successor._predecessor_ids = self._own_ids()
         return successor
 
-    def _begin_anew(self, *, proven_at: datetime | None) -> None:
+    def _begin_anew(self, login: Login | None) -> None:
         """Let this object be a new session: a user has just logged in, and not by ``log_in()``.
 
         Saving it ends the old session in the same step. Until then, the code that logs in can still
         read the data of the old one. They are not stored again, except for the keys in
         ``SESSION_AUTH_KEEP_AT_LOGIN`` and those that this request has set or changed.
         """
-        self._proven_at = proven_at
+        self._login = login
         if self._record is not None:
             self._left_behind = self.decode(self._record.data)
             self._predecessor_ids = self._own_ids()
@@ -447,7 +440,7 @@ class BaseSessionStore(SessionBase):
         elif self._session_key is None:
             return
         # Also where it has a key already: that was made before the user was known.
-        self._session_key = self._new_key(user_id_of(self._loaded()))
+        self._session_key = self._new_key()
         self.modified = True
 
     def _find(
@@ -474,23 +467,23 @@ class BaseSessionStore(SessionBase):
             self._digested = key, digest(key) if is_session_key(key) else None
         return self._digested[1]
 
-    def _new_key(self, user_id: Any, *, like: str | None = None) -> str:
-        """Return a new key for the session of this user; ``None`` is a visitor.
-
-        ``like`` is the id that the session has had so far.
-        """
-        key = new_session_key(self._tag(user_id, like=like))
+    def _new_key(self, *, like: Record | None = None) -> str:
+        """Return a new key: for the stored session ``like``, or for the user in the data."""
+        if like is not None:
+            tag = self._tag(like.user_id, like=like.id)
+        else:
+            user_id = user_id_of(self._get_session(no_load=True))  # type: ignore[attr-defined]  # not in the stubs
+            tag = self._tag(self._for_user_id if user_id is None else user_id, like=None)
+        key = new_session_key(tag)
         self._digested = key, digest(key)
         return key
 
     def _tag(self, user_id: Any, *, like: str | None) -> str:
-        """Return the tag of the key, for an engine that finds sessions by it."""
-        return ""
+        """Return the tag of a new key, for an engine that finds sessions by it.
 
-    def _loaded(self) -> dict[str, Any]:
-        """Return the data as this request has it, without a look into the store."""
-        data: dict[str, Any] = self._get_session(no_load=True)  # type: ignore[attr-defined]  # not in the stubs
-        return data
+        ``user_id`` is ``None`` for a visitor; ``like`` is the id that the session has had so far.
+        """
+        return ""
 
     def _own_ids(self) -> frozenset[str]:
         """Return the ids of the sessions that this one replaces, and its own if it has one."""
@@ -501,7 +494,7 @@ class BaseSessionStore(SessionBase):
 
     def _insert(self, data: dict[str, Any]) -> None:
         if self._id is None:
-            self._session_key = self._new_key(user_id_of(data))
+            self._session_key = self._new_key()
             self.modified = True  # the new key has to reach the client
         for left_behind in data.keys() - self._to_store(data).keys():
             del data[left_behind]
@@ -552,40 +545,20 @@ class BaseSessionStore(SessionBase):
         told = self._foreseen
         if told is not None and (told.id, told.data, told.version) == (session_id, text, version):
             return told
-        now, user_id = timezone.now(), user_id_of(data)
-        idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
-        began_at = self._proven_at or now
-        if before is None or before.user_id != user_id:
-            proofs = self._proofs or {str(data.get(BACKEND_KEY, "unknown")): began_at}
-            is_recent = user_id is not None and any(proofs.values())
-            authenticated_at = began_at if is_recent else None
-            methods = write_methods({} if user_id is None else proofs)
-        else:
-            authenticated_at, methods = before.authenticated_at, before.methods
-        record = Record(
-            id=session_id,
-            user_id=user_id,
-            data=text,
-            version=version,
-            # If nobody knows when the user has proven something, stamps go by this time.
-            created_at=before.created_at if before else now if authenticated_at else began_at,
-            authenticated_at=authenticated_at,
-            methods=methods,
-            last_seen_at=before.last_seen_at if before else now,
-            expires_at=now,
-            ip=before.ip if before else "",
-            user_agent=before.user_agent if before else "",
-            passive_seen_at=before.passive_seen_at if before else None,
-        )
-        return seen(
-            record, data, now, client=client, passive=self.passive, idle_seconds=idle_seconds
-        )
+        user_id, sighting = user_id_of(data), self._sighting(timezone.now())
+        record = before
+        if record is None or record.user_id != user_id:
+            login = self._login or Login(began_at=sighting.at)
+            proofs = login.proofs or {str(data.get(BACKEND_KEY, "unknown")): login.began_at}
+            record = opened(before, user_id, proofs, began_at=login.began_at, now=sighting.at)
+        return seen(record._replace(id=session_id, data=text, version=version), data, sighting)
 
-    def _seen(self, record: Record, data: dict[str, Any], now: datetime) -> Record:
-        """Return ``record`` as it is after a request at ``now``, with a new ``expires_at``."""
-        idle_seconds, client = self.get_session_cookie_age(), client_info(self.meta)
-        return seen(
-            record, data, now, client=client, passive=self.passive, idle_seconds=idle_seconds
+    def _sighting(self, now: datetime) -> Sighting:
+        return Sighting(
+            at=now,
+            idle_seconds=self.get_session_cookie_age(),
+            client=client_info(self.meta),
+            passive=self.passive,
         )
 
     def _deadlines(self, data: Mapping[str, Any], record: Record, now: datetime) -> Deadlines:

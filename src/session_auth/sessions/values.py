@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, Self
@@ -59,6 +59,35 @@ class Record(NamedTuple):
     ip: str
     user_agent: str
     passive_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A login whose credentials are right, on its way into a session."""
+
+    began_at: datetime
+    """When the check of the credentials began."""
+
+    proofs: Mapping[str, datetime | None] = field(default_factory=dict)
+    """How the user has proven who they are, and when; ``None``: nobody knows when.
+
+    Empty for a login by other code than ours: the name of its backend stands for that.
+    """
+
+    backend: str | None = None
+    remember: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A request, as far as the record of its session tells of it."""
+
+    at: datetime
+    idle_seconds: int
+    """The idle timeout of a session without ``set_expiry()``."""
+
+    client: ClientInfo
+    passive: bool
 
 
 class Stored(Protocol):
@@ -190,23 +219,52 @@ def described(
     }
 
 
-def seen(
-    record: Record,
-    data: Mapping[str, Any],
-    now: datetime,
+def opened(
+    before: Record | None,
+    user_id: Any,
+    proofs: Mapping[str, datetime | None],
     *,
-    client: ClientInfo,
-    passive: bool,
-    idle_seconds: int,
+    began_at: datetime,
+    now: datetime,
 ) -> Record:
-    """Return ``record`` as it is after a request of ``client``, with a new ``expires_at``."""
-    record = record._replace(
-        ip=client.ip,
-        user_agent=client.user_agent,
-        last_seen_at=record.last_seen_at if passive else now,
-        passive_seen_at=now if passive else record.passive_seen_at,
+    """Return the record of a session that is this user's from now on; ``None`` is a visitor.
+
+    ``before`` is what is stored of it so far. ``proofs`` are how the user has proven who they are;
+    the check of that began at ``began_at``.
+    """
+    is_recent = user_id is not None and any(proofs.values())
+    record = before or Record(
+        id="",
+        user_id=None,
+        data="",
+        version=0,
+        # If nobody knows when the user has proven something, stamps go by this time.
+        created_at=now if is_recent else began_at,
+        authenticated_at=None,
+        methods="",
+        last_seen_at=now,
+        expires_at=now,
+        ip="",
+        user_agent="",
+        passive_seen_at=None,
     )
-    ends = deadlines_of(record, data, now, idle_seconds=idle_seconds)
+    return record._replace(
+        user_id=user_id,
+        authenticated_at=began_at if is_recent else None,
+        methods=write_methods({} if user_id is None else proofs),
+    )
+
+
+def seen(record: Record, data: Mapping[str, Any], sighting: Sighting) -> Record:
+    """Return ``record`` as it is after a request, with a new ``expires_at``."""
+    now, is_passive = sighting.at, sighting.passive
+    record = record._replace(
+        ip=sighting.client.ip,
+        user_agent=sighting.client.user_agent,
+        last_seen_at=record.last_seen_at if is_passive else now,
+        passive_seen_at=now if is_passive else record.passive_seen_at,
+    )
+    ends = deadlines_of(record, data, now, idle_seconds=sighting.idle_seconds)
     return record._replace(expires_at=ends.first)
 
 
