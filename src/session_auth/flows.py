@@ -156,7 +156,7 @@ def pass_stage(
                 attempt = attempts.require(request)  # another request of this browser was faster
             raise _required(request, following, attempt)
     attempts.claim(request, attempt)
-    throttling.read_note(request, attempt.notes)
+    throttling.read_note(request, user, attempt.notes)
     login = Login(
         proofs=attempt.proven,
         began_at=attempt.began_at,

@@ -38,7 +38,7 @@ from session_auth.exceptions import (
 from session_auth.hang_ups import finish
 from session_auth.sessions import ending
 from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.values import Deadlines, State
+from session_auth.sessions.values import Deadlines, Record, State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
@@ -224,7 +224,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-            throttling.remember_device(request, response)
+            if (user_id := cast("Record", session._record).user_id) is not None:
+                throttling.remember_device(request, response, user_id)
         if attempts.CALLS in request.META:  # last: a call may ask whether this is a known device
             attempts.answer(request, response)
         if session.state is State.STORED:

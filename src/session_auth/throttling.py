@@ -65,7 +65,10 @@ GUESSES = "session_auth.guesses"
 """The key of ``request.META`` for the guesses of a request: each framework passes ``META`` on."""
 
 NOTE = "session_auth.device"
-"""The key, in the notes of a login in stages and in ``request.META``, for a right password."""
+"""The key for a right password: in the notes of a login in stages, and in ``request.META``.
+
+There, it has the user whose password was right in an earlier request.
+"""
 
 _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("guesses")
 """The guesses of an ``authenticate()`` that was given no request: see ``end_call()``."""
@@ -293,27 +296,24 @@ def noted(request: HttpRequest, user: AbstractBaseUser) -> dict[str, bool]:
     return {NOTE: True} if _right_guesses(request, user.pk) else {}
 
 
-def read_note(request: HttpRequest, notes: Mapping[str, Any]) -> None:
-    """Let ``remember_device()`` know whether an earlier request had the right password."""
-    request.META[NOTE] = NOTE in notes
+def read_note(request: HttpRequest, user: AbstractBaseUser, notes: Mapping[str, Any]) -> None:
+    """Let ``remember_device()`` know if an earlier request had the right password of ``user``."""
+    if NOTE in notes:
+        request.META[NOTE] = user
 
 
-def remember_device(request: HttpRequest, response: HttpResponse) -> None:
-    """Make the browser a known device of the logged-in user, if it sent their right password.
+def remember_device(request: HttpRequest, response: HttpResponse, user_id: Any) -> None:
+    """Make the browser a known device of the user who is logged in, if it sent their password.
 
     That may have been in an earlier request of a login in stages.
     """
-    user_id = events.caller_id(request)
-    if user_id is None:
-        return
-    user: Any = request.user
-    theirs = _right_guesses(request, user_id)
-    if theirs:
+    user: Any = request.META.get(NOTE)
+    if theirs := _right_guesses(request, user_id):
+        user, is_known = theirs[0].user, theirs[0].is_on_device
         [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-        is_known = theirs[0].is_on_device
-    elif request.META.get(NOTE):
-        generation = counts.generation_of(_pk(user))
+    elif user is not None and user.pk == user_id:
         is_known = is_known_device(request, user)
+        generation = counts.generation_of(_pk(user))
     else:
         return
     devices.remember(request, response, user_id, generation, anew=not is_known)

@@ -9,14 +9,15 @@ from typing import Any
 from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connections, router, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Subquery
+from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from session_auth import stores
 from session_auth.conf import get_conf
 from session_auth.engines import notices
 from session_auth.engines.everybody import end_everybody
-from session_auth.engines.lookup import SESSIONS, JoinedLookup, can_return, insert, take
+from session_auth.engines.lookup import SESSIONS, JoinedLookup, take
 from session_auth.engines.notices import NewId
 from session_auth.models import AdoptedSession, Session
 from session_auth.sessions import stamps
@@ -274,11 +275,34 @@ def _insert(record: Record, *, ending: Collection[str], at_most: int | None) -> 
         oldest_last = others.order_by("-created_at", "-id")
         if not can_return(_alias()):
             _rows().create(**record._asdict())
-        elif not insert(record, oldest_last[at_most - 1 : at_most]):
+        elif not _insert_and_look(record, oldest_last[at_most - 1 : at_most]):
             return []
         return list(oldest_last.values_list("id", flat=True)[at_most - 1 :])
     except IntegrityError as exc:
         raise CreateError from exc
+
+
+def _insert_and_look(record: Record, beyond: QuerySet[Session, Any]) -> bool:
+    """Add a row, and say whether there is one in ``beyond``, in one statement."""
+    query = InsertQuery(Session)
+    query.insert_values(Session._meta.concrete_fields, [Session(**record._asdict())])
+    [(sql, parameters)] = query.get_compiler(beyond.db).as_sql()
+    outer = _rows().query
+    # As a subquery, it calls the table by another name, which MariaDB wants.
+    surplus = Subquery(beyond.values("id")).resolve_expression(outer)
+    ids, more = outer.get_compiler(beyond.db).compile(surplus)
+    with connections[beyond.db].cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING {ids}", (*parameters, *more))
+        return bool(cursor.fetchone()[0])
+
+
+def can_return(alias: str) -> bool:
+    """Say whether the database knows ``... RETURNING``, as SQLite, PostgreSQL and MariaDB do.
+
+    Django asks the same of ``INSERT``; Oracle, which needs variables for it, is left out.
+    """
+    connection = connections[alias]
+    return connection.features.can_return_columns_from_insert and connection.vendor != "oracle"
 
 
 def _records(rows: QuerySet[Session]) -> list[Record]:

@@ -6,9 +6,7 @@ cursor: so transactions, routers, instrumentation and counted queries see it lik
 Django's own converters read its columns, and ``Model.from_db`` makes the user.
 
 Rows that are deleted are fetched in a similar way, by ``DELETE ... RETURNING``, which the ORM does
-not have, and a row that is added tells by ``INSERT ... RETURNING`` whether its user has too many.
-
-This is the one module that looks into the ORM's compiler.
+not have.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +19,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.signals import setting_changed
 from django.db import Error, connections, router
-from django.db.models import Manager, Model, QuerySet, Subquery
-from django.db.models.sql import DeleteQuery, InsertQuery
+from django.db.models import Manager, Model, QuerySet
+from django.db.models.sql import DeleteQuery
 from django.dispatch import receiver
 
 from session_auth.engines import notices
@@ -102,15 +100,6 @@ def _find(session_id: str) -> tuple[Record | None, Callable[[], Any] | None]:
     return record, partial(_make_user, lookup, row[statement.width :], connection)
 
 
-def can_return(alias: str) -> bool:
-    """Say whether the database knows ``... RETURNING``, as SQLite, PostgreSQL and MariaDB do.
-
-    Django asks the same of ``INSERT``; Oracle, which needs variables for it, is left out.
-    """
-    connection = connections[alias]
-    return connection.features.can_return_columns_from_insert and connection.vendor != "oracle"
-
-
 def take(
     rows: QuerySet[Session], *, reason: EndReason | None, successor: Record | None
 ) -> list[Record]:
@@ -140,20 +129,6 @@ def take(
     return [
         Record._make(read_row(row[:width], lookup.session_converters, connection)) for row in taken
     ]
-
-
-def insert(record: Record, beyond: QuerySet[Session, Any]) -> bool:
-    """Add a row, and say whether there is one in ``beyond``, in one statement."""
-    query = InsertQuery(Session)
-    query.insert_values(Session._meta.concrete_fields, [Session(**record._asdict())])
-    [(sql, parameters)] = query.get_compiler(beyond.db).as_sql()
-    outer = Session.objects.using(beyond.db).query
-    # As a subquery, it calls the table by another name, which MariaDB wants.
-    surplus = Subquery(beyond.values("id")).resolve_expression(outer)
-    ids, more = outer.get_compiler(beyond.db).compile(surplus)
-    with connections[beyond.db].cursor() as cursor:
-        cursor.execute(f"{sql} RETURNING {ids}", (*parameters, *more))
-        return bool(cursor.fetchone()[0])
 
 
 def _make_user(lookup: Lookup, row: Sequence[Any], connection: Any) -> Any:
