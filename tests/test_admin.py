@@ -14,7 +14,8 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from session_auth import admin, throttling, user_agents
+from session_auth import admin, user_agents
+from session_auth.guessing import accounts
 from session_auth.models import GuessCount, Session
 from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
 from tests.guessing import HOME, caller, guess
@@ -277,7 +278,7 @@ def test_staff_unlock_an_account_by_deleting_what_was_counted_for_it(
     assert "0 counts of guesses" in staff.get(COUNTS).content.decode()
 
     page = staff.get(COUNTS, {"q": " alice@example.org"}).content.decode()
-    ids = throttling.row_ids("alice")
+    ids = accounts.row_ids("alice")
     assert all(row_id[:8] in page for row_id in ids if GuessCount.objects.filter(id=row_id))
     form = {"action": "delete_selected", "_selected_action": ids, "post": "yes"}
     staff.post(f"{COUNTS}?q=alice", form)

@@ -30,7 +30,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from session_auth import throttling
+from session_auth.guessing import accounts
 from session_auth.keys import is_session_id
 from session_auth.models import EndedSession, GuessCount, RequiredPassword, Session
 from session_auth.sessions.listing import end_by_ids, kept_rows
@@ -315,7 +315,7 @@ class GuessCountAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[GuessCount], search_term: str
     ) -> tuple[QuerySet[GuessCount], bool]:
-        ids = throttling.row_ids(search_term.strip()) if search_term else []
+        ids = accounts.row_ids(search_term.strip()) if search_term else []
         return queryset.filter(id__in=ids), False
 
 

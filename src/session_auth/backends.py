@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from session_auth import throttling
 from session_auth.exceptions import InvalidCredentials, Throttled
+from session_auth.guessing import accounts
 from session_auth.passwords.hashes import check_password
 from session_auth.sessions import hash_upgrades
 
@@ -72,7 +73,7 @@ class ThrottleMixin(django_backends.BaseBackend):
         the backend finds users by something else. It should make the same queries whether there is
         such a user or not: their time would tell.
         """
-        by_name, by_email = throttling.find_by_name(name), throttling.find_by_email(name)
+        by_name, by_email = accounts.find_by_name(name), accounts.find_by_email(name)
         return by_name or by_email
 
     @sensitive_variables("password")
@@ -145,7 +146,7 @@ class ModelBackend(ThrottleMixin, django_backends.ModelBackend):
         is_right = check_password(user, password) and self.user_can_authenticate(cast("Any", user))
         return _verdict(guess, user if is_right else None, password)
 
-    find_user = staticmethod(throttling.find_by_name)
+    find_user = staticmethod(accounts.find_by_name)
 
     @sensitive_variables("password")
     async def aauthenticate(

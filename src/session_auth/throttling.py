@@ -21,14 +21,11 @@ count of its own, for the account and the factor, which a right password does no
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, cast
 
-from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import Error, router
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -38,10 +35,9 @@ from session_auth.client_info import client_info, client_network, meta_of
 from session_auth.events import Event
 from session_auth.exceptions import InvalidCredentials, NotAuthenticated, Throttled
 from session_auth.guessing import counts, devices
+from session_auth.guessing.accounts import find_user, forget, look_up, unlock
 from session_auth.guessing.counts import PASSWORD, PROVEN_SINCE, Count, Limit
 from session_auth.guessing.devices import is_known_device, throw_out_devices
-from session_auth.stages import get_stages
-from session_auth.stores import Boundary
 
 __all__ = [
     "Guess",
@@ -75,8 +71,6 @@ _without_request: ContextVar[dict[tuple[str, bytes], "Guess"]] = ContextVar("gue
 
 _asked: ContextVar[dict[type, object]] = ContextVar("asked")
 """The backends that this ``authenticate()`` has asked: see ``begin_call()``."""
-
-USERS = Boundary("users", alias=lambda: router.db_for_write(get_user_model()))
 
 _MARKS_KEY = secrets.token_bytes(32)
 
@@ -210,7 +204,7 @@ def reserve(
     mark = hmac.digest(_MARKS_KEY, f"{purpose}\0{password}".encode(), "sha256")
     name = account if isinstance(account, str) else account.get_username()
     if (name, mark) not in guesses:
-        user = _find_user(account) if isinstance(account, str) else account
+        user = find_user(account) if isinstance(account, str) else account
         try:
             guess = Guess(request, user, name, purpose)
         except Throttled:
@@ -232,7 +226,7 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     """
     # No query for a caller without the cookie: its time would tell whether there is such a user.
     has_devices = name and devices.cookie_name() in devices.cookies_of(request)
-    user = _look_up(name) if name and has_devices else None
+    user = look_up(name) if name and has_devices else None
     by_name = counts.of_name(name, purpose) if name else None
     limits = [limit for limit in (by_name, _address_limit(request, purpose)) if limit]
     try:
@@ -244,40 +238,6 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
         _log_refusal(request, None)
         raise
     counts.prune()
-
-
-def forget(user: AbstractBaseUser) -> None:
-    """Forget the guesses counted for ``user``; those of addresses stay, and devices stay known."""
-    counts.forget(row_ids(user.get_username(), user))
-
-
-def unlock(name: str) -> bool:
-    """Forget what was counted for an account or an address; say whether anything was.
-
-    ``name`` is that of an account, which need not exist, an e-mail address or an IP address.
-    """
-    return counts.forget(row_ids(name)) > 0
-
-
-def row_ids(name: str, user: AbstractBaseUser | None = None) -> list[str]:
-    """Return the ids of the rows that ``unlock()`` deletes."""
-    user = user or _look_up(name)
-    address = getattr(user, get_user_model().get_email_field_name(), "") if user else ""
-    names = {name, user.get_username(), address} if user else {name}
-    factors = [method for stage in get_stages() for method in stage.methods]
-    limits = [counts.of_account(user, name, purpose) for purpose in (PASSWORD, *factors)]
-    limits += [counts.of_name(each, "password") for each in names if each]
-    with suppress(ValueError):  # the name is no IP address
-        limits.append(counts.of_network(client_network(name) or name, "password"))
-    return [limit.id for limit in limits]
-
-
-def pardon(user: AbstractBaseUser) -> None:
-    """Let the failures in a row of ``user``, who has a new password, begin anew.
-
-    The delays stay, so nobody else notices.
-    """
-    counts.pardon(counts.of_account(user, "").id)
 
 
 def make_good(request: HttpRequest) -> None:
@@ -380,51 +340,6 @@ def _guesses(request: HttpRequest | None) -> dict[tuple[str, bytes], Guess]:
     except LookupError:
         _without_request.set({})
         return _without_request.get()
-
-
-def find_by_name(name: str) -> AbstractBaseUser | None:
-    """Return the user with this name; if the manager finds several, the one with exactly it."""
-    users = get_user_model()
-    try:
-        return cast("AbstractBaseUser", users._default_manager.get_by_natural_key(name))
-    except users.DoesNotExist:
-        return None
-    except users.MultipleObjectsReturned:
-        found = users._default_manager.filter(**{users.USERNAME_FIELD: name})
-        return _only([user for user in found if user.get_username() == name])
-
-
-def find_by_email(address: str) -> AbstractBaseUser | None:
-    """Return the user with this e-mail address, if there is exactly one."""
-    users = get_user_model()
-    field = users.get_email_field_name()
-    names = {each.name for each in users._meta.get_fields()} - {users.USERNAME_FIELD}
-    if "@" not in address or field not in names:
-        return None
-    return _only(users._default_manager.filter(**{f"{field}__iexact": address})[:2])
-
-
-@USERS.asks
-def _look_up(name: str) -> AbstractBaseUser | None:
-    return find_by_name(name) or find_by_email(name)
-
-
-def _only(found: Iterable[AbstractBaseUser]) -> AbstractBaseUser | None:
-    first, *others = [*found, None]
-    return None if len(others) > 1 else first
-
-
-def _find_user(name: str) -> AbstractBaseUser | None:
-    """Return the user with this name, as the site's backends that count guesses find users."""
-    finders = [getattr(backend, "find_user", None) for backend in get_backends()]
-    for find in [find for find in finders if find] or [find_by_name]:
-        try:
-            user = find(name)
-        except Error as error:
-            user = USERS.asks_again(error, find, name)
-        if user is not None:
-            return cast("AbstractBaseUser", user)
-    return None
 
 
 def _count_on_device(

@@ -13,8 +13,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import Error, router
 from django.db.models import Model
 
-from session_auth import events, later, throttling
+from session_auth import events, later
 from session_auth.events import Event
+from session_auth.guessing import accounts
 from session_auth.passwords.elsewhere import TOLD_BY_US
 from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import BaseSessionStore
@@ -57,7 +58,7 @@ def follow_change(*, instance: AbstractBaseUser, created: bool, **kwargs: Any) -
         own = _own_session_id(instance.pk)
         end_kept_sessions(instance, but=own, reason=EndReason.PASSWORD_CHANGED)
     if has_new_password:
-        throttling.pardon(instance)
+        accounts.pardon(instance)
         if not hasattr(instance, TOLD_BY_US):
             _tell_of_new_password(instance)
 
