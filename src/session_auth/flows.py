@@ -2,29 +2,24 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import attempts, csrf, events, exceptions, throttling
-from session_auth.attempts import Attempt
+from session_auth import attempts, csrf, due_stages, events, throttling
 from session_auth.conf import get_conf
 from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
     InvalidRequest,
-    SessionAuthError,
-    StageRequired,
 )
 from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
@@ -32,7 +27,7 @@ from session_auth.sessions.base import BaseSessionStore, session_of
 from session_auth.sessions.proofs import PASSWORD
 from session_auth.sessions.users import require_login, require_recent_login, take_back_login
 from session_auth.sessions.values import Login
-from session_auth.stages import Proof, Stage, get_stages, key_of, stage_of
+from session_auth.stages import Proof, get_stages, key_of, stage_of
 from session_auth.stores import in_transaction
 
 __all__ = [
@@ -57,8 +52,6 @@ IN_TRANSACTION = (
     "it would roll back that this one was passed. Mark the view with "
     "django.db.transaction.non_atomic_requests."
 )
-
-NOT_OFFERED = _("This method is not offered.")
 
 
 def log_in(
@@ -100,7 +93,8 @@ def log_in(
         backend=backend,
         remember=remember,
     )
-    _hold_if_due(request, user, login)
+    if get_conf().STAGES:
+        due_stages.hold_if_due(request, user, login)
     _open_session(request, user, login)
 
 
@@ -140,21 +134,21 @@ def pass_stage(
     offered, ``StageRequired`` for the next stage, and ``LoginExpired``. Where there are several
     stages, call it outside of transactions: else it raises ``ImproperlyConfigured``.
     """
-    attempt, stage = stage_on_the_way(request)
+    attempt, stage = due_stages.on_the_way(request)
     user = attempt.user
     if stage is not None:
-        _verify(request, user, stage, Proof(method=method, data=data, attempt=attempt))
+        due_stages.verify(request, user, stage, Proof(method=method, data=data, attempt=attempt))
         if stage.methods[method].proves:
             attempt.proven[method] = timezone.now()
         attempt.passed.append(key_of(stage))
         attempt.notes.update(throttling.noted(request, user))
-        following = _first_due(request, user, passed=attempt.passed)
+        following = due_stages.first_due(request, user, passed=attempt.passed)
         if following is not None:
             if in_transaction(attempts.ATTEMPTS.alias()):
                 raise ImproperlyConfigured(IN_TRANSACTION)
             if not attempts.go_on(attempt):
                 attempt = attempts.require(request)  # another request of this browser was faster
-            raise _required(request, following, attempt)
+            raise due_stages.refusal(request, following, attempt)
     attempts.claim(request, attempt)
     throttling.read_note(request, user, attempt.notes)
     login = Login(
@@ -174,16 +168,6 @@ async def apass_stage(
     return await sync_to_async(pass_stage)(request, method=method, data=data)
 
 
-def stage_on_the_way(request: HttpRequest) -> tuple[Attempt, Stage | None]:
-    """Return the login that this browser has begun, and its next stage; or raise ``LoginExpired``.
-
-    ``None`` if no stage is due any more.
-    """
-    attempt = attempts.require(request)
-    request.META[attempts.PROVEN] = attempt.proven
-    return attempt, _first_due(request, attempt.user, passed=attempt.passed)
-
-
 def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Receive ``user_logged_in``: what ``log_in()`` promises holds whichever code logs in.
 
@@ -199,91 +183,12 @@ def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> Non
     try:
         csrf.verify_login(request)
         if not is_by_log_in:
-            _hold_other_login(request, user, began_at or timezone.now())
+            due_stages.hold_other_login(request, user, began_at or timezone.now())
     except BaseException:
         take_back_login(request)
         raise
     if not is_by_log_in:
         session._begin_anew(None if began_at is None else Login(began_at=began_at))
-
-
-def _hold_other_login(request: HttpRequest, user: AbstractBaseUser, began_at: datetime) -> None:
-    """Hold a login that does not come by ``log_in()`` if a stage is due.
-
-    A login that does not come from a view passes, such as that of ``RemoteUserMiddleware``, and one
-    of a view that is marked ``past_stages``.
-    """
-    match = request.resolver_match
-    if not get_conf().STAGES or match is None or getattr(match.func, "is_past_stages", False):
-        return
-    backend = request.session[auth.BACKEND_SESSION_KEY]
-    login = Login(proofs={backend: began_at}, began_at=began_at, backend=backend)
-    _hold_if_due(request, user, login)
-
-
-def _hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> None:
-    """Hold the login and raise ``StageRequired`` if a stage is due."""
-    if not get_conf().STAGES:
-        return
-    request.META[attempts.PROVEN] = login.proofs
-    stage = _first_due(request, user, passed=())
-    if stage is None:
-        return
-    attempt = attempts.begin(
-        request,
-        user,
-        backend=_path_of_backend(user, login.backend),
-        proven=login.proofs,
-        remember=login.remember,
-        began_at=login.began_at,
-        notes=throttling.noted(request, user),
-    )
-    raise _required(request, stage, attempt)
-
-
-def _verify(request: HttpRequest, user: AbstractBaseUser, stage: Stage, proof: Proof) -> None:
-    """Let ``stage`` check a proof. A refusal is logged, whatever it is."""
-    if proof.method not in stage.offered(user, request):
-        raise InvalidRequest(fields={"method": [NOT_OFFERED]})
-    try:
-        stage.verify(user, request, proof)
-    except StageRequired:
-        raise  # it asks again: a code is on its way, say
-    except SessionAuthError as error:
-        fields = {"stage": key_of(stage), "proof": proof.method, "code": error.code}
-        events.record(Event.STAGE_FAILED, request, user_id=user.pk, **fields)
-        raise
-
-
-def _first_due(
-    request: HttpRequest, user: AbstractBaseUser, *, passed: Collection[str]
-) -> Stage | None:
-    """Return the first stage that is due, if any. One that refuses the login is logged."""
-    for stage in get_stages():
-        if key_of(stage) in passed:
-            continue
-        try:
-            is_due = stage.is_due(user, request)
-        except (SessionAuthError, PermissionDenied) as error:
-            code = getattr(error, "code", exceptions.PermissionDenied.code)
-            fields = {"user_id": user.pk, "stage": key_of(stage), "code": code}
-            events.record(Event.LOGIN_REFUSED, request, **fields)
-            raise
-        if is_due:
-            return stage
-    return None
-
-
-def _required(request: HttpRequest, stage: Stage, attempt: Attempt) -> StageRequired:
-    """Return the refusal that tells the client what is due."""
-    events.record(Event.STAGE_REQUIRED, request, user_id=attempt.user.pk, stage=key_of(stage))
-    return StageRequired(
-        str(stage.message),
-        code=stage.code,
-        methods=stage.offered(attempt.user, request),
-        expires_at=attempt.expires_at,
-        details=stage.details(attempt.user, request),
-    )
 
 
 @sensitive_variables("attributes")  # the body is among them
@@ -305,17 +210,6 @@ def _open_session(
         if get_conf().STAGES:
             for stage in get_stages():
                 stage.completed(user, request, notes=notes)
-
-
-def _path_of_backend(user: AbstractBaseUser, backend: str | None) -> str:
-    """Return the path that Django's ``login()`` would take."""
-    path = backend or getattr(user, "backend", None)
-    if path is None and len(settings.AUTHENTICATION_BACKENDS) > 1:
-        raise ValueError(
-            "There are several AUTHENTICATION_BACKENDS: say by backend='...' which of them is to "
-            "know the user."
-        )
-    return str(path or settings.AUTHENTICATION_BACKENDS[0])
 
 
 def prove(request: HttpRequest, *, method: str) -> None:
@@ -346,8 +240,8 @@ def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, A
     user = require_login(request)
     stage = stage_of(method)
     if stage is None or not stage.methods[method].proves:
-        raise InvalidRequest(fields={"method": [NOT_OFFERED]})
-    _verify(request, user, stage, Proof(method=method, data=data))
+        raise InvalidRequest(fields={"method": [due_stages.NOT_OFFERED]})
+    due_stages.verify(request, user, stage, Proof(method=method, data=data))
     prove(request, method=method)
 
 

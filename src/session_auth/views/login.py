@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import attempts, flows, throttling
+from session_auth import attempts, due_stages, flows, throttling
 from session_auth.answers import json_response
 from session_auth.exceptions import (
     InvalidCredentials,
@@ -148,7 +148,7 @@ class MethodView(FormView):
         method = read_object(request).get("method", "")
         stage = stage_of(method) if isinstance(method, str) else None
         if stage is None:
-            raise InvalidRequest(fields={"method": [flows.NOT_OFFERED]})
+            raise InvalidRequest(fields={"method": [due_stages.NOT_OFFERED]})
         self.method, self.form_class = method, stage.methods[method].form_class
         return super().post(request, *args, **kwargs)
 

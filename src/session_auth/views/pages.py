@@ -17,7 +17,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from session_auth import csrf, flows
+from session_auth import csrf, due_stages, flows
 from session_auth.attempts import Attempt
 from session_auth.exceptions import LoginExpired, SessionAuthError, StageRequired
 from session_auth.stages import Stage
@@ -52,12 +52,12 @@ class SecondFactorPage(View):
             return HttpResponseRedirect(self.next_url("admin:index"))  # which asks for a login
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        attempt, stage = flows.stage_on_the_way(request)
+        attempt, stage = due_stages.on_the_way(request)
         return self.render(attempt, stage, error=None)
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest) -> HttpResponse:
-        attempt, stage = flows.stage_on_the_way(request)
+        attempt, stage = due_stages.on_the_way(request)
         method = self.method_of(attempt, stage)
         form = stage.methods[method].form_class(request.POST) if stage and method else None
         if form is not None and not form.is_valid():
