@@ -77,9 +77,9 @@ def log_in(
 
     ``remember`` says whether the cookie outlives the browser; ``None`` leaves that to
     ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``method`` names how the user has proven who they are, and
-    ``methods`` how if there are several; the list of their sessions shows it. ``"mfa"`` stands for
-    two factors that another site has seen. With ``recent=False`` it was not now that they have
-    proven it, as where that site knew them already: it is no recent login.
+    ``methods`` names several such ways; the list of their sessions shows them. ``"mfa"`` stands for
+    two factors that another site has seen. With ``recent=False``, they have proven it some time
+    ago, as where that site knew them already: the login does not count as recent.
 
     ``backend`` is the path of the authentication backend that is to know the user from now on. A
     project with several has to give one, unless the user comes from ``authenticate()``: else Django
