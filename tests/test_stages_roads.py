@@ -139,6 +139,19 @@ def test_the_page_offers_each_method(holder: User, browser: ApiClient) -> None:
     assert response.url == "/admin/auth/user/"
 
 
+@pytest.mark.parametrize("text", ["1" * 5000, '{"a": ' * 20 + "1" + "}" * 20, '"\\ud800"'])
+def test_the_page_takes_no_object_that_no_body_may_hold(
+    holder: User, browser: ApiClient, text: str
+) -> None:
+    holder.last_name = "key"
+    log_in_to_admin(holder, browser, **PAGES)
+
+    response = submit(browser, f"{PAGE}&method=key", credential=text)
+
+    assert (response.status_code, browser.user()) == (400, None)
+    assert submit(browser, f"{PAGE}&method=key", credential=json.dumps(KEY)).status_code == 302
+
+
 def test_the_page_shows_one_stage_after_the_other(holder: User, browser: ApiClient) -> None:
     holder.email = "unread@example.org"
     log_in_to_admin(holder, browser, **PAGES)

@@ -161,11 +161,18 @@ def pass_stage(
     return user
 
 
+@sensitive_variables("data")
 async def apass_stage(
     request: HttpRequest, *, method: str, data: Mapping[str, Any]
 ) -> AbstractBaseUser:
     """Do what ``pass_stage`` does, for async views."""
-    return await sync_to_async(pass_stage)(request, method=method, data=data)
+
+    # A closure, since the frames of asgiref show arguments in error reports.
+    @sensitive_variables()
+    def call() -> AbstractBaseUser:
+        return pass_stage(request, method=method, data=data)
+
+    return await sync_to_async(call)()
 
 
 def admit_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
@@ -230,6 +237,7 @@ async def aprove(request: HttpRequest, *, method: str) -> None:
     await sync_to_async(prove)(request, method=method)
 
 
+@sensitive_variables("data")
 def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, Any]) -> None:
     """Let the user who is logged in prove by a method of a stage that it is them.
 
@@ -245,6 +253,7 @@ def reauthenticate_by(request: HttpRequest, *, method: str, data: Mapping[str, A
     prove(request, method=method)
 
 
+@sensitive_variables("data")
 async def areauthenticate_by(
     request: HttpRequest,
     *,
@@ -252,7 +261,12 @@ async def areauthenticate_by(
     data: Mapping[str, Any],
 ) -> None:
     """Do what ``reauthenticate_by`` does, for async views."""
-    await sync_to_async(reauthenticate_by)(request, method=method, data=data)
+
+    @sensitive_variables()
+    def call() -> None:
+        reauthenticate_by(request, method=method, data=data)
+
+    await sync_to_async(call)()
 
 
 @sensitive_variables("password")

@@ -113,6 +113,17 @@ def read_object(request: HttpRequest) -> dict[str, Any]:
     return _parse(body)
 
 
+def check_objects(form: forms.Form) -> None:
+    """Raise as ``read_json()`` does for an object, in a form of HTML, that no body may hold.
+
+    Django's own field raises ``ValueError`` for a number that is too long, for example.
+    """
+    names = [name for name, field in form.fields.items() if isinstance(field, forms.JSONField)]
+    for name in names:
+        if text := form.data.get(name):
+            check_fields({name: _parse(text.encode())}, {name: dict})
+
+
 def check_fields(data: Mapping[str, Any], fields: Mapping[str, type]) -> None:
     """Raise ``InvalidRequest`` if ``data`` has other keys than ``fields``, or of other types."""
     problems = {name: _problems(value, fields.get(name)) for name, value in data.items()}

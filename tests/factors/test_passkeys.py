@@ -154,6 +154,16 @@ def test_nobody_renames_or_removes_the_passkey_of_somebody_else(
     assert Factor.objects.get().name == "Laptop"
 
 
+@pytest.mark.parametrize("factor_id", ["x", "%00", "x" * 5000])
+def test_what_can_be_no_id_is_nobodys_passkey(passkey: Authenticator, factor_id: str) -> None:
+    browser = ApiClient()
+    log_in_by_passkey(browser, passkey)
+    path = f"{AUTH}factors/passkeys/{factor_id}/"
+
+    assert told(browser.call("PATCH", path, {"name": "Mine"})) == (404, "not_found")
+    assert told(browser.call("DELETE", path)) == (404, "not_found")
+
+
 def test_a_removed_passkey_opens_nothing(passkey: Authenticator) -> None:
     browser = ApiClient()
     log_in_by_passkey(browser, passkey)

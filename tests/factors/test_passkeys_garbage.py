@@ -26,6 +26,7 @@ GARBAGE: list[Any] = [
     {"id": "x", "response": {"clientDataJSON": "WzFd"}},
     {"id": "x", "response": {"clientDataJSON": "bnVsbA"}},
     {"id": "x", "response": {"clientDataJSON": "eyJjaGFsbGVuZ2UiOiBbXX0"}},
+    {"id": "x", "response": {"clientDataJSON": "eyJjaGFsbGVuZ2UiOiAiXHVkODAwIn0"}},
 ]
 
 

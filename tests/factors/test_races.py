@@ -18,6 +18,7 @@ from session_auth import testing
 from session_auth.factors import changes, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
+from session_auth.factors.recovery import id_of
 from session_auth.factors.takeover import recovery_code
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
@@ -205,6 +206,36 @@ def test_a_login_that_asks_for_its_factor_waits_for_who_removes_it(alice: User) 
     asking.join()
 
     assert found == [False]
+
+
+@pytest.mark.parametrize("had_some", [False, True])
+def test_of_many_who_make_recovery_codes_the_last_one_wins(alice: User, had_some: bool) -> None:
+    """Ten are good, however many browsers were shown some."""
+    browsers = [signed_in() for _ in range(8)]
+    if had_some:
+        make_codes(browsers[0])
+
+    found = at_once(
+        *[partial(each.call, "POST", AUTH + "factors/recovery-codes/") for each in browsers]
+    )
+
+    shown = [response.json()["recovery_codes"] for response in found]
+    good = set(Factor.objects.values_list("id", flat=True))
+    assert [{id_of(alice.pk, code) for code in codes} for codes in shown].count(good) == 1
+
+
+def test_two_who_remove_a_factor_are_in_nobodys_way(alice: User) -> None:
+    """Each ends the session of the other: in an order, and not in a deadlock."""
+    browsers, passkey = [signed_in() for _ in range(6)], Authenticator()
+    path = f"{AUTH}factors/passkeys/{register(browsers[0], passkey).json()['passkey']['id']}/"
+    for browser in browsers[1:]:
+        credential = passkey.get(options_for(browser, "proof"))
+        proof = {"method": "passkey", "credential": credential}
+        assert browser.call("POST", AUTH + "reauthenticate/", proof).status_code == 200
+
+    found = statuses(*[partial(browser.call, "DELETE", path) for browser in browsers])
+
+    assert (found[0], set(found[1:])) == (200, {401})
 
 
 @override_settings(

@@ -9,6 +9,7 @@ from django.core import mail
 
 from session_auth import throttling
 from session_auth.factors.models import Factor, Kind
+from session_auth.models import PendingMail
 from tests.api_client import AUTH, signed_in
 from tests.factors.calls import (
     code_of,
@@ -65,6 +66,17 @@ def test_its_user_is_told_by_mail_how_many_are_left(codes: list[str]) -> None:
     assert message.subject == "A recovery code of yours was used"
     assert "codes that are left: 9." in message.body
     assert codes[0] not in message.body
+
+
+def test_no_code_is_used_up_whose_user_cannot_be_told(
+    codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(PendingMail._meta, "db_table", "not_there")
+        response = second_factor(half_way(), "recovery", code=codes[0])
+    assert told(response) == (503, "store_unavailable")
+
+    assert second_factor(half_way(), "recovery", code=codes[0]).status_code == 200
 
 
 def test_new_codes_replace_the_old_ones(codes: list[str]) -> None:

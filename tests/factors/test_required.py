@@ -100,6 +100,19 @@ def test_it_may_be_a_passkey(clock: Any) -> None:
     assert Factor.objects.get().kind == "passkey"
 
 
+@pytest.mark.parametrize("name", ["x" * 101, "a\nb", "a\u202eb"])
+def test_its_name_is_one_that_people_can_read(clock: Any, name: str) -> None:
+    clock.move_to(NOON + timedelta(days=14))
+    browser, passkey = ApiClient(), Authenticator()
+    credential = passkey.create(browser.log_in().json()["publicKey"])
+
+    refused = second_factor(browser, "passkey_setup", credential=credential, name=name)
+    response = second_factor(browser, "passkey_setup", credential=credential, name=" Phone ")
+
+    assert list(refused.json()["fields"]) == ["name"]
+    assert (response.status_code, Factor.objects.get().name) == (200, "Phone")
+
+
 def test_another_browser_cannot_set_it_up(clock: Any) -> None:
     clock.move_to(NOON + timedelta(days=14))
     mine, other = ApiClient(), ApiClient()

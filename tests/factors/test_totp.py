@@ -2,16 +2,20 @@
 
 import re
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from asgiref.sync import async_to_sync
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.test import override_settings
+from django.views.debug import ExceptionReporter
 
+from session_auth import flows, testing
 from session_auth.factors import encryption, totp
 from session_auth.factors.models import Challenge, Factor
 from tests.api_client import AUTH, ApiClient, signed_in
@@ -224,6 +228,52 @@ def test_a_secret_whose_key_is_lost_is_a_mistake_of_the_settings(clock: Any, db:
         pytest.raises(ImproperlyConfigured, match="Put that key back"),
     ):
         second_factor(half_way(), "totp", code=code_of(secret))
+
+
+def shown_variables(caught: Any, request: Any) -> str:
+    """Return the variables that a report to ADMINS shows of all frames but those of this module."""
+    frames = ExceptionReporter(request, caught.type, caught.value, caught.tb).get_traceback_frames()
+    assert any(frame["function"] == "decrypt" for frame in frames)
+    return str([frame["vars"] for frame in frames if frame["filename"] != __file__])
+
+
+def by_call(request: Any, way: Any, code: str) -> None:
+    if iscoroutinefunction(way):
+        way = async_to_sync(way)
+    way(request, method="totp", data={"code": code})
+
+
+@pytest.mark.parametrize("way", [flows.reauthenticate_by, flows.areauthenticate_by])
+def test_an_error_report_of_a_step_up_shows_no_code(
+    clock: Any, alice: User, rf: Any, way: Any
+) -> None:
+    """It is good still: it was not used up."""
+    code = code_of(set_up_app(signed_in()))
+    request = testing.log_in(rf.post("/"), alice)
+
+    with (
+        override_settings(SESSION_AUTH_TOTP_KEYS=[Fernet.generate_key().decode()]),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        by_call(request, way, code)
+
+    assert code not in shown_variables(caught, rf.get("/"))
+
+
+@pytest.mark.parametrize("way", [flows.pass_stage, flows.apass_stage])
+def test_nor_does_that_of_a_login(clock: Any, alice: User, rf: Any, way: Any) -> None:
+    code = code_of(set_up_app(signed_in()))
+    request = rf.post("/")
+    request.COOKIES.update({name: each.value for name, each in half_way().cookies.items()})
+    testing.add_session(request)
+
+    with (
+        override_settings(SESSION_AUTH_TOTP_KEYS=[Fernet.generate_key().decode()]),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        by_call(request, way, code)
+
+    assert code not in shown_variables(caught, rf.get("/"))
 
 
 def test_a_secret_cannot_be_moved_to_another_user(clock: Any, alice: User, bob: User) -> None:

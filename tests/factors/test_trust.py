@@ -119,6 +119,43 @@ def test_it_may_end_sooner(clock: Any, secret: bytes) -> None:
     assert told(trusted.log_in()) == (401, "second_factor_required")
 
 
+@override_settings(SESSION_AUTH_TRUST_BROWSER=timedelta(days=1))
+def test_a_setting_that_is_shorter_now_holds_for_those_that_are_trusted(
+    clock: Any, secret: bytes
+) -> None:
+    trusted = half_way()
+    with override_settings(SESSION_AUTH_TRUST_BROWSER=timedelta(days=30)):
+        second_factor(trusted, "totp", code=code_of(secret), trust=True)
+    trusted.log_out()
+    clock.move_to(NOON + timedelta(days=1) - timedelta(seconds=1))
+    assert trusted.log_in().status_code == 200
+    trusted.log_out()
+    clock.move_to(NOON + timedelta(days=29))
+
+    assert told(trusted.log_in()) == (401, "second_factor_required")
+
+
+def test_a_new_secret_key_ends_no_trust_while_the_old_one_is_known(
+    trusted: ApiClient, settings: Any
+) -> None:
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "another one, of fifty characters or a few more"
+    assert told(trusted.log_in()) == (401, "second_factor_required")
+
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert trusted.log_in().status_code == 200
+
+
+def test_another_hash_of_the_same_password_ends_no_trust(trusted: ApiClient, settings: Any) -> None:
+    slower = "django.contrib.auth.hashers.ScryptPasswordHasher"
+    settings.PASSWORD_HASHERS = [slower, *settings.PASSWORD_HASHERS]
+
+    for _login in range(2):
+        assert trusted.log_in().status_code == 200
+        trusted.log_out()
+
+    assert User.objects.get().password.startswith("scrypt$")
+
+
 def new_password() -> None:
     user = User.objects.get()
     user.set_password(NEW)

@@ -50,6 +50,7 @@ def begin(request: HttpRequest, user: AbstractBaseUser, *, go_on: bool = False) 
     return {"secret": totp.in_base32(secret), "uri": uri, "qr_code": qr_code(uri)}
 
 
+@sensitive_variables()
 def confirmed(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | None:
     """Return the row to store if ``code`` is the first of the new secret; else ``None``.
 
@@ -75,6 +76,7 @@ def confirmed(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor
     )
 
 
+@sensitive_variables()
 def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | None:
     """Accept a code of the user's app, if no code of its step or a later one was accepted."""
     factor = rows.find(Kind.TOTP, rows.totp_id(user.pk), user_id=user.pk)

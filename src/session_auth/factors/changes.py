@@ -61,21 +61,17 @@ def announced(
     the row stays locked until the commit, so that a change and an end have an order. At a login
     that is not complete (``at_login``) there is no session yet.
     """
-    if change is Change.ADDED:
-        rows.handle_of(user.pk)
+    rows.handle_of(user.pk)
     try:
         with rows.STORE.guards(), transaction.atomic(using=rows.STORE.alias()):
+            rows.lock(user.pk)  # before their sessions, as all do: two changes are no deadlock
             if not at_login:
                 _require_living_session(request)
-            if change is Change.ADDED:
-                rows.lock(user.pk)
             yield
             mail_id = mail.post_notice(request, user, change=change, kind=kind)
     except IntegrityError as exc:
         raise InvalidRequest(_("This is set up already, perhaps from another tab.")) from exc
-    if mail_id is not None:
-        later.hand_over(mail_id, deliver, using=rows.STORE.alias())
-    events.record(EVENTS[change], request, user_id=user.pk, factor=kind)
+    tell(request, user, change, kind=kind, mail_id=mail_id, deliver=deliver)
 
 
 def tell(
@@ -84,22 +80,14 @@ def tell(
     change: Change,
     *,
     kind: Kind | str,
+    mail_id: int | None,
     deliver: Callable[[int], None] = later.wake,
-    fields: dict[str, Any] | None = None,
-    **more: Any,
+    **fields: Any,
 ) -> None:
-    """Tell of what has happened already: by a mail with ``more``, by an event with ``fields``."""
-    mail_id = mail.post_notice(
-        request,
-        user,
-        change=change,
-        kind=kind,
-        by_staff=change is Change.REMOVED_BY_ADMIN,
-        **more,
-    )
+    """Tell of a change: by the mail that was posted with it, if any, and by an event."""
     if mail_id is not None:
         later.hand_over(mail_id, deliver, using=rows.STORE.alias())
-    events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **(fields or {}))
+    events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **fields)
 
 
 def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:

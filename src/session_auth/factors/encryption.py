@@ -9,15 +9,18 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
+from django.views.decorators.debug import sensitive_variables
 
 from session_auth.conf import get_conf
 
 
+@sensitive_variables()
 def encrypt(secret: bytes, *, user_id: Any) -> str:
     """Return ``secret`` encrypted with the first key, for a column of text."""
     return _keys().encrypt(_label(user_id) + secret).decode()
 
 
+@sensitive_variables()
 def decrypt(text: str, *, user_id: Any) -> bytes:
     """Return the secret that ``encrypt()`` was given.
 

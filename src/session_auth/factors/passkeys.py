@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 from webauthn.helpers import bytes_to_base64url
 
@@ -59,6 +60,7 @@ def registered(
 
     Raises ``InvalidRequest``.
     """
+    check_name(name)
     challenge = relying_party.challenge_in(credential)
     is_ours = challenges.take(request, Purpose.PASSKEY, challenge=challenge, user_id=user.pk)
     try:
@@ -88,6 +90,17 @@ def registered(
         sign_count=verified.sign_count,
         details=details,
     )
+
+
+def check_name(name: str) -> None:
+    """Raise ``InvalidRequest`` if nobody could read the name in a list."""
+    if len(name) > NAME_CHARACTERS or not name.isprintable():
+        short = ngettext(
+            "Must be printable, and no longer than %(count)d character.",
+            "Must be printable, and no longer than %(count)d characters.",
+            NAME_CHARACTERS,
+        )
+        raise InvalidRequest(fields={"name": [short % {"count": NAME_CHARACTERS}]})
 
 
 def row_for(

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from session_auth import attempts
-from session_auth.factors import changes, proofs, rows
+from session_auth.factors import changes, mail, proofs, rows
 from session_auth.factors.changes import Change
 from session_auth.factors.models import Factor, Kind
 from session_auth.keys import digest
@@ -46,6 +48,7 @@ def plain(code: str) -> str:
     return "".join(code.split()).replace("-", "").lower()
 
 
+@sensitive_variables("code")
 def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | None:
     """Delete the code, and tell the user by mail how many are left."""
     return spent(request, user, id_of(user.pk, code))
@@ -53,12 +56,28 @@ def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | 
 
 def spent(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> Factor | None:
     """Delete the code in this row, if it is there, and tell the user."""
-    spend = partial(rows.spend_code, user.pk, factor_id)
+    spend = partial(_spend_and_tell, request, user, factor_id)
     if not attempts.lasting(request, spend, alias=rows.STORE.alias()):
         return None
-    left = sum(factor.kind == Kind.RECOVERY for factor in rows.of_user(user.pk))
-    changes.tell(request, user, Change.RECOVERY_USED, kind=Kind.RECOVERY, left=left)
     return Factor(id=factor_id, user_id=user.pk, kind=Kind.RECOVERY)
+
+
+def _spend_and_tell(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> bool:
+    change, kind = Change.RECOVERY_USED, Kind.RECOVERY
+
+    @rows.STORE.changes
+    def spend() -> tuple[bool, int | None]:
+        # Both or neither: no code is gone of whose use its user does not hear.
+        with transaction.atomic(using=rows.STORE.alias()):
+            if not rows.spend_code(user.pk, factor_id):
+                return False, None
+            left = sum(factor.kind == kind for factor in rows.of_user(user.pk))
+            return True, mail.post_notice(request, user, change=change, kind=kind, left=left)
+
+    is_spent, mail_id = spend()
+    if is_spent:
+        changes.tell(request, user, change, kind=kind, mail_id=mail_id)
+    return is_spent
 
 
 proofs.checkers[Kind.RECOVERY] = ("code", use_up)

@@ -86,7 +86,8 @@ def challenge_in(credential: Mapping[str, Any]) -> str:
     client_data = _client_data(credential)
     if client_data.get("crossOrigin") or "topOrigin" in client_data:
         return ""  # from a frame in a page of another site
-    return str(client_data.get("challenge", ""))
+    challenge = str(client_data.get("challenge", ""))
+    return challenge if challenge.isascii() else ""  # a lone surrogate has no digest
 
 
 def strange_origin_in(credential: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from session_auth import later, throttling
-from session_auth.factors import changes, rows
+from session_auth.factors import changes, mail, rows
 from session_auth.factors.changes import Change
 from session_auth.sessions.listing import end_kept_sessions
 from session_auth.signals import EndReason
@@ -31,17 +31,15 @@ def remove_all(
     if not reason:
         raise ValueError("Give a reason: it is logged.")
     by = None if request is None else request.user.pk
+    rows.handle_of(user.pk)
     with rows.STORE.guards(), transaction.atomic(using=rows.STORE.alias()):
+        rows.lock(user.pk)
         removed = rows.remove(user.pk)
         end_kept_sessions(user, reason=EndReason.FACTOR_REMOVED)
-        changes.tell(
-            request,
-            user,
-            Change.REMOVED_BY_ADMIN,
-            kind="all",
-            deliver=deliver,
-            fields={"reason": reason, "count": removed, "by": by},
-        )
+        change = Change.REMOVED_BY_ADMIN
+        mail_id = mail.post_notice(request, user, change=change, kind="all", by_staff=True)
+        fields = {"reason": reason, "count": removed, "by": by}
+        changes.tell(request, user, change, kind="all", mail_id=mail_id, deliver=deliver, **fields)
     throttling.throw_out_devices(user)
     throttling.forget(user)
     return removed

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from session_auth.factors import challenges
 from session_auth.factors.models import Factor, Kind, UserHandle
-from session_auth.keys import digest
+from session_auth.keys import digest, is_session_id
 from session_auth.operations import FactorDescription
 from session_auth.stores import Boundary
 
@@ -58,6 +58,8 @@ def is_security_key(factor: Factor) -> bool:
 @STORE.asks
 def find(kind: Kind, factor_id: str, *, user_id: Any = None) -> Factor | None:
     """Return the factor with this id, if it is of the user; of any without ``user_id``."""
+    if not is_session_id(factor_id):  # a digest as well; PostgreSQL takes no NUL
+        return None
     whose = {} if user_id is None else {"user_id": user_id}
     return _rows().filter(id=factor_id, kind=kind, **whose).first()
 
@@ -109,6 +111,8 @@ def remove(user_id: Any, kind: Kind | None = None, *, factor_id: str | None = No
 
 def rename(user_id: Any, factor_id: str, name: str) -> bool:
     """Give a passkey of the user another name; say whether there is such a passkey."""
+    if not is_session_id(factor_id):
+        return False
     rows = _rows().filter(user_id=user_id, id=factor_id, kind=Kind.PASSKEY)
     return rows.update(name=name) == 1
 
@@ -155,7 +159,7 @@ def handle_of(user_id: Any) -> str:
 
 
 def lock(user_id: Any) -> None:
-    """Let transactions that add factors of one user wait for each other, from here to the commit.
+    """Let transactions that change factors of one user wait for each other, up to the commit.
 
     The user must have a handle by then (``handle_of()``): a write of that, as it is, locks on each
     kind of database.

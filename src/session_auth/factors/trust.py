@@ -2,14 +2,15 @@
 
 The cookie opens nothing without the password. It holds for one user, with the password and the
 factors that they have now, on one known device (``guessing.devices``): so it ends with a new
-password, with each change of a factor, and when the user throws all devices out.
+password, with each change of a factor, and when the user throws all devices out. Another hash of
+the same password ends it no more than it ends a session, nor does a new secret key, as long as the
+old one is among its fallbacks.
 """
 
 import base64
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -20,8 +21,10 @@ from session_auth.conf import get_conf
 from session_auth.factors.models import Factor
 from session_auth.guessing import counts, devices
 from session_auth.guessing.devices import Device
+from session_auth.sessions import hash_upgrades
 
-ENTRY = re.compile(r"([0-9]{1,12})\.([\w-]{43})", re.ASCII)
+ENTRY = re.compile(r"[0-9]{1,12}\.[0-9]{1,12}\.[\w-]{43}\.[\w-]{43}", re.ASCII)
+"""From when on the user trusts the browser, until when, the link of the password, and the HMAC."""
 
 
 def cookie_name() -> str:
@@ -47,8 +50,9 @@ def trust(
     if device is None:
         return
     lifetime = get_conf().TRUST_BROWSER
-    expires_at = round(time.time() + lifetime.total_seconds())
-    entry = f"{expires_at}.{_mac(expires_at, device, user, factors)}"
+    now = int(time.time())
+    said = f"{now}.{now + round(lifetime.total_seconds())}.{hash_upgrades.link_of(user)}"
+    entry = f"{said}.{_mac(said, device, user, factors, settings.SECRET_KEY)}"
     others = _entries(request.COOKIES)[: devices.MAX_ACCOUNTS - 1]
     response.set_cookie(
         cookie_name(),
@@ -70,13 +74,31 @@ def _entries(cookies: Mapping[str, str]) -> list[str]:
 def _is_valid(
     entry: str, device: Device, user: AbstractBaseUser, factors: Sequence[Factor]
 ) -> bool:
-    until, _, mac = entry.partition(".")
-    is_signed = constant_time_compare(mac, _mac(int(until), device, user, factors))
-    return is_signed and time.time() < int(until)
+    said, _, mac = entry.rpartition(".")
+    secret_keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    if not any(
+        constant_time_compare(mac, _mac(said, device, user, factors, key)) for key in secret_keys
+    ):
+        return False
+    since, until, link = said.split(".")
+    # The setting may be shorter than it was.
+    at_most = int(since) + get_conf().TRUST_BROWSER.total_seconds()
+    return time.time() < min(int(until), at_most) and hash_upgrades.leads_to(link, user)
 
 
-def _mac(expires_at: int, device: Device, user: AbstractBaseUser, factors: Iterable[Factor]) -> str:
-    parts: list[Any] = [expires_at, *device, user.pk, user.get_session_auth_hash()]
+def _mac(
+    said: str,
+    device: Device,
+    user: AbstractBaseUser,
+    factors: Iterable[Factor],
+    secret_key: str | bytes,
+) -> str:
+    parts = [said, *device, user.pk]
     parts += sorted(f"{factor.id} {factor.created_at.isoformat()}" for factor in factors)
-    mac = salted_hmac("session_auth.factors.trust", "\n".join(map(str, parts)), algorithm="sha256")
+    mac = salted_hmac(
+        "session_auth.factors.trust",
+        "\n".join(map(str, parts)),
+        secret=secret_key,
+        algorithm="sha256",
+    )
     return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()

@@ -6,7 +6,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from session_auth import attempts, flows
 from session_auth.answers import json_response
@@ -101,7 +100,6 @@ class PasskeysView(FactorView):
         user = flows.require_recent_login(request, level=None)
         body = read_json(request, NEW)
         name = body.get("name", "").strip() or known_name(client_info(request.META).user_agent)
-        check_name(name)
         factor = passkeys.registered(request, user, body.get("credential", {}), name=name)
         self.store(user, factor)
         return self.changed_response(user, {"passkey": rows.describe(factor)})
@@ -128,7 +126,7 @@ class PasskeyView(FactorView):
     def patch(self, request: HttpRequest, factor_id: str) -> JsonResponse:
         user = flows.require_recent_login(request, level=None)
         name = read_json(request, NAME).get("name", "").strip()
-        check_name(name)
+        passkeys.check_name(name)
         if not name:
             raise InvalidRequest(fields={"name": [_("This field is required.")]})
         with changes.announced(request, user, Change.RENAMED, kind=Kind.PASSKEY):
@@ -210,17 +208,6 @@ class PasskeyLoginView(JSONView):
         user = passkeys.user_to_log_in(request, body.get("credential", {}))
         flows.log_in(request, user, method=Kind.PASSKEY, remember=body.get("remember"))
         return self.user_response(user)
-
-
-def check_name(name: str) -> None:
-    """Raise ``InvalidRequest`` if nobody could read the name in a list."""
-    if len(name) > NAME_CHARACTERS or not name.isprintable():
-        short = ngettext(
-            "Must be printable, and no longer than %(count)d character.",
-            "Must be printable, and no longer than %(count)d characters.",
-            NAME_CHARACTERS,
-        )
-        raise InvalidRequest(fields={"name": [short % {"count": NAME_CHARACTERS}]})
 
 
 urlpatterns = [

@@ -38,7 +38,7 @@ def note(user: AbstractBaseUser, *, before: str) -> None:
     lifetime = max(
         get_conf().ABSOLUTE_TIMEOUT, timedelta(seconds=cached_settings.SESSION_COOKIE_AGE)
     )
-    after, expires_at = next(_links(user)), timezone.now() + lifetime
+    after, expires_at = link_of(user), timezone.now() + lifetime
     alias = UPGRADES.alias()
     has_target = connections[alias].features.supports_update_conflicts_with_target
     HashUpgrade.objects.using(alias).bulk_create(
@@ -63,17 +63,32 @@ def follow(known: AbstractBaseUser | None, user: AbstractBaseUser, *, password: 
     known.password = user.password
 
 
-@UPGRADES.asks
 def is_upgraded(session_hash: str, user: Any) -> bool:
     """Say whether upgrades lead from the hash in a session to that of ``user``."""
+    return leads_to(_link(user, session_hash), user)
+
+
+def link_of(user: AbstractBaseUser) -> str:
+    """Return what stands for the hash of ``user`` now: a cookie may have it, for ``leads_to()``."""
+    return next(_links(user))
+
+
+@UPGRADES.asks
+def leads_to(link: str, user: AbstractBaseUser) -> bool:
+    """Say whether ``link`` is that of the hash of ``user``, or upgrades lead from it to that.
+
+    Asks the database only if it is not.
+    """
     rows = HashUpgrade.objects.using(UPGRADES.alias())
-    link, ends = _link(user, session_hash), set(_links(user))
+    ends = set(_links(user))
     for _ in range(MOST_UPGRADES):
+        if link in ends:
+            return True
         after = rows.filter(before=link).values_list("after", flat=True).first()
-        if after is None or after in ends:
-            return after is not None
+        if after is None:
+            return False
         link = after
-    return False
+    return link in ends
 
 
 @UPGRADES.asks

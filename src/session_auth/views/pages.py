@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from session_auth import csrf, due_stages, flows
 from session_auth.attempts import Attempt
 from session_auth.exceptions import LoginExpired, SessionAuthError, StageRequired
+from session_auth.http import check_objects
 from session_auth.stages import Stage
 
 
@@ -60,10 +61,12 @@ class SecondFactorPage(View):
         attempt, stage = due_stages.on_the_way(request)
         method = self.method_of(attempt, stage)
         form = stage.methods[method].form_class(request.POST) if stage and method else None
-        if form is not None and not form.is_valid():
-            return self.render(attempt, stage, form=form)
-        data = {} if form is None else form.cleaned_data
         try:
+            if form is not None:
+                check_objects(form)
+                if not form.is_valid():
+                    return self.render(attempt, stage, form=form)
+            data = {} if form is None else form.cleaned_data
             flows.pass_stage(request, method=method, data=data)
         except StageRequired:
             return HttpResponseRedirect(request.get_full_path())
