@@ -98,6 +98,8 @@ def test_without_a_server_there_is_an_error_that_says_what_to_do() -> None:
         {"url": NOWHERE, "wait_replicas": True},
         {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": 0},
         {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": "1"},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": float("nan")},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": float("inf")},
     ],
 )
 def test_what_names_no_server_is_refused(given: Any) -> None:
@@ -163,6 +165,7 @@ def test_the_check_is_content(engine: str, given: Any) -> None:
         ({"url": NOWHERE, "max_connections": "many"}, "max_connections"),
         ({"sentinels": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
         ({"cluster": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
+        ({"cluster": ["a"], "db": 0}, "'db'"),
     ],
 )
 def test_the_check_tells_of_what_makes_no_client(given: Any, said: str) -> None:
