@@ -10,12 +10,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory, override_settings
+from django.db import OperationalError
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from session_auth.callers import LazyUser
 from session_auth.models import Session
 from session_auth.sessions.users import auser_of
-from tests.api_client import signed_in
+from tests.api_client import AUTH, ApiClient, signed_in
 from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +93,25 @@ def test_a_session_that_is_loaded_takes_no_thread_to_know_its_user(alice: User) 
     request.session.keys()
 
     assert async_to_sync(auser_of)(request) == alice
+
+
+class TooSlow(ModelBackend):
+    """Asks a database that takes too long, and breaks off."""
+
+    def get_user(self, user_id: Any) -> Any:
+        raise OperationalError("canceling statement due to statement timeout")
+
+
+@pytest.mark.parametrize("asgi", [False, True])
+def test_a_backend_that_cannot_ask_its_database_is_503(alice: User, *, asgi: bool) -> None:
+    path = f"{__name__}.TooSlow"
+    with override_settings(AUTHENTICATION_BACKENDS=[path]):
+        browser = ApiClient()
+        browser.force_login(alice, path)
+        client: Any = (AsyncClient if asgi else Client)(raise_request_exception=False)
+        client.cookies = browser.cookies
+
+        response = async_to_sync(client.get)(AUTH + "user/") if asgi else client.get(AUTH + "user/")
+
+        assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+    assert Session.objects.count() == 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache, partial
 from ipaddress import ip_network
+from math import inf
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from django.conf import settings
@@ -112,7 +113,7 @@ def _is_store(value: object) -> bool:
     if not isinstance(prefix, str) or not IN_PATTERNS.isdisjoint(prefix):
         return False
     replicas, seconds = value.get("wait_replicas", 1), value.get("wait_timeout", 1)
-    if not COUNT.accepts(replicas) or type(seconds) not in {int, float} or seconds <= 0:
+    if not COUNT.accepts(replicas) or type(seconds) not in {int, float} or not 0 < seconds < inf:
         return False
     named = OF_STORE.keys() & value.keys()
     return len(named) == 1 and all(OF_STORE[name](value[name]) for name in named)

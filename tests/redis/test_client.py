@@ -4,6 +4,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -18,7 +21,9 @@ from session_auth.engines.redis.flaws import flaws
 from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions.listing import rows
 from session_auth.sessions.rows import Flaw
+from tests.api_client import signed_in
 from tests.settings import REDIS, SESSION_AUTH_REDIS
+from tests.storing import SessionStore
 
 NOWHERE = "redis://127.0.0.1:1"
 ENGINE = "session_auth.engines.redis"
@@ -98,6 +103,8 @@ def test_without_a_server_there_is_an_error_that_says_what_to_do() -> None:
         {"url": NOWHERE, "wait_replicas": True},
         {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": 0},
         {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": "1"},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": float("nan")},
+        {"url": NOWHERE, "wait_replicas": 1, "wait_timeout": float("inf")},
     ],
 )
 def test_what_names_no_server_is_refused(given: Any) -> None:
@@ -163,6 +170,7 @@ def test_the_check_is_content(engine: str, given: Any) -> None:
         ({"url": NOWHERE, "max_connections": "many"}, "max_connections"),
         ({"sentinels": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
         ({"cluster": ["a"], "sock_timeout": 1}, "'sock_timeout'"),
+        ({"cluster": ["a"], "db": 0}, "'db'"),
     ],
 )
 def test_the_check_tells_of_what_makes_no_client(given: Any, said: str) -> None:
@@ -297,3 +305,33 @@ def test_the_doctor_says_that_it_cannot_ask(
     assert "StoreUnavailable" not in told
     assert "-> Start the server that SESSION_AUTH_REDIS names, or name the right one: " in told
     assert caplog.messages == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "of_another_site", [{"password": "of another site"}, {"pk": 4_000, "username": "dave"}]
+)
+def test_the_doctor_tells_of_another_site_in_the_same_place(
+    alice: User, bob: User, of_another_site: dict[str, Any]
+) -> None:
+    signed_in()
+    SessionStore().save()  # of a visitor, as each site has them
+    assert told_of_strangers() == []
+
+    user = User(**{"pk": bob.pk, "username": "bob"} | of_another_site)
+    session = SessionStore()
+    session.update(
+        {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+    )
+    session.save()
+
+    assert told_of_strangers() == ["1 of 2 sessions are of users who are not here"]
+
+
+def told_of_strangers() -> list[str]:
+    told = [flaw.text.partition(",")[0] for flaw in rows().flaws() or ()]
+    return [each for each in told if "users who are not here" in each]

@@ -106,8 +106,12 @@ class BothRows(Rows):
     def mark_passive(self, record: Record, *, since: datetime) -> bool:
         return any(rows.mark_passive(record, since=since) for rows in self._where)
 
-    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
-        return any(rows.rename(session_id, new_id, proven=proven) for rows in self._where)
+    def rename(
+        self, session_id: str, new_id: str, *, proven: Record | None = None, methods: str = ""
+    ) -> bool:
+        return any(
+            rows.rename(session_id, new_id, proven=proven, methods=methods) for rows in self._where
+        )
 
     def remove_unseen(self, record: Record) -> bool:
         return any(rows.remove_unseen(record) for rows in self._where)

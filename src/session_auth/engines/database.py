@@ -121,10 +121,13 @@ class DatabaseRows(JoinedLookup):
         return self._mark(record, due, "passive_seen_at", "ip", "user_agent")
 
     @SESSIONS.changes
-    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
+    def rename(
+        self, session_id: str, new_id: str, *, proven: Record | None = None, methods: str = ""
+    ) -> bool:
         columns = ("authenticated_at", "methods", "expires_at") if proven else ()
         proof = {column: getattr(proven, column) for column in columns}
-        return bool(_live(session_id).update(id=NewId(new_id), **proof))
+        condition = Q(methods=methods) if methods else Q()
+        return bool(_live(session_id).filter(condition).update(id=NewId(new_id), **proof))
 
     @SESSIONS.asks
     def remove_unseen(self, record: Record) -> bool:

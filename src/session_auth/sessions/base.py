@@ -64,6 +64,8 @@ RECORDS_OF_ALLAUTH = frozenset(
 )
 """Where allauth notes, from the first step of a login on, what the user who logs in has proven."""
 
+RENEWED_TOO_LATE = "The session ended before its key could be renewed."
+
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
 
@@ -367,15 +369,13 @@ class BaseSessionStore(SessionBase):
             self._session_key = self._new_key()
         else:
             new_key = self._new_key(like=self._record)
-            record = self._record._replace(id=digest(new_key))
-            if proof is not None:
-                now = timezone.now()
-                methods = write_methods(read_methods(record.methods) | {proof: now})
-                record = record._replace(authenticated_at=now, methods=methods)
-                record = seen(record, dict(self.items()), self._sighting(now))
             old_id = self._record.id
-            if not self.rows.rename(old_id, record.id, proven=record if proof else None):
-                raise SessionInterrupted("The session ended before its key could be renewed.")
+            if proof is None:
+                record = self._record._replace(id=digest(new_key))
+                if not self.rows.rename(old_id, record.id):
+                    raise SessionInterrupted(RENEWED_TOO_LATE)
+            else:
+                record = self._rename_by(proof, self._record, digest(new_key))
             adoption.forget([old_id])
             renewed = Notice(old_id, record.user_id, None, record.id)
             self.rows.when_final(partial(bus.spread, renewed))
@@ -383,6 +383,21 @@ class BaseSessionStore(SessionBase):
             self._session_key = new_key
             self.rows.when_final(partial(setattr, self, "_renewed_key", new_key))
         self.modified = True
+
+    def _rename_by(self, proof: str, old: Record, new_id: str) -> Record:
+        """Give the row another id and a proof, and return it; it keeps the proofs that it has."""
+        while True:
+            now = timezone.now()
+            methods = write_methods(read_methods(old.methods) | {proof: now})
+            record = old._replace(id=new_id, authenticated_at=now, methods=methods)
+            record = seen(record, dict(self.items()), self._sighting(now))
+            if self.rows.rename(old.id, new_id, proven=record, methods=old.methods):
+                return record
+            there = self.rows.read(old.id)
+            if there is None or there.methods == old.methods:
+                raise SessionInterrupted(RENEWED_TOO_LATE)
+            # A factor was removed meanwhile: what it had proven must not come back.
+            old = old._replace(methods=there.methods)
 
     def deadlines(self) -> Deadlines | None:
         """Return when this session ends; ``None`` if it is not stored."""

@@ -76,7 +76,8 @@ def retract(session: BaseSessionStore, names: Collection[str]) -> bool:
     def without(record: Record) -> Record:
         proven = read_methods(record.methods)
         left = {name: at for name, at in proven.items() if name not in names}
-        return record._replace(methods=write_methods(left))
+        # With the next version: a request that has read the proof merges, and brings none back.
+        return record._replace(methods=write_methods(left), version=record.version + 1)
 
     revised = session.rows.revise(session._record.id, without)
     session._record = revised or session._record

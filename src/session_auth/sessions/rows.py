@@ -111,11 +111,14 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
+    def rename(
+        self, session_id: str, new_id: str, *, proven: Record | None = None, methods: str = ""
+    ) -> bool:
         """Give the row another id, and say whether there was a row.
 
         In the same step, write what ``proven`` has as ``authenticated_at``, ``methods`` and
-        ``expires_at``, if it is given.
+        ``expires_at``, if it is given. With ``methods``, do nothing if the row has others: a proof
+        was taken back since it was read.
         """
 
     @abstractmethod

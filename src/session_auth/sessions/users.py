@@ -144,22 +144,27 @@ def _user_of_backend(session: BaseSessionStore) -> Any | None:
         return None
     path: Any = session.get(auth.BACKEND_SESSION_KEY)
     is_allowed = path in settings.AUTHENTICATION_BACKENDS
-    user = auth.load_backend(path).get_user(user_id) if is_allowed else None
-    if user is not None and _has_hash_of(session, user):
+    user = _user_in_backend(path, user_id) if is_allowed else None
+    if user is not None and has_hash_of(session, user):
         return user
     stored = _stored_user(user_id, auth.get_user_model()._base_manager)
     if stored is None or may_not_log_in(stored):
         reason = EndReason.DELETED if stored is None else EndReason.DEACTIVATED
         end_sessions_of(user_id, reason=reason)
         session.end(reason)
-    elif not _has_hash_of(session, stored):
+    elif not has_hash_of(session, stored):
         session.end(EndReason.PASSWORD_CHANGED)
     elif (backend := _plain_backend(path)) and backend().user_can_authenticate(stored):
         return _stored_user(user_id, auth.get_user_model()._default_manager)
     return None
 
 
-def _has_hash_of(session: BaseSessionStore, user: Any) -> bool:
+@USERS.asks
+def _user_in_backend(path: str, user_id: Any) -> Any | None:
+    return auth.load_backend(path).get_user(user_id)
+
+
+def has_hash_of(session: BaseSessionStore, user: Any) -> bool:
     """Say whether the session has a hash of the user's password, under any secret key in use.
 
     It may be the latest hash, or an older one of the same password that was upgraded.
@@ -200,7 +205,7 @@ def user_who_may_log_in(user_id: Any, *, backend: str, session_hash: str) -> Any
         return None
     if (plain := _plain_backend(backend)) is not None:
         return user if plain().user_can_authenticate(user) else None
-    return auth.load_backend(backend).get_user(user_id)
+    return _user_in_backend(backend, user_id)
 
 
 @USERS.asks
@@ -237,6 +242,7 @@ def take_back_login(request: HttpRequest) -> None:
     request.META.pop(csrf.TOKEN_USED, None)  # nor need open pages get another token
 
 
+@USERS.asks
 def _stored_user(user_id: Any, manager: Any) -> Any | None:
     """Return the user from the database that is written to: a replica may be behind.
 

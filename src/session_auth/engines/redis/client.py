@@ -227,6 +227,8 @@ def mistake() -> str | None:
             known = signature(RedisCluster).parameters
             others = {name: value for name, value in options.items() if name not in known}
             del others["cluster"]
+            if "db" in others:
+                return "A Cluster has one database: leave 'db' out."
             Redis(**others)
         else:
             client_of(options).connection_pool.make_connection()

@@ -1,13 +1,21 @@
-"""What is set up wrongly in the servers, as far as they tell."""
+"""What is set up wrongly in the servers, as far as they tell, and in who uses them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth import get_user_model
+
 from session_auth.engines.redis.client import Store, text
+from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.rows import Flaw
+from session_auth.sessions.users import has_hash_of
+from session_auth.sessions.values import Record
 
 OLDEST = (7, 0)
 """Of Redis, with the commands that the scripts use. Valkey says that it is Redis 7.2.4."""
+
+STRANGERS_AT_MOST = 0.1
+"""Of all sessions, how many may be of nobody here: such as those of users whom SQL has changed."""
 
 
 def flaws(store: Store) -> Iterator[Flaw]:
@@ -58,3 +66,24 @@ def _by_server(told: Any) -> dict[str, Any]:
     if told and all(isinstance(each, dict) for each in told.values()):
         return {f"{name}: ": each for name, each in told.items()}
     return {"": told}
+
+
+def another_site(records: Sequence[Record]) -> Iterator[Flaw]:
+    """Yield a flaw if too many of these sessions are of users that are not those of this site.
+
+    A user there has the primary key of one here, most likely, but not the password and the secret.
+    """
+    theirs = [record for record in records if record.user_id is not None]
+    users = get_user_model()._base_manager.in_bulk({record.user_id for record in theirs})
+    strangers = [
+        record
+        for record in theirs
+        if record.user_id not in users
+        or not has_hash_of(BaseSessionStore.of_record(record), users[record.user_id])
+    ]
+    if len(strangers) > STRANGERS_AT_MOST * len(theirs):
+        yield Flaw(
+            f"{len(strangers)} of {len(theirs)} sessions are of users who are not here, or have "
+            "another password: another site keeps its own there, so that users see and end those "
+            "of others. Give each site a prefix, or a database."
+        )

@@ -23,15 +23,16 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 * With ``wait_replicas``, a new row is waited for where its key is not known yet: before the others
   are ended, and before the tombstone. If that fails, the new row goes and the old one goes on. Ends
   wait for nobody: they are in SQL.
-* To add a session: add the row, then end those whose place it takes. Killed in between, the old
-  one goes on, and nobody has the key of the new one. A rollback does not take the new row back.
+* To add a session: add the row, then end those whose place it takes, in one statement or
+  transaction. If that fails, the new row goes. Killed in between, the old one goes on, and nobody
+  has the key of the new one. A rollback does not take the new row back.
 * What a request saves in a session is stored at once, and no rollback takes it back.
 
 How sessions move between this engine and that of the database, ``engines.moves`` says.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -40,7 +41,7 @@ from threading import local
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from session_auth import stores
@@ -79,7 +80,10 @@ class RedisRows(Rows):
         self._scans = local()
 
     def flaws(self) -> list[Flaw] | None:
-        return list(flaws.flaws(store()))
+        found = list(flaws.flaws(store()))
+        with suppress(StoreUnavailable, Error):  # of SQL, which the doctor looks at anyway
+            found += flaws.another_site(self.some(at_most=places.BATCH_ROWS))
+        return found
 
     async def fetch(self, session_id: str) -> list[Row] | None:
         return await loops.find(partial(places.finding, [session_id]))
@@ -118,18 +122,19 @@ class RedisRows(Rows):
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        ids = places.add(record, at_most=at_most)
-        places.secure(record, places.tag_in(record), places.milliseconds(record))
-        ended = {
-            EndReason.REPLACED: _end(places.rows(ending), EndReason.REPLACED, successor=record)
-        }
-        others = [each for each in ids if each != record.id and each not in ending]
-        if at_most is not None and len(others) >= at_most:
-            living = places.rows(others)
-            surplus = living[: max(0, len(living) - at_most + 1)]
-            ended[EndReason.EVICTED] = _end(surplus, EndReason.EVICTED)
-            places.forget_ghosts(record.user_id, others, living)
-        return ended
+        ids, tag = places.add(record, at_most=at_most), places.tag_in(record)
+        places.secure(record, tag, places.milliseconds(record))
+        try:
+            others = [each for each in ids if each != record.id and each not in ending]
+            over = {EndReason.REPLACED: places.rows(ending)}
+            if at_most is not None and len(others) >= at_most:
+                living = places.rows(others)
+                over[EndReason.EVICTED] = living[: max(0, len(living) - at_most + 1)]
+                places.forget_ghosts(record.user_id, others, living)
+            return _end(over, successor=record)
+        except StoreUnavailable:
+            places.clear([Row(record, tag, "")])  # nobody will be told its key
+            raise
 
     @SESSIONS.changes
     def adopt(self, record: Record, *, old_key: str) -> None:
@@ -188,7 +193,9 @@ class RedisRows(Rows):
         others = fields_of(record, "ip", "user_agent")
         return _mark(record, "passive_seen_at", since, 0, others)
 
-    def rename(self, session_id: str, new_id: str, *, proven: Record | None = None) -> bool:
+    def rename(
+        self, session_id: str, new_id: str, *, proven: Record | None = None, methods: str = ""
+    ) -> bool:
         row = next(iter(renewals.counting(places.rows([session_id]))), None)
         if row is None:
             return False
@@ -212,6 +219,7 @@ class RedisRows(Rows):
             new_id,
             int(record.user_id is not None),
             kept,
+            methods,
             *proof,
         )
         if copied != 1:
@@ -228,16 +236,15 @@ class RedisRows(Rows):
         return bool(_remove_timed_out([record]))
 
     def remove_ids(self, session_ids: Collection[str], reason: EndReason) -> list[Record]:
-        return _end(places.rows(session_ids), reason)
+        return _end({reason: places.rows(session_ids)})[reason]
 
     def remove_of_user(
         self, user_id: Any, reason: EndReason, *, only: str | None = None, but: str | None = None
     ) -> list[Record]:
         if only is not None:
             rows = places.rows([only])
-            return _end(
-                [row for row in rows if user_text(row.record.user_id) == str(user_id)], reason
-            )
+            theirs = [row for row in rows if user_text(row.record.user_id) == str(user_id)]
+            return _end({reason: theirs})[reason]
         ended, over = _end_of_user(user_id, reason, but=but)
         self.when_final(partial(places.clear, over, notices.of_ends(ended, reason)))
         return ended
@@ -346,17 +353,22 @@ def _remove_timed_out(records: Sequence[Record]) -> list[Record]:
 
 
 def _end(
-    rows: Sequence[Row], reason: EndReason, *, successor: Record | None = None
-) -> list[Record]:
-    """End sessions, and return those that nobody else has ended."""
-    rows = renewals.counting(rows)
-    if not rows:
-        return []
-    claimed = SESSIONS.asks(_claim)([row.record for row in rows], reason)
-    ended = [row.record for row in rows if row.record.id in claimed]
-    told = notices.of_ends(ended, reason, successor=successor)
+    over: Mapping[EndReason, Sequence[Row]], *, successor: Record | None = None
+) -> dict[EndReason, list[Record]]:
+    """End sessions in one step, and return those that nobody else has ended."""
+    over = {reason: renewals.counting(rows) for reason, rows in over.items()}
+    records = {reason: [row.record for row in rows] for reason, rows in over.items()}
+    if not any(records.values()):
+        return records
+    claimed = SESSIONS.asks(_claim)(records)
+    told: dict[str, str] = {}
+    for reason, found in records.items():
+        records[reason] = [record for record in found if record.id in claimed]
+        goes_on = successor if reason is EndReason.REPLACED else None  # in the same browser
+        told |= notices.of_ends(records[reason], reason, successor=goes_on)
+    rows = [row for rows in over.values() for row in rows]
     stores.when_final(partial(places.clear, rows, told), alias=SESSIONS.alias())
-    return ended
+    return records
 
 
 @SESSIONS.asks
@@ -375,7 +387,7 @@ def _end_of_user(
         over: list[Row] = []
         found = places.rows_of(user_id)
         while found := [row for row in renewals.counting(found) if row.record.id != but]:
-            claimed = _claim([row.record for row in found], reason)
+            claimed = _claim({reason: [row.record for row in found]})
             ended += [row.record for row in found if row.record.id in claimed]
             over += found
             # Those that have got a new key since they were read.
@@ -390,12 +402,16 @@ def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
     """Void everybody's sessions; return the keys of the rows, and how many sessions there were."""
     alias, count = SESSIONS.alias(), 0
     with transaction.atomic(using=alias):
+        stamped_at = timezone.now()
         stamp_everybody(alias)
         keys = list(places.keys_of_rows())
         for batch in places.batches(keys):
             ids = [key.rpartition(":")[2] for key in batch]
             rows = list(readable(zip(ids, [""] * len(ids), store().hashes(batch), strict=True)))
             count += len(rows)
+            # The clock of the machine where it began may be ahead of this one.
+            late = [row.record.id for row in rows if verdicts.began(row.record) >= stamped_at]
+            tombstones.claim(dict.fromkeys(late, ""), alias=alias)
             if get_conf().KEEP_ENDED is not None:
                 keep([row.record for row in rows], reason)
     return keys, count
@@ -407,12 +423,14 @@ def _forget_everybody(keys: Sequence[str], told: str) -> None:
     places.delete_keys(keys)
 
 
-def _claim(records: Sequence[Record], reason: EndReason) -> set[str]:
+def _claim(ending: Mapping[EndReason, Sequence[Record]]) -> set[str]:
     """Write tombstones, and the records of ended sessions; return the ids of those that are new."""
-    alias, successors = SESSIONS.alias(), {record.id: "" for record in records}
+    alias = SESSIONS.alias()
+    successors = {record.id: "" for records in ending.values() for record in records}
     if get_conf().KEEP_ENDED is None:
         return tombstones.claim(successors, alias=alias)
     with transaction.atomic(using=alias, savepoint=False):
         claimed = tombstones.claim(successors, alias=alias)
-        keep([record for record in records if record.id in claimed], reason)
+        for reason, records in ending.items():
+            keep([record for record in records if record.id in claimed], reason)
     return claimed

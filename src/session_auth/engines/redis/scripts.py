@@ -14,6 +14,11 @@ KEEP_INDEX = """
 local function keep_index(index, ttl)
   if redis.call('PTTL', index) < ttl then redis.call('PEXPIRE', index, ttl) end
 end
+local function stay_listed(index, row, began_at, ttl)
+  -- A server without room may have evicted the index, though each row is in use.
+  redis.call('ZADD', index, began_at, string.sub(row, -43))
+  keep_index(index, ttl)
+end
 """
 
 TELL = """
@@ -53,7 +58,8 @@ WRITE = (
 -- 0: there is no such row, 1: written, 2: another user, 3: a condition does not hold;
 -- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it,
 -- {"parked", by}: it must not be written now.
-local row = redis.call('HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id', 'parked')
+local row = redis.call(
+  'HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id', 'parked', 'created_at')
 if row[1] then return {'to', row[1]} end
 if not row[3] or tonumber(row[3]) <= tonumber(ARGV[1]) then return 0 end
 if row[2] and ARGV[4] == '0' then return {'after', row[2]} end
@@ -65,7 +71,7 @@ for i = 6, 4 + 2 * conditions, 2 do
 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 6 + 2 * conditions))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-if ARGV[3] ~= '' then keep_index(KEYS[2], tonumber(ARGV[2])) end
+if ARGV[3] ~= '' then stay_listed(KEYS[2], KEYS[1], row[6], tonumber(ARGV[2])) end
 return 1
 """
 )
@@ -75,7 +81,8 @@ MARK = (
     + """
 -- KEYS: row, index | ARGV: now, field of the time, its new value, due if recorded until,
 --   milliseconds to keep it or 0, fields...
-local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', ARGV[2], 'user_id', 'parked')
+local row = redis.call(
+  'HMGET', KEYS[1], 'to', 'expires_at', ARGV[2], 'user_id', 'parked', 'created_at')
 if row[1] then return {'to', row[1]} end
 if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
 local last = tonumber(row[3])
@@ -85,7 +92,7 @@ redis.call('HSET', KEYS[1], ARGV[2], ARGV[3], unpack(ARGV, 6))
 local ttl = tonumber(ARGV[5])
 if ttl > 0 then
   redis.call('PEXPIRE', KEYS[1], ttl)
-  if row[4] ~= '' then keep_index(KEYS[2], ttl) end
+  if row[4] ~= '' then stay_listed(KEYS[2], KEYS[1], row[6], ttl) end
 end
 return 1
 """
@@ -94,13 +101,15 @@ return 1
 COPY = (
     KEEP_INDEX
     + """
--- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it, fields...
+-- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it,
+--   methods that the row must have or "", fields...
 -- 1: the new row is there, and counts once the tombstone of the old one names it.
-local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', 'created_at')
+local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', 'created_at', 'methods')
 if row[1] then return {'to', row[1]} end
 if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
+if ARGV[6] ~= '' and ARGV[6] ~= row[4] then return 0 end
 redis.call('HSET', KEYS[2], unpack(redis.call('HGETALL', KEYS[1])))
-redis.call('HSET', KEYS[2], 'after', ARGV[2], unpack(ARGV, 6))
+redis.call('HSET', KEYS[2], 'after', ARGV[2], 'methods_before', row[4], unpack(ARGV, 7))
 redis.call('HDEL', KEYS[2], 'parked')
 local ttl = tonumber(ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ttl)
@@ -118,14 +127,22 @@ SETTLE = (
     + """
 -- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one, channel, what to tell...
 -- What was saved under the old key since the copy goes on.
-local old = redis.call('HMGET', KEYS[1], 'version', 'data')
-local new = redis.call('HMGET', KEYS[2], 'version', 'after')
-if old[1] and new[1] and new[2] == ARGV[1] and tonumber(old[1]) > tonumber(new[1]) then
-  redis.call('HSET', KEYS[2], 'version', old[1], 'data', old[2])
+local old = redis.call('HMGET', KEYS[1], 'version', 'data', 'methods', 'authenticated_at')
+local new = redis.call('HMGET', KEYS[2], 'version', 'after', 'methods_before')
+if old[1] and new[1] and new[2] == ARGV[1] then
+  if tonumber(old[1]) > tonumber(new[1]) then
+    redis.call('HSET', KEYS[2], 'version', old[1], 'data', old[2])
+  end
+  if new[3] and new[3] ~= old[3] then
+    -- A proof was taken back since. It may be the very one that the new key was for.
+    local version = math.max(tonumber(old[1]), tonumber(new[1])) + 1
+    redis.call('HSET', KEYS[2], 'version', string.format('%d', version),
+      'methods', old[3], 'authenticated_at', old[4])
+  end
 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
-if redis.call('HDEL', KEYS[2], 'after') == 1 then
+if redis.call('HDEL', KEYS[2], 'after', 'methods_before') > 0 then
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
   if redis.call('EXISTS', KEYS[3]) == 1 then keep_index(KEYS[3], tonumber(ARGV[2])) end
 end

@@ -69,7 +69,7 @@ def ended_among(records: Collection[Record]) -> set[str]:
     return ended | {
         record.id
         for record in records
-        if record.user_id in stamps and _began(record) <= stamps[record.user_id]
+        if record.user_id in stamps and began(record) <= stamps[record.user_id]
     }
 
 
@@ -88,12 +88,12 @@ def _find(record: Record) -> tuple[bool, Callable[[], Any] | None]:
     *columns, ended_before, is_ended = read_row(
         row, converters_of(statement.columns, connection), connection
     )
-    if is_ended or (ended_before is not None and _began(record) <= ended_before):
+    if is_ended or (ended_before is not None and began(record) <= ended_before):
         return True, None
     return False, partial(statement.user_model.from_db, alias, statement.names, columns)
 
 
-def _began(record: Record) -> Any:
+def began(record: Record) -> Any:
     return record.authenticated_at or record.created_at
 
 

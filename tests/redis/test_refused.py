@@ -1,0 +1,133 @@
+"""What is refused or fails half way leaves nothing, and what a server has lost heals by itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test import override_settings
+from django.utils import timezone
+
+from session_auth.engines.redis import places
+from session_auth.engines.redis.client import Store, store
+from session_auth.exceptions import StoreUnavailable
+from session_auth.keys import tag_for
+from session_auth.sessions import end_all_sessions, end_sessions, list_sessions
+from session_auth.sessions.proofs import retract
+from session_auth.sessions.values import read_methods
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
+from tests.redis.steps import Other, Steps
+from tests.storing import SessionStore, another_request_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def down_from(statement: int) -> Iterator[None]:
+    """Let the database answer so many statements less one."""
+    left = count(1)
+
+    def execute_or_fail(execute: Any, *args: Any) -> Any:
+        if next(left) >= statement:
+            raise OperationalError("it is down")
+        return execute(*args)
+
+    with connection.execute_wrapper(execute_or_fail):
+        yield
+
+
+@pytest.mark.parametrize("again", [True, False])
+@override_settings(SESSION_AUTH_MAX_SESSIONS=2)
+def test_a_login_that_the_database_refuses_leaves_the_sessions_as_they_were(
+    alice: User, again: bool
+) -> None:
+    """In the browser of a session, which it would replace, or in another, which would evict one."""
+    _, browser = signed_in(), signed_in()
+    before = {info.id for info in list_sessions(alice)}
+    caller = browser if again else ApiClient()
+    caller.get(AUTH + "csrf/")
+    body = {"username": "alice", "password": PASSWORD}
+
+    for statement in count(1):  # pragma: no branch # it has an end
+        with down_from(statement):
+            response = caller.call("POST", AUTH + "login/", body)
+        if response.status_code == 200:
+            break
+        assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+        assert {info.id for info in list_sessions(alice)} == before
+
+    assert statement > 5
+    assert len(list_sessions(alice)) == 2
+
+
+def test_a_proof_that_is_taken_back_at_any_step_of_a_new_key_stays_away(alice: User) -> None:
+    taken_back = set()
+
+    for at in count(1):  # pragma: no branch # it has an end
+        session = SessionStore(signed_in().session_key())
+        session.prove("totp")
+        session.save()
+        key = session.session_key
+
+        def take_back() -> bool:
+            there = SessionStore(key)  # noqa: B023 # of that time
+            there.load()
+            return retract(there, ["totp"])
+
+        other = Other(take_back)
+        renewed = another_request_for(session)
+        steps = Steps(at, other)
+        with steps.counted():
+            renewed.prove("password")
+            renewed["cart"] = 1
+            renewed.save()
+        if steps.count < at:
+            break
+        was_there = other.end()
+        taken_back.add(was_there)
+        found = another_request_for(renewed)
+        assert found["cart"] == 1
+        assert found._record is not None
+        assert ("totp" in read_methods(found._record.methods)) is not was_there
+        end_sessions(alice)
+
+    assert taken_back == {True, False}
+
+
+def test_a_server_that_has_evicted_an_index_lists_what_is_used_again(
+    alice: User, clock: Any
+) -> None:
+    here, there, third = signed_in(), signed_in(), signed_in()
+    store().delete([places.index(tag_for(alice.pk), alice.pk)])
+    assert list_sessions(alice) == []
+
+    clock.shift(61)
+    assert here.user() is not None  # which is recorded once a minute
+    assert there.get("/api/note/?a=1").status_code == 200  # which is saved
+
+    assert {info.id for info in list_sessions(alice)} == {id_of(here), id_of(there)}
+    assert here.call("DELETE", AUTH + "sessions/").json() == {"ended": 1}
+    assert (there.user(), third.user() is None) == (None, False)
+
+
+def test_the_end_of_everybodys_sessions_is_no_matter_of_clocks(
+    alice: User, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine of the login is ahead, and the rows cannot be deleted: as a fail-over does."""
+    clock.shift(timedelta(minutes=5).total_seconds())
+    browser = signed_in()
+    clock.shift(-timedelta(minutes=5).total_seconds())
+    assert timezone.now() < list_sessions(alice)[0].created_at
+
+    def fail(*args: Any) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(Store, "delete", fail)
+    assert end_all_sessions() == 1
+    monkeypatch.undo()
+
+    assert browser.user() is None
