@@ -51,7 +51,7 @@ OF_MODEL_FIELDS: Mapping[Any, Schema] = {
     models.DateField: PLAIN[date],
     models.DecimalField: PLAIN[str],  # as DjangoJSONEncoder has it
     models.DurationField: PLAIN[str],
-    models.FloatField: PLAIN[float],
+    models.FloatField: {"type": ["number", "null"]},  # null for what is not finite
     models.GenericIPAddressField: PLAIN[str],
     models.TextField: PLAIN[str],
     models.TimeField: PLAIN[str],
