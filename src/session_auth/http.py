@@ -222,8 +222,8 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
         described: object = import_string(names)(user)
         if not isinstance(described, dict):  # null, say, would tell a client that nobody is there
             raise ImproperlyConfigured(
-                f"{names}() of SESSION_AUTH_USER_FIELDS returned {type(described).__name__}. Return "
-                "a dict of what clients see of the user."
+                f"{names}() of SESSION_AUTH_USER_FIELDS returned {type(described).__name__}. "
+                "Return a dict of what clients see of the user."
             )
         return described
     special = {"id": user.pk, "username": user.get_username()}
