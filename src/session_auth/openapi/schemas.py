@@ -162,6 +162,17 @@ def of_model_field(field: Any) -> Schema:
     return any_of([schema, PLAIN[NoneType]]) if schema and field.null else schema
 
 
+def fields_of(form_class: type[forms.Form]) -> Mapping[str, forms.Field]:
+    """Return the fields of a form, with what its ``__init__()`` adds and removes for everybody."""
+    own = next(cls for cls in form_class.__mro__ if "__init__" in vars(cls))
+    if own.__module__.startswith(("django.", "session_auth.")):
+        return form_class.base_fields
+    for arguments in ((), (None,)):  # a form for passwords begins with the user
+        with suppress(Exception):  # it may want more than there is without a request
+            return form_class(*arguments).fields
+    return form_class.base_fields
+
+
 def of_form_field(field: forms.Field, wanted: type) -> Schema:
     """Return the schema of a key of a body, whose value must be ``wanted``, for a field."""
     schema = with_text(dict(BODY_TYPES[wanted]), str(field.help_text))
