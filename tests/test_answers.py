@@ -55,10 +55,13 @@ def test_a_time_that_says_its_offset_keeps_it() -> None:
         (-(2**53), str(-(2**53))),
         (True, True),
         (1.5, 1.5),
+        ([float("nan"), float("inf")], [None, None]),
         ({"a": [{"b": (BIG, 1)}]}, {"a": [{"b": [str(BIG), 1]}]}),
     ],
 )
-def test_an_integer_that_javascript_would_round_is_a_string(number: Any, told: Any) -> None:
+def test_a_number_that_javascript_would_not_read_as_it_is_becomes_another_value(
+    number: Any, told: Any
+) -> None:
     assert encoded(number) == told
 
 

@@ -93,6 +93,10 @@ def changed_host(browser: ApiClient, **fixtures: Any) -> list[str]:
     return [answer(browser.call("POST", LOGIN, CREDENTIALS, headers=headers))]
 
 
+def unknown_host(browser: ApiClient, **fixtures: Any) -> list[str]:
+    return [answer(browser.get(AUTH + "user/", headers={"Host": "192.168.1.5:8000"}))]
+
+
 def unseen_https(browser: ApiClient, certificate: Path, **fixtures: Any) -> list[str]:
     headers = {"Origin": "https://testserver"}
     refused = answer(browser.call("POST", LOGIN, CREDENTIALS, headers=headers))
@@ -198,6 +202,7 @@ WALKS: dict[str, Callable[..., list[str]]] = {
     "All requests are refused with 400": two_cookies,
     "Every POST is refused in development": changed_host,
     "Every POST is refused behind the proxy": unseen_https,
+    "Another name of the site is refused": unknown_host,
     "A trusted origin is not trusted": misspelt_origin,
     "Forms are refused, scripts are not": no_referrer,
     "The body is no JSON": no_json,

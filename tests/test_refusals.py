@@ -147,6 +147,21 @@ def test_what_django_refuses_is_json_below_an_api(
 
 
 @pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("place", ["/api/auth/user/", "/api/post/", "/api/nowhere/"])
+def test_a_host_that_is_not_allowed_is_named_to_an_api(
+    browser: ApiClient, place: str, debug: bool
+) -> None:
+    with override_settings(DEBUG=debug, ALLOWED_HOSTS=["example.org"]):
+        answers = [browser.get(place), async_to_sync(AsyncClient().get)(place)]
+        page = browser.get("/site/post/")
+
+    hint = "Invalid HTTP_HOST header: 'testserver'. You may need to add 'testserver' to "
+    refusal = (400, "invalid_request", f"{hint}ALLOWED_HOSTS.")
+    assert [told(answer) for answer in answers] == [refusal, refusal]
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("debug", [False, True])
 def test_who_debugs_sees_djangos_page(browser: ApiClient, debug: bool) -> None:
     with override_settings(DEBUG=debug):
         response = browser.get("/api/nowhere/", headers={"Sec-Fetch-Mode": "navigate"})

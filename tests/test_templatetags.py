@@ -136,6 +136,23 @@ def test_a_page_says_who_is_logged_in_and_when_that_was(alice: User) -> None:
     assert abs((timezone.now() - now).total_seconds()) < 10
 
 
+def with_numbers(user: User) -> dict[str, Any]:
+    return {"id": 2**60 + 1, "share": float("nan")}
+
+
+@here
+@pytest.mark.django_db
+@override_settings(USE_TZ=False, SESSION_AUTH_USER_FIELDS=f"{__name__}.with_numbers")
+def test_a_page_says_times_and_numbers_as_the_endpoints_do(alice: User) -> None:
+    browser = signed_in()
+
+    state = state_in(browser.get("/tag/"))
+
+    assert state.pop("now").endswith("Z")
+    assert state["user"] == {"id": str(2**60 + 1), "share": None}
+    assert state == browser.get(AUTH + "user/").json()
+
+
 @here
 @pytest.mark.django_db
 def test_a_page_says_that_nobody_is_logged_in(browser: ApiClient) -> None:

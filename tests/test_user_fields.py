@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser, Group, User
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import include, path
 
-from session_auth.views import LoginView
+from session_auth.views import LoginView, describe_user
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.checking import ids
 from tests.guessing import reauthenticate
@@ -22,6 +23,14 @@ NO_FUNCTION = None
 
 def with_groups(user: User) -> dict[str, Any]:
     return {"name": user.username, "groups": [group.name for group in user.groups.all()]}
+
+
+def forgotten(user: User) -> None:
+    {"name": user.username}  # noqa: B018  # as where "return" was forgotten
+
+
+async def asynchronous(user: User) -> dict[str, Any]:
+    return {"name": user.username}
 
 
 class HelloView(LoginView):
@@ -83,11 +92,18 @@ def test_the_hash_of_a_password_is_never_told(browser: ApiClient, alice: User) -
     assert ids() == ["session_auth.E006"]
 
 
+@override_settings(SESSION_AUTH_USER_FIELDS=f"{__name__}.forgotten")
+def test_a_function_that_returns_no_dict_is_a_mistake_and_not_nobody(alice: User) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"forgotten\(\) .* returned NoneType. Return a"):
+        describe_user(alice)
+
+
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
         ("nowhere.describe", "cannot be imported: No module named 'nowhere'"),
         (f"{__name__}.NO_FUNCTION", "is no function"),
+        (f"{__name__}.asynchronous", "is async"),
         (f"{__name__}.with_groups", None),
     ],
 )

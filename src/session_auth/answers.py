@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -32,11 +33,12 @@ View_ = TypeVar("View_", bound=Callable[..., Any])
 
 
 class JSONEncoder(DjangoJSONEncoder):
-    """Django's, but for two things.
+    """Django's, but for three things.
 
     A time without an offset, as under ``USE_TZ = False``, is one of the server's clock, which only
     the server can tell: it goes out in UTC. An integer that JavaScript would round goes out as a
     string: it may be the primary key of a user, and the rounded one would be somebody else's.
+    ``NaN`` and the infinities, which no JSON has, are ``null``, as JavaScript itself writes them.
     """
 
     def default(self, o: Any) -> Any:
@@ -51,6 +53,8 @@ class JSONEncoder(DjangoJSONEncoder):
 def _exact(value: Any) -> Any:
     if isinstance(value, int):
         return value if abs(value) <= MAX_INTEGER else str(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _exact(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -62,7 +66,8 @@ def json_response(data: Mapping[str, Any], *, status: int = 200) -> JsonResponse
     """Return ``data`` as JSON, with headers that keep it from caches and from other sites.
 
     A time without an offset is taken for one of the server's clock, and told in UTC. An integer
-    that JavaScript would round, of 2**53 or more, becomes a string.
+    that JavaScript would round, of 2**53 or more, becomes a string; a float that is not finite,
+    ``null``.
     """
     return guarded(JsonResponse(data, encoder=JSONEncoder, status=status))
 

@@ -230,7 +230,12 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
     """
     names = get_conf().USER_FIELDS
     if isinstance(names, str):
-        described: dict[str, Any] = import_string(names)(user)
+        described: object = import_string(names)(user)
+        if not isinstance(described, dict):  # null, say, would tell a client that nobody is there
+            raise ImproperlyConfigured(
+                f"{names}() of SESSION_AUTH_USER_FIELDS returned {type(described).__name__}. "
+                "Return a dict of what clients see of the user."
+            )
         return described
     special = {"id": user.pk, "username": user.get_username()}
     return {name: special[name] if name in special else getattr(user, name) for name in names}

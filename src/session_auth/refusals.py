@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangosPermissionDenied
 from django.http import (
     Http404,
@@ -106,7 +106,7 @@ def tell_in_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _error(request: HttpRequest, response: HttpResponse) -> SessionAuthError | None:
-    raised = vars(request).get(RAISED)
+    raised = vars(request).get(RAISED) or _disallowed_host(request)
     if isinstance(response, HttpResponseNotAllowed):
         return MethodNotAllowed(allowed=response.headers["Allow"].split(", "))
     if isinstance(raised, DjangosPermissionDenied) and response.status_code == 403:
@@ -116,9 +116,20 @@ def _error(request: HttpRequest, response: HttpResponse) -> SessionAuthError | N
     ):
         return NotFound()
     if isinstance(raised, BadRequest | SuspiciousOperation) and response.status_code == 400:
-        return InvalidRequest(_("The request is not valid."))
+        hint = str(raised) if isinstance(raised, DisallowedHost) else None  # what to type
+        return InvalidRequest(_("The request is not valid."), hint=hint)
     if isinstance(response, HttpResponseRedirectBase) and _leads_back(request, response.url):
         return _no_login(request, response.url)
+    return None
+
+
+def _disallowed_host(request: HttpRequest) -> DisallowedHost | None:
+    """Return what a middleware before the view has stumbled over, such as ``CommonMiddleware``."""
+    if request.resolver_match is None:
+        try:
+            request.get_host()
+        except DisallowedHost as exc:
+            return exc
     return None
 
 

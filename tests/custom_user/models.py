@@ -18,6 +18,7 @@ class Member(AbstractBaseUser):
     key = models.UUIDField(primary_key=True, default=uuid.uuid4)
     email = models.EmailField(unique=True)
     active = models.BooleanField(default=True)
+    photo = models.FileField(blank=True)
     last_login = None
 
     USERNAME_FIELD = "email"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test import override_settings
 
@@ -24,6 +25,13 @@ def member() -> Member:
 
 def test_the_project_passes_the_checks() -> None:
     call_command("check")
+
+
+def test_a_file_is_nothing_to_show_since_json_cannot_hold_it() -> None:
+    with override_settings(SESSION_AUTH_USER_FIELDS=["id", "photo"]):
+        [message] = [found for found in run_checks() if found.id == "session_auth.E008"]
+
+    assert "'photo', a FileField: JSON cannot hold what it is." in message.msg
 
 
 def test_username_stands_for_the_field_that_the_model_calls_so(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib import import_module
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.messages.middleware import MessageMiddleware
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import CompositePrimaryKey
+from django.db.models import BinaryField, CompositePrimaryKey, FileField
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
@@ -241,18 +242,26 @@ def _idle_timeout() -> timedelta:
 
 def _no_fields(names: Iterable[str]) -> list[str]:
     model = get_user_model()
-    known = {field.attname for field in model._meta.concrete_fields} | {"id", "username"}
-    return [
+    known = {field.attname: field for field in model._meta.concrete_fields}
+    unknown = [
         f"contain '{name}'"
         for name in names
-        if name not in known
+        if name not in {*known, "id", "username"}
         and not isinstance(getattr(model, name, None), property | cached_property)
+    ]
+    return unknown + [
+        f"contain '{name}', a {type(known[name]).__name__}: JSON cannot hold what it is"
+        for name in names
+        if isinstance(known.get(name), FileField | BinaryField)
     ]
 
 
 def _no_function(path: str) -> list[str]:
     try:
-        return [] if callable(import_string(path)) else [f"be '{path}', which is no function"]
+        function = import_string(path)
+        if iscoroutinefunction(function):
+            return [f"be '{path}', which is async"]
+        return [] if callable(function) else [f"be '{path}', which is no function"]
     except ImportError as exc:
         return [f"be '{path}', which cannot be imported: {exc}"]
 

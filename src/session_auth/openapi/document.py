@@ -199,9 +199,10 @@ def _body_of_forms(view: FormView, operation: Operation) -> Schema:
     fixed: dict[str, list[str]] = {}
     required: list[set[str]] = []
     for form_class, values in view.get_bodies():
-        types = view.get_body_types(form_class.base_fields)
+        fields = schemas.fields_of(form_class)
+        types = view.get_body_types(fields)
         by_key: dict[str, Field] = {}
-        for name, field in form_class.base_fields.items():
+        for name, field in fields.items():
             by_key.setdefault(view.get_key(name), field)  # a new password may be there twice
         for key, wanted in types.items():
             schema = dict(BODY_TYPES[wanted])

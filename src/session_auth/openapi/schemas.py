@@ -51,7 +51,7 @@ OF_MODEL_FIELDS: Mapping[Any, Schema] = {
     models.DateField: PLAIN[date],
     models.DecimalField: PLAIN[str],  # as DjangoJSONEncoder has it
     models.DurationField: PLAIN[str],
-    models.FloatField: PLAIN[float],
+    models.FloatField: {"type": ["number", "null"]},  # null for what is not finite
     models.GenericIPAddressField: PLAIN[str],
     models.TextField: PLAIN[str],
     models.TimeField: PLAIN[str],
@@ -160,6 +160,17 @@ def of_model_field(field: Any) -> Schema:
         found = [each for cls, each in OF_MODEL_FIELDS.items() if isinstance(field, cls)]
         schema = dict(found[0]) if found else {}
     return any_of([schema, PLAIN[NoneType]]) if schema and field.null else schema
+
+
+def fields_of(form_class: type[forms.Form]) -> Mapping[str, forms.Field]:
+    """Return the fields of a form, with what its ``__init__()`` adds and removes for everybody."""
+    own = next(cls for cls in form_class.__mro__ if "__init__" in vars(cls))
+    if own.__module__.startswith(("django.", "session_auth.")):
+        return form_class.base_fields
+    for arguments in ((), (None,)):  # a form for passwords begins with the user
+        with suppress(Exception):  # it may want more than there is without a request
+            return form_class(*arguments).fields
+    return form_class.base_fields
 
 
 def of_form_field(field: forms.Field, wanted: type) -> Schema:

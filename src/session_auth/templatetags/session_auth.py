@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
-from django.core.serializers.json import DjangoJSONEncoder
 from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.template import Context, Library
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from session_auth.answers import JSONEncoder
 from session_auth.exceptions import StoreUnavailable
 from session_auth.http import describe_user
 from session_auth.sessions.base import BaseSessionStore
@@ -66,7 +66,7 @@ def _checked(context: Context) -> SafeString:
 
 
 def _data(known: dict[str, Any]) -> SafeString:
-    text = json.dumps(known, cls=DjangoJSONEncoder).translate(IN_A_SCRIPT)
+    text = json.dumps(known, cls=JSONEncoder).translate(IN_A_SCRIPT)
     return format_html(
         '<script id="session-auth" type="application/json">{}</script>\n',
         mark_safe(text),  # noqa: S308  # what HTML would read in it is escaped
