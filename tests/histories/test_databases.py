@@ -65,7 +65,12 @@ def end_nothing(
 
 
 def keep_the_old_key(
-    rows: DatabaseRows, session_id: str, new_id: str, *, proven: Record | None = None
+    rows: DatabaseRows,
+    session_id: str,
+    new_id: str,
+    *,
+    proven: Record | None = None,
+    methods: str = "",
 ) -> bool:
     row = Session.objects.filter(id=session_id, expires_at__gt=timezone.now()).first()
     if row is not None:  # pragma: no branch # by chance, it may have ended

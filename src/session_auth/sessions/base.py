@@ -64,8 +64,6 @@ RECORDS_OF_ALLAUTH = frozenset(
 )
 """Where allauth notes, from the first step of a login on, what the user who logs in has proven."""
 
-RENEWED_TOO_LATE = "The session ended before its key could be renewed."
-
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
 
@@ -370,12 +368,9 @@ class BaseSessionStore(SessionBase):
         else:
             new_key = self._new_key(like=self._record)
             old_id = self._record.id
-            if proof is None:
-                record = self._record._replace(id=digest(new_key))
-                if not self.rows.rename(old_id, record.id):
-                    raise SessionInterrupted(RENEWED_TOO_LATE)
-            else:
-                record = self._rename_by(proof, self._record, digest(new_key))
+            record = self._renamed(self._record, digest(new_key), proof)
+            if record is None:
+                raise SessionInterrupted("The session ended before its key could be renewed.")
             adoption.forget([old_id])
             renewed = Notice(old_id, record.user_id, None, record.id)
             self.rows.when_final(partial(bus.spread, renewed))
@@ -384,8 +379,10 @@ class BaseSessionStore(SessionBase):
             self.rows.when_final(partial(setattr, self, "_renewed_key", new_key))
         self.modified = True
 
-    def _rename_by(self, proof: str, old: Record, new_id: str) -> Record:
-        """Give the row another id and a proof, and return it; it keeps the proofs that it has."""
+    def _renamed(self, old: Record, new_id: str, proof: str | None) -> Record | None:
+        """Give the row another id, and a proof if there is one; ``None`` if the row has ended."""
+        if proof is None:
+            return old._replace(id=new_id) if self.rows.rename(old.id, new_id) else None
         while True:
             now = timezone.now()
             methods = write_methods(read_methods(old.methods) | {proof: now})
@@ -395,7 +392,7 @@ class BaseSessionStore(SessionBase):
                 return record
             there = self.rows.read(old.id)
             if there is None or there.methods == old.methods:
-                raise SessionInterrupted(RENEWED_TOO_LATE)
+                return None
             # A factor was removed meanwhile: what it had proven must not come back.
             old = old._replace(methods=there.methods)
 

@@ -228,7 +228,7 @@ def mistake() -> str | None:
             others = {name: value for name, value in options.items() if name not in known}
             del others["cluster"]
             if "db" in others:
-                return "A Cluster has one database: leave 'db' out."
+                raise ValueError("A Cluster has one database: leave 'db' out.")
             Redis(**others)
         else:
             client_of(options).connection_pool.make_connection()
