@@ -347,10 +347,11 @@ class BaseSessionStore(SessionBase):
 
     def _is_worth_a_touch(self, record: Record, now: datetime) -> bool:
         """Say whether ``touch()`` is to record this request."""
-        if not self.passive:
-            return _is_due(record.last_seen_at, now)
-        if not _is_due(record.passive_seen_at, now):
+        seen_at = record.passive_seen_at if self.passive else record.last_seen_at
+        if seen_at is not None and now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now:
             return False
+        if not self.passive:
+            return True
         client = client_info(self.meta)
         return (client.ip, client.user_agent) != (record.ip, record.user_agent)
 
@@ -615,11 +616,6 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
 @lru_cache
 def _serializer(path: str) -> Any:
     return import_string(path)
-
-
-def _is_due(seen_at: datetime | None, now: datetime) -> bool:
-    """Say whether to record a request at ``now``: none was within ``LAST_SEEN_INTERVAL``."""
-    return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
 
 
 def user_id_of(data: Mapping[str, Any]) -> Any:
