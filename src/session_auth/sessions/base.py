@@ -299,9 +299,10 @@ class BaseSessionStore(SessionBase):
         return None if self._record is None else SessionInfo.of(self._record)
 
     async def prepare(self) -> bool:
-        """Ask what the engine can ask in the event loop; say whether more is to be asked, or again.
+        """Ask what the engine can ask in the event loop; say whether ``load()`` needs a thread.
 
-        That needs a thread. Without it, ``load()`` may be called in the event loop.
+        It does if more is to be asked, or the same again. If not, it may be called in the event
+        loop: it asks nothing.
         """
         if "_session_cache" in vars(self) or "wsgi.version" in self.meta:
             return True  # under WSGI an event loop ends with its view: each would connect anew
