@@ -8,6 +8,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
+from django.test import Client
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Schema
@@ -282,3 +283,14 @@ urlpatterns = [
     path("api/ninja/", api.urls),
     path("api/ninja-async/", async_api.urls),
 ]
+
+
+def raised(client: Client, framework: str, name: str) -> Any:
+    return client.get(f"/api/{framework}/raise/{name}/")
+
+
+def assert_refused(response: Any, status: int, error: str, code: str, **more: object) -> None:
+    assert response.status_code == status
+    assert response.json() == {"error": error, "code": code, **more}
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers.get("WWW-Authenticate") == ("Session" if status == 401 else None)

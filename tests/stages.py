@@ -16,6 +16,9 @@ from tests.api_client import AUTH, ApiClient
 NEXT = AUTH + "login/second-factor/"
 COOKIE = "sessionid_login"
 PIN = "2468"
+EXPIRED = {"error": "This login cannot go on. Log in again.", "code": "login_expired"}
+"""The answer to who goes on with no login."""
+
 KEY = {"signature": ["good", {"for": "alice"}]}
 
 

@@ -20,9 +20,9 @@ ROOT = str(Path(session_auth.__file__).parent)
 JOURNEYS: dict[str, tuple[Callable[[ApiClient], Any], int, int]] = {
     "login": (ApiClient.log_in, 21, 50),
     "a view behind the door": (lambda browser: browser.get("/api/private/"), 8, 13),
-    "GET user/": (lambda browser: browser.get(AUTH + "user/"), 12, 22),
-    "GET sessions/": (lambda browser: browser.get(AUTH + "sessions/"), 16, 28),
-    "logout": (ApiClient.log_out, 20, 40),
+    "GET user/": (lambda browser: browser.get(AUTH + "user/"), 12, 23),
+    "GET sessions/": (lambda browser: browser.get(AUTH + "sessions/"), 16, 30),
+    "logout": (ApiClient.log_out, 20, 41),
 }
 """What is called, and how many files and crossings it takes at most."""
 

@@ -12,17 +12,15 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.management import call_command
-from django.db import models
 from django.test import override_settings
 from django.urls import include, path, re_path
-from django.utils.functional import cached_property
 from ninja import NinjaAPI
 
 from session_auth import exceptions
 from session_auth.contrib.ninja import SessionAuth
 from session_auth.exceptions import NotFound
 from session_auth.http import FormView, JSONView
-from session_auth.openapi import add_endpoints, document, schemas
+from session_auth.openapi import add_endpoints, document
 from session_auth.operations import Caller, Operation
 from session_auth.stages import Method
 from session_auth.urls import urlpatterns as endpoints
@@ -49,10 +47,6 @@ def operation_at(url: str, method: str = "post") -> Any:
 
 def body_at(url: str) -> Any:
     return operation_at(url)["requestBody"]["content"]["application/json"]["schema"]
-
-
-def user_schema() -> Any:
-    return document()["components"]["schemas"]["User"]
 
 
 class TenantForm(AuthenticationForm):
@@ -281,57 +275,6 @@ def test_stages_have_their_methods_and_codes() -> None:
     assert operation_at(proof)["requestBody"]["required"]  # {} at least: nothing is no JSON
 
 
-@pytest.mark.parametrize(
-    ("names", "shown"),
-    [
-        (("id", "username"), {"id": {"type": "integer"}, "username": TEXT}),
-        (("email", "is_staff"), {"email": TEXT, "is_staff": {"type": "boolean"}}),
-        (
-            ("last_login",),
-            {"last_login": {"type": ["string", "null"], "format": "date-time"}},
-        ),
-        (("is_anonymous", "nothing"), {"is_anonymous": {}, "nothing": {}}),
-    ],
-)
-def test_a_user_has_the_fields_of_the_settings(names: Any, shown: object) -> None:
-    with override_settings(SESSION_AUTH_USER_FIELDS=names):
-        assert user_schema()["properties"] == shown
-        assert user_schema()["required"] == list(names)
-
-
-class Team(TypedDict):
-    name: str
-    rank: int | str
-    notes: dict[str, Any] | None
-
-
-class Shown(TypedDict):
-    id: int
-    teams: list[Team]
-
-
-def typed(user: User) -> Shown:
-    return {"id": user.pk, "teams": []}
-
-
-def untyped(user: User) -> dict[str, Any]:
-    return {"id": user.pk}
-
-
-def test_a_function_that_describes_users_says_by_its_type_what_it_returns() -> None:
-    assert typed(User(pk=1))["id"] == untyped(User(pk=1))["id"] == 1
-    with override_settings(SESSION_AUTH_USER_FIELDS="tests.test_openapi.typed"):
-        assert user_schema()["properties"] == {
-            "id": {"type": "integer"},
-            "teams": {"type": "array", "items": {"$ref": "#/components/schemas/Team"}},
-        }
-        team = document()["components"]["schemas"]["Team"]["properties"]
-        assert team["rank"] == {"anyOf": [{"type": "integer"}, TEXT]}
-        assert team["notes"] == {"type": ["object", "null"], "additionalProperties": {}}
-    with override_settings(SESSION_AUTH_USER_FIELDS="tests.test_openapi.untyped"):
-        assert user_schema() == {"type": "object"}
-
-
 class Numbered(forms.Form):
     code = forms.IntegerField()
 
@@ -354,51 +297,6 @@ def test_a_key_that_methods_take_differently_is_as_wide_as_they_are() -> None:
 
     assert shown["properties"]["code"] == {}
     assert shown["required"] == ["code", "method"]
-
-
-class Person(models.Model):
-    """A user model of a project, which is never stored."""
-
-    id = models.BigAutoField(primary_key=True)
-    avatar = models.BinaryField(null=True)
-    count = models.PositiveBigIntegerField()
-
-    class Meta:
-        app_label = "tests"
-        managed = False
-
-    def __str__(self) -> str:
-        return self.initials
-
-    @property
-    def initials(self) -> str:
-        return "a"
-
-    @cached_property
-    def age(self) -> int:
-        return 1
-
-    @property
-    def later(self) -> "Unknown":  # type: ignore[name-defined]  # noqa: F821 # only a type checker's
-        return None
-
-
-def test_fields_and_properties_of_another_user_model(monkeypatch: Any) -> None:
-    monkeypatch.setattr(schemas, "get_user_model", lambda: Person)
-    assert (str(Person()), Person().age, Person().later) == ("a", 1, None)
-    names = ("id", "avatar", "count", "initials", "age", "later")
-    with override_settings(SESSION_AUTH_USER_FIELDS=names):
-        shown = schemas.of_user({})["properties"]
-
-    huge = {"type": ["integer", "string"]}
-    assert shown == {
-        "id": huge,
-        "avatar": {},
-        "count": huge,
-        "initials": TEXT,
-        "age": {"type": "integer"},
-        "later": {},
-    }
 
 
 @pytest.mark.django_db

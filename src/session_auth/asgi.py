@@ -4,17 +4,28 @@ import asyncio
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, MutableMapping
-from io import BytesIO
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 
 from session_auth import csrf, events
 from session_auth.answers import JSONEncoder, error_body, error_response
+from session_auth.asgi_messages import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    is_event_stream,
+    is_last,
+    messages_of,
+    request_of,
+)
 from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidRequest, SessionAuthError, SessionEnded
 from session_auth.keys import digest, is_session_key
@@ -28,20 +39,11 @@ __all__ = ["LiveSessions"]
 
 logger = logging.getLogger("session_auth")
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[Any]]  # each framework has types of its own
-
 CLOSE_CODE = 4000
 """To which the status of the reason is added: 4401 says that the session has ended."""
 
 GRACE_SECONDS = 5.0
 """How long the client may take to be told, and then the application to return."""
-
-EVENT_STREAM = b"text/event-stream"
-HTTP = {"ws": "http", "wss": "https"}
 
 
 class LiveSessions:
@@ -173,13 +175,13 @@ class _Connection(ABC):
             self._watched = None
 
     def cut(self, why: SessionAuthError) -> None:
-        """Be told by the watch that this is over."""
+        """End this connection because of ``why``: the watch calls it when the session has ended."""
         self._why, self._watched = why, None
         if self._is_admitted:
             self.part(why)
 
     def part(self, why: SessionAuthError) -> None:
-        """Begin to tell the client, and then the application."""
+        """Begin to tell the client, and then the application, that this is over."""
         self._is_told = asyncio.Event()
         self._parting = asyncio.create_task(self._part(why))
 
@@ -201,7 +203,7 @@ class _Connection(ABC):
         async with self._lock:
             if self._parting is None:
                 await self._send_raw(message)
-                if _is_last(message):
+                if is_last(message):
                     self.forget()  # the client gets no more; the application may have work to do
 
     @abstractmethod
@@ -245,7 +247,7 @@ class _Socket(_Connection):
 
     async def serve(self) -> None:
         self._lock = asyncio.Lock()
-        request = _request_of(self._scope)
+        request = request_of(self._scope)
         try:
             csrf.verify_handshake(request)
             await self.admit(request)
@@ -305,7 +307,7 @@ class _Socket(_Connection):
 class _Stream(_Connection):
     disconnect: Message = {"type": "http.disconnect"}  # noqa: RUF012 # is copied
     _session_of_view: BaseSessionStore | None = None
-    """The one of Django's request, as it was when its answer was ready."""
+    """The session of Django's request, as it was when its answer was ready."""
 
     _has_begun = False
     _is_plain = True
@@ -313,7 +315,7 @@ class _Stream(_Connection):
 
     async def serve(self) -> None:
         if self._live.login_required:
-            request = _request_of(self._scope)
+            request = request_of(self._scope)
             try:
                 if request.method not in csrf.SAFE_METHODS:
                     csrf.verify_handshake(request)
@@ -332,7 +334,7 @@ class _Stream(_Connection):
     async def send(self, message: Message) -> None:
         if self._is_admitted:
             await super().send(message)
-        elif message["type"] == "http.response.start" and _is_event_stream(message):
+        elif message["type"] == "http.response.start" and is_event_stream(message):
             await self._begin(message)
         elif self._parting is None:
             self.forget()  # it is no stream
@@ -344,13 +346,13 @@ class _Stream(_Connection):
             if self._live.login_required and self._why is not None:
                 raise self._why
             if not self._live.login_required:
-                await self.admit(_request_of(self._scope))
+                await self.admit(request_of(self._scope))
         except SessionAuthError as error:
             self.forget()
             self.part(error)
             return
         self._is_admitted = self._has_begun = True
-        self._is_plain = _header(message, b"content-encoding") == b""
+        self._is_plain = header(message, b"content-encoding") == b""
         await super().send(message)
 
     async def _admit(self, request: HttpRequest) -> None:
@@ -373,57 +375,33 @@ class _Stream(_Connection):
             event = f"\n\nevent: {why.code}\ndata: {text}\n\n" if self._is_plain else ""
             await self._send_raw({"type": "http.response.body", "body": event.encode()})
             return
-        response = error_response(why)
-        headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in response.items()
-        ]
-        status = response.status_code
-        await self._send_raw({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send_raw({"type": "http.response.body", "body": response.content})
+        for message in messages_of(error_response(why)):
+            await self._send_raw(message)
 
 
 def _current_task() -> asyncio.Task[Any]:
     return cast("asyncio.Task[Any]", asyncio.current_task())
 
 
-def _request_of(scope: Scope) -> HttpRequest:
-    """Return the request by which a WebSocket is opened, or a stream; it has no body."""
-    scheme = scope.get("scheme", "ws")
-    return ASGIRequest({"method": "GET", **scope, "scheme": HTTP.get(scheme, scheme)}, BytesIO())
-
-
-def _is_last(message: Message) -> bool:
-    if message["type"] == "http.response.body":
-        return not message.get("more_body", False)
-    return bool(message["type"] == "websocket.close")
-
-
-def _header(message: Message, wanted: bytes) -> bytes:
-    """Return a header of an answer; b"" without it."""
-    headers = message.get("headers", ())
-    return next((bytes(value) for name, value in headers if bytes(name).lower() == wanted), b"")
-
-
-def _is_event_stream(start: Message) -> bool:
-    return _header(start, b"content-type").partition(b";")[0].strip().lower() == EVENT_STREAM
-
-
 def _look_up(request: HttpRequest) -> Any:
     """Return the user of the session, and record where it is used from, if that is due."""
-    close_old_connections()
-    try:
+    with _own_connections():
         user = user_of(request)
         if user.is_authenticated:
             session_of(request).touch()
         return user
-    finally:
-        close_old_connections()
 
 
 def _touch(session: BaseSessionStore) -> None:
+    with _own_connections():
+        session.touch()
+
+
+@contextmanager
+def _own_connections() -> Iterator[None]:
+    """Do what Django does with connections to databases before and after each request."""
     close_old_connections()
     try:
-        session.touch()
+        yield
     finally:
         close_old_connections()

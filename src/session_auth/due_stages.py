@@ -71,8 +71,8 @@ def hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> N
 def hold_other_login(request: HttpRequest, user: AbstractBaseUser, began_at: datetime) -> None:
     """Hold a login that does not come by ``log_in()`` if a stage is due.
 
-    A login that does not come from a view passes, such as that of ``RemoteUserMiddleware``, and one
-    of a view that is marked ``past_stages``.
+    Two kinds of logins pass: those that come from no view, such as that of
+    ``RemoteUserMiddleware``, and those of a view that is marked ``past_stages``.
     """
     match = request.resolver_match
     if not get_conf().STAGES or match is None or getattr(match.func, "is_past_stages", False):

@@ -1,4 +1,4 @@
-"""Look-ups in the event loop: without a thread, and whatever becomes of it and of the servers."""
+"""Look-ups in the event loop, whatever becomes of it, of those who ask, and of the servers."""
 
 import asyncio
 import os
@@ -12,221 +12,28 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import User
-from django.http import HttpRequest
 from django.test import AsyncClient, override_settings
-from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from session_auth.engines.redis import loops
-from session_auth.engines.redis.client import Store, store
-from session_auth.engines.redis.encoding import Row
+from session_auth.engines.redis.client import store
 from session_auth.engines.redis.loops import LoopStore
 from session_auth.engines.redis.places import key
 from session_auth.exceptions import StoreUnavailable
-from session_auth.keys import digest, new_session_key, tag_of
-from session_auth.sessions.users import auser_of
-from tests.api_client import ApiClient, signed_in
-from tests.settings import MIDDLEWARE, REDIS, SESSION_AUTH_REDIS
+from session_auth.keys import tag_of
+from tests.redis.asking import connections, fetched, id_of, pause, servers
+from tests.settings import REDIS, SESSION_AUTH_REDIS
 from tests.storing import SessionStore, stored
-from tests.test_async import DJANGOS, hops
 
 pytestmark = pytest.mark.django_db
 
-OURS = [path for path in MIDDLEWARE if path.startswith("session_auth.")]
-PRIVATE = "/api/private-async/"
 NOTHING_HERE = "redis://127.0.0.1:1"
-
-
-def id_of(session: SessionStore) -> str:
-    return digest(str(session.session_key))
-
-
-async def fetched(session: SessionStore) -> list[Row] | None:
-    rows: Any = SessionStore.rows
-    found: list[Row] | None = await rows.fetch(id_of(session))
-    return found
 
 
 async def data_in(session: SessionStore) -> str:
     [row] = await fetched(session) or []
     return row.record.data
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The threads in which Redis was asked for sessions."""
-    threads: list[int] = []
-    in_thread, in_loop = Store.hashes, LoopStore.hashes
-
-    def hashes(self: Any, keys: Any) -> Any:
-        threads.append(threading.get_ident())
-        return in_thread(self, keys)
-
-    async def hashes_in_loop(self: Any, keys: Any) -> Any:
-        threads.append(threading.get_ident())
-        return await in_loop(self, keys)
-
-    monkeypatch.setattr(Store, "hashes", hashes)
-    monkeypatch.setattr(LoopStore, "hashes", hashes_in_loop)
-    return threads
-
-
-def servers() -> list[Redis]:
-    """The clients of all servers that keep sessions, each by itself."""
-    client = store().client
-    if REDIS == "cluster":
-        return [client.get_redis_connection(node) for node in client.get_primaries()]
-    return [client]
-
-
-def connections() -> int:
-    """Return how many there are at the servers, but for those that ask for it."""
-    return sum(len(server.client_list(_type="normal")) for server in servers())
-
-
-def connected() -> int:
-    """Return how many connections were ever made."""
-    return sum(server.info("stats")["total_connections_received"] for server in servers())
-
-
-def pause() -> None:
-    """Let the servers answer nobody for some time, and for less than until others take over."""
-    for server in servers():
-        server.client_pause(600)
-
-
-# Threads
-
-
-@pytest.mark.django_db(transaction=True)
-@override_settings(MIDDLEWARE=OURS)
-def test_a_request_takes_a_thread_for_its_user_and_none_for_its_session(
-    alice: User, asked: list[int]
-) -> None:
-    browser = signed_in()
-    asked.clear()
-
-    async def request() -> tuple[int, int]:
-        return await hops(browser, PRIVATE), threading.get_ident()
-
-    count, loops_thread = async_to_sync(request)()
-
-    assert count == DJANGOS + 1
-    assert asked == [loops_thread]
-
-
-def hops_of_a_stranger(cookie: str | None) -> int:
-    browser = ApiClient()
-    browser.csrf_token()
-    if cookie is not None:
-        browser.cookies["sessionid"] = cookie
-    counted: int = async_to_sync(hops)(browser, "/api/user-or-nobody-async/")
-    return counted
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("cookie", [None, "no key", new_session_key(), f"abc.{new_session_key()}"])
-@override_settings(MIDDLEWARE=OURS)
-def test_whom_no_session_is_opened_for_takes_no_thread(
-    cookie: str | None, django_assert_num_queries: Any
-) -> None:
-    with django_assert_num_queries(0):
-        assert hops_of_a_stranger(cookie) == DJANGOS
-
-
-@pytest.mark.django_db(transaction=True)
-@override_settings(MIDDLEWARE=OURS, SESSION_AUTH_ADOPT_FROM="django.contrib.sessions.backends.db")
-def test_where_sessions_are_taken_over_the_other_engine_is_asked_in_a_thread() -> None:
-    assert hops_of_a_stranger(new_session_key()) == DJANGOS + 1
-
-
-def test_servers_that_answer_nobody_hold_no_thread() -> None:
-    sessions = [stored(n=n) for n in range(20)]
-
-    async def look() -> tuple[int, list[Any]]:
-        await asyncio.gather(*map(fetched, sessions))
-        before = threading.active_count()
-        pause()
-        looking = asyncio.gather(*map(fetched, sessions))
-        await asyncio.sleep(0.2)
-        more = threading.active_count() - before
-        assert not looking.done()
-        return more, await looking
-
-    more, found = async_to_sync(look)()
-
-    assert more == 0
-    assert [row.record.id for [row] in found] == [id_of(session) for session in sessions]
-
-
-def test_the_methods_of_a_session_ask_in_the_event_loop_too(asked: list[int]) -> None:
-    session = stored(a=1)
-    asked.clear()
-
-    async def read() -> tuple[Any, int]:
-        return await SessionStore(session.session_key).aget("a"), threading.get_ident()
-
-    value, loops_thread = async_to_sync(read)()
-
-    assert (value, asked) == (1, [loops_thread])
-
-
-def test_under_wsgi_no_connection_is_made_for_one_view(alice: User) -> None:
-    browser = signed_in()
-    before = connected()
-
-    assert browser.get(PRIVATE).json() == {"username": "alice"}
-
-    assert connected() == before
-
-
-class Noting(SessionStore):
-    """A project's own, which may ask a database whenever it is loaded."""
-
-    def load(self) -> dict[str, Any]:
-        seen.append(threading.get_ident())
-        return super().load()
-
-
-seen: list[int] = []
-
-
-def test_a_load_of_a_projects_own_is_never_called_in_the_event_loop() -> None:
-    async def load() -> int:
-        await Noting(new_session_key()).aload()
-        return threading.get_ident()
-
-    loops_thread = asyncio.run(load())
-
-    assert seen
-    assert loops_thread not in seen
-
-
-def test_a_session_that_is_loaded_is_not_asked_for_again(alice: User, asked: list[int]) -> None:
-    async def look() -> str:
-        request = HttpRequest()
-        request.session = SessionStore(browser.session_key())
-        await request.session.aget("a")
-        return str((await auser_of(request)).get_username())
-
-    browser = signed_in()
-    asked.clear()
-
-    assert async_to_sync(look)() == "alice"
-    assert len(asked) == 1
-
-
-def test_a_row_that_is_elsewhere_is_found(alice: User) -> None:
-    session = stored(cart=1)
-    session[SESSION_KEY] = str(alice.pk)
-    session.save()
-
-    [row] = async_to_sync(fetched)(session) or []
-    assert row.tag != tag_of(id_of(session))
-    assert async_to_sync(SessionStore(session.session_key).aget)("cart") == 1
 
 
 # Event loops
@@ -375,7 +182,7 @@ def test_servers_that_cannot_be_reached_are_503(scheme: str) -> None:
     client.cookies["sessionid"] = str(session.session_key)
 
     with override_settings(SESSION_AUTH_REDIS={scheme: nowhere}):
-        response = async_to_sync(client.get)(PRIVATE)
+        response = async_to_sync(client.get)("/api/private-async/")
 
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
 
@@ -429,18 +236,6 @@ def test_no_more_look_ups_at_once_than_connections(given: Any, slots: int) -> No
         return LoopStore(store(), given).free._value
 
     assert asyncio.run(at_once()) == slots
-
-
-def test_a_client_of_the_projects_is_asked_in_a_thread(asked: list[int]) -> None:
-    session = stored(a=1)
-    client = store().client
-
-    with override_settings(SESSION_AUTH_REDIS={"client": client}):
-        asked.clear()
-        assert asyncio.run(fetched(session)) is None
-        assert async_to_sync(SessionStore(session.session_key).aget)("a") == 1
-
-    assert len(asked) == 1
 
 
 if REDIS == "cluster":

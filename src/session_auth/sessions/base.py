@@ -297,9 +297,10 @@ class BaseSessionStore(SessionBase):
         return None if self._record is None else SessionInfo.of(self._record)
 
     async def prepare(self) -> bool:
-        """Ask what the engine can ask in the event loop; say whether more is to be asked, or again.
+        """Ask what the engine can ask in the event loop; say whether ``load()`` needs a thread.
 
-        That needs a thread. Without it, ``load()`` may be called in the event loop.
+        It does if more is to be asked, or the same again. If not, it may be called in the event
+        loop: it asks nothing.
         """
         if "_session_cache" in vars(self) or "wsgi.version" in self.meta:
             return True  # under WSGI an event loop ends with its view: each would connect anew
@@ -345,10 +346,11 @@ class BaseSessionStore(SessionBase):
 
     def _is_worth_a_touch(self, record: Record, now: datetime) -> bool:
         """Say whether ``touch()`` is to record this request."""
-        if not self.passive:
-            return _is_due(record.last_seen_at, now)
-        if not _is_due(record.passive_seen_at, now):
+        seen_at = record.passive_seen_at if self.passive else record.last_seen_at
+        if seen_at is not None and now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now:
             return False
+        if not self.passive:
+            return True
         client = client_info(self.meta)
         return (client.ip, client.user_agent) != (record.ip, record.user_agent)
 
@@ -612,11 +614,6 @@ def session_of(request: HttpRequest) -> BaseSessionStore:
 @lru_cache
 def _serializer(path: str) -> Any:
     return import_string(path)
-
-
-def _is_due(seen_at: datetime | None, now: datetime) -> bool:
-    """Say whether to record a request at ``now``: none was within ``LAST_SEEN_INTERVAL``."""
-    return seen_at is None or not now - get_conf().LAST_SEEN_INTERVAL < seen_at <= now
 
 
 def user_id_of(data: Mapping[str, Any]) -> Any:
