@@ -1,10 +1,14 @@
 """Compare what the README and the docs say with what the code does."""
 
+import builtins
 import json
 import re
 from dataclasses import fields
 from datetime import timedelta
+from dis import get_instructions
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 import pytest
 from django.core.checks import run_checks
@@ -114,7 +118,16 @@ def test_every_python_snippet_runs_and_imports_what_exists(page: Path) -> None:
     for block in blocks("python", page.read_text()):
         code = compile(block, str(page), "exec")
         if "import" in block and not any(text in block for text in RUN_ELSEWHERE):
-            exec(code, {"JsonResponse": JsonResponse, "path": path})  # noqa: S102 # our own docs
+            names: dict[str, Any] = {"JsonResponse": JsonResponse, "path": path}
+            exec(code, names)  # noqa: S102 # our own docs
+            assert globals_of(code) <= names.keys() | vars(builtins).keys()
+
+
+def globals_of(code: CodeType) -> set[str]:
+    """Return the global names that the functions in ``code`` use when they are called."""
+    inner = [each for each in code.co_consts if isinstance(each, CodeType)]
+    own = {each.argval for each in get_instructions(code) if each.opname == "LOAD_GLOBAL"}
+    return own.union(*map(globals_of, inner))
 
 
 @pytest.mark.parametrize(

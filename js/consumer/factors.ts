@@ -9,6 +9,12 @@ declare module "django-session-auth" {
   }
 }
 
+declare module "django-session-auth/factors" {
+  interface Proofs {
+    pin: { code: string };
+  }
+}
+
 export const factors = createFactors(createSessionClient());
 
 export async function signIn(username: string, password: string): Promise<string> {
@@ -42,6 +48,11 @@ export async function prove(): Promise<Factor[]> {
   await factors.prove({ method: "passkey" });
   // @ts-expect-error: no code
   await factors.prove({ method: "totp" });
+  await factors.prove({ method: "pin", code: "2468" });
+  // @ts-expect-error: no code
+  await factors.prove({ method: "pin" });
+  // @ts-expect-error: a method that nobody knows
+  await factors.prove({ method: "face" });
   const { passkeys } = await factors.list();
   return passkeys;
 }

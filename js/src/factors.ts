@@ -41,13 +41,20 @@ export interface NewApp {
   qr_code: string;
 }
 
+/**
+ * The methods of stages of yours that prove something, with the fields of their forms. Add them by
+ * augmentation: `declare module "django-session-auth/factors" { interface Proofs { pin: { code: string } } }`.
+ */
+export interface Proofs {}
+
 /** A proof that is no password. For a passkey, the browser asks the user. */
 export type FactorProof =
   | { method: "totp"; code: string; trust?: boolean | undefined }
   | { method: "recovery"; code: string }
   | { method: "passkey"; trust?: boolean | undefined }
   /** A key that was taken over: its options come from `passkeys/options/`, for that method. */
-  | { method: "security_key"; publicKey: PasskeyOptions; trust?: boolean | undefined };
+  | { method: "security_key"; publicKey: PasskeyOptions; trust?: boolean | undefined }
+  | { [Method in keyof Proofs]: { method: Method } & Proofs[Method] }[keyof Proofs];
 
 /** The first factor of users who must have one, as the stage `factor_setup_required` offers it. */
 export type FactorSetup =

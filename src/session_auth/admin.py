@@ -189,12 +189,7 @@ class SessionAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
-        """Return the sessions of an address, with an id, or of the users whose name has the term.
-
-        If the term is the whole name of a user, they are the sessions of that user alone. Otherwise
-        they are those of ``FOUND_USERS`` users at most: any database takes so many keys in one
-        statement.
-        """
+        """Return the sessions of an address, with an id, or of the users whom the term names."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -202,12 +197,7 @@ class SessionAdmin(ReadOnlyAdmin):
             return queryset.filter(id=term), False
         with suppress(ValueError):
             return queryset.filter(ip=str(ip_address(term))), False
-        users = _users().order_by()
-        found = users.filter(**{_name_field(): term}) or users.filter(
-            **{f"{_name_field()}__icontains": term}
-        )
-        ids = [user.pk for user in found[:FOUND_USERS]]
-        return queryset.filter(user_id__in=ids), False
+        return queryset.filter(user_id__in=ids_of_users(term)), False
 
     # The admin says "delete": we end the session, with its event and its signal.
 
@@ -351,6 +341,19 @@ def _proofs(methods: Mapping[str, datetime | None]) -> str:
     return ", ".join(
         f"{called[name]} ({display_for_value(at, '')})" for name, at in methods.items()
     )
+
+
+def ids_of_users(term: str) -> list[Any]:
+    """Return the primary keys of the users whose name has the term.
+
+    If it is the whole name of a user, that is the only one. Otherwise they are ``FOUND_USERS`` at
+    most: any database takes so many keys in one statement.
+    """
+    users = _users().order_by()
+    found = users.filter(**{_name_field(): term}) or users.filter(
+        **{f"{_name_field()}__icontains": term}
+    )
+    return [user.pk for user in found[:FOUND_USERS]]
 
 
 def _users() -> QuerySet[Any]:

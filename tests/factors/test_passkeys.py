@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.test import override_settings
 from webauthn.helpers import base64url_to_bytes
 
@@ -188,6 +189,24 @@ def test_a_removed_passkey_tells_the_browser_what_is_left(passkey: Authenticator
         "allAcceptedCredentialIds": [other.get({"challenge": ""})["id"]],
     }
     assert told(log_in_by_passkey(ApiClient(), passkey)) == (401, "unknown_passkey")
+
+
+def test_a_passkey_stays_if_nobody_can_say_what_is_left(passkey: Authenticator) -> None:
+    browser, sent = ApiClient(), []
+    log_in_by_passkey(browser, passkey)
+    path = f"{AUTH}factors/passkeys/{Factor.objects.get().id}/"
+
+    def fail_after_the_removal(execute: Any, sql: str, *args: Any) -> Any:
+        sent.append(sql.split()[0] if Factor._meta.db_table in sql else "")
+        if sent[-1] == "SELECT" and "DELETE" in sent:
+            raise OperationalError
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(fail_after_the_removal):
+        response = browser.call("DELETE", path)
+
+    assert told(response) == (503, "store_unavailable")
+    assert browser.call("DELETE", path).status_code == 200
 
 
 def test_a_removed_passkey_ends_the_sessions_that_it_opened(

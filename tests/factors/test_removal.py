@@ -119,6 +119,15 @@ def test_it_needs_the_permission_to_delete(lost: User, staff: Client) -> None:
     assert Factor.objects.count() == 11
 
 
+@pytest.mark.parametrize(("term", "count"), [("alice", 11), ("LIC", 11), ("staff", 0), ("x'", 0)])
+def test_the_admin_finds_the_factors_of_a_user_by_name(
+    lost: User, staff: Client, term: str, count: int
+) -> None:
+    found = staff.get(LIST, {"q": f" {term} "})
+
+    assert found.context["cl"].result_count == count
+
+
 def test_the_admin_shows_no_secret(lost: User, staff: Client) -> None:
     factor = Factor.objects.get(kind="totp")
 

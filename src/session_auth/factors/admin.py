@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from session_auth.admin import ReadOnlyAdmin
+from session_auth.admin import ReadOnlyAdmin, ids_of_users
 from session_auth.factors.models import Factor
 from session_auth.factors.removal import remove_all
 
@@ -31,13 +31,20 @@ class FactorAdmin(ReadOnlyAdmin):
     list_display = ("user_id", "kind", "name", "created_at", "last_used_at")
     list_filter = ("kind", "created_at")
     ordering = ("-created_at",)
-    search_fields = ("=user_id",)
+    search_fields = ("user_id",)  # for the field to be there: see get_search_results()
+    search_help_text = _("The name of a user, or part of it.")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # one alone would go without a mail, an event and a reason
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("session_auth_factors.delete_factor")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Factor], search_term: str
+    ) -> tuple[QuerySet[Factor], bool]:
+        term = search_term.strip()
+        return (queryset.filter(user_id__in=ids_of_users(term)) if term else queryset), False
 
     @admin.action(
         description=_("Remove all factors of these users, and end their sessions"),

@@ -1,6 +1,7 @@
 """The factors of the user who is logged in: listed, and the recovery codes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -33,14 +34,26 @@ class FactorView(JSONView):
             session_of(self.request).prove(kind)
         csrf.follow_session(self.request)
 
-    def remove(self, user: AbstractBaseUser, kind: Kind, factor_id: str | None = None) -> None:
-        """Remove a factor, and end the sessions that it opened. Raises ``NotFound``."""
+    @contextmanager
+    def removing(
+        self, user: AbstractBaseUser, kind: Kind, factor_id: str | None = None
+    ) -> Iterator[None]:
+        """Remove a factor, and end the sessions that it opened. Raises ``NotFound``.
+
+        The block says what is left, in the same transaction: if it cannot, nothing has changed.
+        """
         with changes.announced(self.request, user, Change.REMOVED, kind=kind):
             if not rows.remove(user.pk, kind, factor_id=factor_id):
                 raise NotFound
             is_left = changes.end_sessions_opened_by(self.request, user.pk, kind)
+            yield
         if not is_left:
             flows.log_out(self.request)
+
+    def remove(self, user: AbstractBaseUser, kind: Kind) -> None:
+        """Do what ``removing()`` does, for kinds of which nothing needs to be said."""
+        with self.removing(user, kind):
+            pass
 
     def changed_response(self, user: AbstractBaseUser, more: Mapping[str, Any]) -> JsonResponse:
         """Return the answer to a change that has given the session a new key, as a proof does."""

@@ -141,8 +141,8 @@ class PasskeyView(FactorView):
         factor = rows.find(Kind.PASSKEY, factor_id, user_id=user.pk)
         if factor is None:
             raise NotFound
-        self.remove(user, Kind.PASSKEY, factor_id)
-        answer: SignalsAnswer = {"signals": passkeys.signals(factor, rows.of_user(user.pk))}
+        with self.removing(user, Kind.PASSKEY, factor_id):
+            answer: SignalsAnswer = {"signals": passkeys.signals(factor, rows.of_user(user.pk))}
         return json_response(answer)
 
 
