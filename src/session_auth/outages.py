@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from session_auth.answers import refusal_response
 from session_auth.exceptions import StoreUnavailable
-from session_auth.sessions.users import USERS
+from session_auth.stores import USERS
 
 OUTAGE = "_session_auth_outage"
 """The attribute of a request that has the ``StoreUnavailable`` for which its answer is 500."""

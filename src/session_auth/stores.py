@@ -12,12 +12,14 @@ from enum import Enum, auto
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.db import (
     Error,
     IntegrityError,
     InterfaceError,
     OperationalError,
     connections,
+    router,
     transaction,
 )
 from django.db.transaction import TransactionManagementError
@@ -246,6 +248,9 @@ class Boundary:
                 return call(*args, **kwargs)
             except Error as exc:
                 error = exc
+
+
+USERS = Boundary("users", alias=lambda: router.db_for_write(get_user_model()))
 
 
 class _Retries:

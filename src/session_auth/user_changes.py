@@ -21,8 +21,9 @@ from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_kept_sessions
-from session_auth.sessions.users import USERS, may_not_log_in
+from session_auth.sessions.users import may_not_log_in
 from session_auth.signals import EndReason
+from session_auth.stores import USERS
 
 
 def models_of_users() -> list[type[Model]]:

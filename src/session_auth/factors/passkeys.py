@@ -25,7 +25,7 @@ from session_auth.factors.challenges import Purpose
 from session_auth.factors.models import NAME_CHARACTERS, Factor, Kind
 from session_auth.factors.relying_party import Unverified
 from session_auth.operations import PasskeySignals
-from session_auth.sessions.users import USERS
+from session_auth.stores import USERS
 
 TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
 

@@ -6,14 +6,12 @@ from typing import cast
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import Error, router
+from django.db import Error
 
 from session_auth.client_info import client_network
 from session_auth.guessing import counts
 from session_auth.stages import get_stages
-from session_auth.stores import Boundary
-
-USERS = Boundary("users", alias=lambda: router.db_for_write(get_user_model()))
+from session_auth.stores import USERS
 
 
 def find_user(name: str) -> AbstractBaseUser | None:

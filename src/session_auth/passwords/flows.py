@@ -24,8 +24,8 @@ from session_auth.sessions.base import session_of
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_sessions_of
 from session_auth.sessions.proofs import PASSWORD
-from session_auth.sessions.users import USERS
 from session_auth.signals import EndReason
+from session_auth.stores import USERS
 
 if TYPE_CHECKING:
     NewPasswordForm = SetPasswordForm[Any]

@@ -30,9 +30,7 @@ from session_auth.sessions.base import AUTH_KEYS, BaseSessionStore, session_of, 
 from session_auth.sessions.listing import end_sessions_of
 from session_auth.sessions.values import Record, State
 from session_auth.signals import EndReason
-from session_auth.stores import Boundary
-
-USERS = Boundary("users", alias=lambda: router.db_for_write(auth.get_user_model()))
+from session_auth.stores import USERS
 
 if TYPE_CHECKING:
     # By the plugin of django-stubs, _User is the user model of the project.
