@@ -258,8 +258,7 @@ def noted(request: HttpRequest, user: AbstractBaseUser) -> dict[str, bool]:
 
 def read_note(request: HttpRequest, user: AbstractBaseUser, notes: Mapping[str, Any]) -> None:
     """Let ``remember_device()`` know if an earlier request had the right password of ``user``."""
-    if NOTE in notes:
-        request.META[NOTE] = user
+    request.META[NOTE] = user if NOTE in notes else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, user_id: Any) -> None:
