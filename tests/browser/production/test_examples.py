@@ -218,6 +218,7 @@ def test_refusals_are_told_where_they_belong(app: Page) -> None:
     publish.click()
     expect(publish).to_have_attribute("aria-disabled", "true")
     publish.click(force=True)
+    wait_until(app, lambda: bool(held))
     held[0].continue_()
 
     form = section(app, "Write an article")
@@ -291,7 +292,7 @@ def test_a_person_proves_their_password_and_stays(
     warning = page.get_by_role("region", name="Your session")
 
     # The session is idle for too long, and then too old, however active it is.
-    expect(warning).to_contain_text("You will be signed out within", timeout=10_000)
+    expect(warning).to_contain_text("You will be signed out within")
     expect(warning.get_by_label("Password")).to_have_count(0)
     warning.get_by_role("button", name="Stay signed in").click()
     warning.get_by_label("Password").fill("wrong")
