@@ -36,6 +36,7 @@ def test_an_article_comes_to_another_browser_and_an_end_stops_that_at_once(
 
     demo.write("Read this")
     phone.expect_article("Read this", "bob")
+    demo.expect_article("Read this", "bob")
     assert demo.page.get_by_role("article").filter(has_text="Read this").count() == 1
 
     demo.page.get_by_role("link", name="Sessions").click()
