@@ -34,6 +34,10 @@ SETTINGS: dict[str, Any] = {
 class Answers(QuietWSGIRequestHandler):
     disable_nagle_algorithm = True  # or it waits 40 ms between headers and body
 
+    def handle_one_request(self) -> None:
+        super().handle_one_request()
+        self.close_connection = True  # also after a fault, or who asked would wait
+
 
 def as_it_is(environ: WSGIEnvironment, status: str, headers: HeaderList) -> tuple[str, HeaderList]:
     return status, headers

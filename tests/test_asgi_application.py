@@ -17,7 +17,7 @@ from session_auth.asgi import LiveSessions
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
 from tests.api_client import ApiClient, signed_in
-from tests.live import CLOSED, Call, Server, echo, opened
+from tests.live import CLOSED, Call, Server, echo, opened, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +117,7 @@ def test_a_server_can_cancel_the_application(server: Server, alice: User) -> Non
 
     socket.hang_up()
 
+    wait_until(lambda: bool(cancelled))
     assert socket.is_quiet()
     assert cancelled == ["/"]
 

@@ -24,7 +24,7 @@ from session_auth.decorators import login_required
 from session_auth.sessions import end_all_sessions, end_sessions, watching
 from tests import urls, views
 from tests.api_client import ApiClient, signed_in
-from tests.live import CLOSED, LIVE, Call, Server, echo, opened
+from tests.live import CLOSED, LIVE, Call, Server, echo, opened, wait_until
 from tests.settings import MIDDLEWARE
 from tests.storing import SessionStore
 
@@ -35,6 +35,12 @@ pytestmark = [
 ]
 
 ACTIVE = LiveSessions(echo, activity=True)
+
+
+@pytest.fixture(autouse=True)
+def no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no look find what must come at once."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 60.0)
 
 
 def watched(server: Server) -> list[str]:
@@ -112,7 +118,7 @@ def test_a_session_with_a_key_of_the_view_ends_its_stream(
 
     end_sessions(alice)
 
-    assert b"session_ended" in stream.next(2)["body"]
+    assert b"session_ended" in stream.next()["body"]
     stream.result()
 
 
@@ -146,7 +152,7 @@ def test_a_new_key_during_the_handshake_is_watched_over(server: Server, alice: U
     assert watched(server) == [id_of_session(session)]
     session.flush()
 
-    assert socket.next(2) == CLOSED
+    assert socket.next() == CLOSED
 
 
 @override_settings(AUTHENTICATION_BACKENDS=[f"{__name__}.Meanwhile"])
@@ -213,8 +219,7 @@ def test_a_socket_that_is_closed_while_activity_is_recorded_leaves_nothing(
     marking.may_go_on.set()
 
     assert marking.is_done.wait(5)
-    threading.Event().wait(0.2)
-    assert not watched(server)
+    wait_until(lambda: not watched(server))
 
 
 @override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(seconds=0.1))
@@ -229,10 +234,9 @@ def test_a_new_key_while_activity_is_recorded_is_watched_over(
     marking.may_go_on.set()
 
     assert marking.is_done.wait(5)
-    threading.Event().wait(0.2)
-    assert watched(server) == [id_of_session(session)]
+    wait_until(lambda: watched(server) == [id_of_session(session)])
     session.flush()
-    assert socket.next(2) == CLOSED
+    assert socket.next() == CLOSED
 
 
 # Transactions
@@ -255,7 +259,7 @@ def test_an_end_closes_a_socket_once_it_is_committed(
         assert end(alice) == 1
         assert socket.is_quiet(0.2)
 
-    assert socket.next(2) == CLOSED
+    assert socket.next() == CLOSED
     assert len(ends) == 1
 
 

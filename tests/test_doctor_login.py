@@ -31,11 +31,9 @@ def password(monkeypatch: pytest.MonkeyPatch, alice: User) -> str:
     return PASSWORD
 
 
-def log_in(
-    certificate: Path, username: str = "alice", *, timeout: float = 2, **front: Any
-) -> list[dict[str, str]]:
+def log_in(certificate: Path, username: str = "alice", **front: Any) -> list[dict[str, str]]:
     with override_settings(**SETTINGS), served(certificate, **front) as url:
-        findings = doctor(url, certificate, username=username, timeout=timeout)
+        findings = doctor(url, certificate, username=username)
     first = [finding["id"] for finding in findings].index("login")
     return findings[first:]
 
@@ -126,7 +124,7 @@ def test_a_server_that_falls_silent_after_the_login_is_a_finding(certificate: Pa
             raise ConnectionResetError
         return status, headers
 
-    *_, last = log_in(certificate, timeout=1, change=fall_silent)
+    *_, last = log_in(certificate, change=fall_silent)
 
     assert (last["level"], last["id"]) == ("fail", "login")
     assert last["hint"] == "The session may still be open: end it in the list of sessions."

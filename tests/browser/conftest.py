@@ -4,11 +4,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.demo_server import running_demo
 from tests.browser.foreign_sites import ForeignSites, running_foreign_sites
-from tests.browser.pages import Demo
+from tests.browser.pages import WAIT_SECONDS, Demo
 from tests.browser.production_server import (
     HOST,
     ORIGIN,
@@ -58,6 +65,7 @@ SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
     with sync_playwright() as playwright:
         yield playwright
 

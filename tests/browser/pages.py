@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 PASSWORD = "demo-only-password"
-WAIT_SECONDS = 10
+WAIT_SECONDS = 20
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
 
+from tests.browser.pages import WAIT_SECONDS
+
 EXPECTED = ("Failed to load resource", "Unsafe attempt to load URL")
 """How the console tells of each answer of 400 and above, of each call that was cut off, and of a
 redirect to another origin: tests cause these on purpose."""
@@ -15,7 +17,7 @@ redirect to another origin: tests cause these on purpose."""
 def new_profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """Open a profile, and close it; an error that a script does not catch fails the test."""
     profile = browser.new_context(**options)
-    profile.set_default_timeout(10_000)
+    profile.set_default_timeout(WAIT_SECONDS * 1000)
     errors: list[str] = []
     profile.on("weberror", lambda error: errors.append(str(error.error)))
     yield profile

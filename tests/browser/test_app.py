@@ -76,6 +76,7 @@ def test_the_app_is_used_by_keyboard_alone(page: Page, origin: str) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page).to_have_url(origin + "/app/#main")
     for _ in range(5):  # past the four views
         page.keyboard.press("Tab")
     expect(page.get_by_label("Username")).to_be_focused()
@@ -138,6 +139,7 @@ def test_a_sign_out_signs_out_every_tab_at_once(page: Page, origin: str) -> None
     tabs = [another_tab(demo, path) for path in ("/sessions/", "/articles/", "/mixed/")]
     for tab in tabs:
         tab.expect_signed_in()
+    expect(tabs[0].page.get_by_role("listitem").first).to_be_visible()  # all is loaded
     calls: list[Request] = []
     tabs[0].page.on("request", lambda request: calls.append(request))
 

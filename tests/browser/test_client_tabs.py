@@ -9,7 +9,7 @@ from django.template import Context, Template
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.demo_server import ROOT
-from tests.browser.pages import PASSWORD, Demo
+from tests.browser.pages import PASSWORD, Demo, wait_until
 from tests.browser.profiles import new_profile
 
 START = """async ({ createSessionClient }) => {
@@ -146,7 +146,8 @@ def test_one_tab_looks_for_all_when_the_browser_is_online_again(
     context.set_offline(True)
     context.set_offline(False)
 
-    tabs[0].page.wait_for_timeout(500)
+    wait_until(tabs[0].page, lambda: any(tab.calls for tab in tabs))
+    tabs[0].page.wait_for_timeout(500)  # to see that no other looks
     assert [call for tab in tabs for call in tab.calls] == ["GET /api/auth/user/"]
 
 

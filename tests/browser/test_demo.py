@@ -54,6 +54,7 @@ def test_a_sign_out_in_another_tab_is_explained_at_the_next_write(demo: Demo, pa
     other.expect_signed_in()
     other.sign_out()
     other.expect_signed_out()
+    demo.expect_signed_out()  # which folds and empties the form
 
     demo.write("Too late")
 

@@ -8,7 +8,7 @@ from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
 
 CHUNK_BYTES = 65536
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 
 
 class Wire:

@@ -30,13 +30,13 @@ def confirm_app(browser: ApiClient, code: str) -> Any:
     return browser.call("POST", AUTH + "factors/totp/confirm/", {"code": code})
 
 
-def code_of(secret: bytes, *, steps: int = 0, within: float = 1.0) -> str:
+def code_of(secret: bytes, *, steps: int = 0) -> str:
     """Return the code that the app shows now, or some steps from now.
 
-    One that is over is good for ``within`` seconds at least: if need be, this waits for a new step.
+    One that is over is good for two seconds at least: if need be, this waits for a new step.
     """
     left = STEP - time.time() % STEP
-    if steps < 0 and left < within:  # pragma: no cover # by chance
+    if steps < 0 and left < 2:  # pragma: no cover # by chance
         time.sleep(left)
     return totp.code_at(secret, totp.current_step() + steps)
 

@@ -5,7 +5,7 @@ Each fault is a context manager: what fails within it is whole again after it.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from threading import Timer
 from typing import Any
@@ -254,8 +254,11 @@ def disk_full() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def locked(*, seconds: float | None = None) -> Iterator[None]:
-    """Let another transaction have locked whatever may be written; for so long, if it is given."""
+def locked(*, seconds: float | None = None) -> Iterator[Callable[[], None]]:
+    """Let another transaction have locked whatever may be written; for so long, if it is given.
+
+    Yields what ends that transaction at once.
+    """
     with beside() as other:
         other.inc_thread_sharing()
         other.set_autocommit(False)
@@ -271,7 +274,7 @@ def locked(*, seconds: float | None = None) -> Iterator[None]:
         timer = Timer(seconds or 60, other.rollback)
         timer.start()
         try:
-            yield
+            yield other.rollback
         finally:
             timer.cancel()
             timer.join()
@@ -280,8 +283,11 @@ def locked(*, seconds: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def impatient(seconds: float | None) -> Iterator[None]:
-    """Lock whatever may be written, for a server that waits 50 ms for a lock, or not at all."""
+def impatient(seconds: float | None) -> Iterator[Callable[[], None]]:
+    """Lock whatever may be written, for a server that waits 50 ms for a lock, or not at all.
+
+    Yields what unlocks it.
+    """
     with ExitStack() as stack:
         if VENDOR == "postgresql":
             stack.enter_context(default("lock_timeout", "50", before="0"))
@@ -289,8 +295,7 @@ def impatient(seconds: float | None) -> Iterator[None]:
             stack.enter_context(default("innodb_lock_wait_timeout", "0", before="50"))
         else:
             stack.enter_context(options(timeout=0.05))
-        stack.enter_context(locked(seconds=seconds))
-        yield
+        yield stack.enter_context(locked(seconds=seconds))
 
 
 @contextmanager
@@ -308,7 +313,7 @@ def statement_timeout() -> Iterator[None]:
 
 @contextmanager
 def pool(**change: Any) -> Iterator[None]:
-    with options(pool={"min_size": 1, "max_size": 1, "timeout": 0.1} | change):
+    with options(pool={"min_size": 1, "max_size": 1} | change):
         try:
             yield
         finally:
@@ -321,6 +326,7 @@ def pool_exhausted() -> Iterator[None]:
     with pool():
         other = connection.copy("default")
         other.ensure_connection()
+        other.pool.timeout = 0.1  # type: ignore[attr-defined]  # PostgreSQL's
         try:
             yield
         finally:

@@ -15,7 +15,7 @@ from tests.outage import unreachable_database
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     name: str
-    provoke: Callable[[], AbstractContextManager[None]]
+    provoke: Callable[[], AbstractContextManager[object]]
     vendors: frozenset[str] = frozenset({"postgresql", "mysql", "sqlite"})
     reads: bool = True
     """Whether what only reads is served."""

@@ -23,6 +23,8 @@ CLIENTS = 6
 OPERATIONS = 300
 ENOUGH = 50
 SEED = int(os.environ.get("HISTORY_SEED", "1"))
+ROUNDS = 5
+"""How many histories a broken engine is given at most: what clients meet is chance."""
 ALL = bool(os.environ.get("FAULTS"))
 
 
@@ -47,16 +49,18 @@ def record(settings: Any, tmp_path: Path) -> Callable[[str], History]:
         name: str,
         happens: Callable[[Servers], Loss | None] | None = None,
         without: Sequence[str] = (),
+        seed: int = SEED,
     ) -> History:
-        fault = FAULTS[name]
+        fault, folder = FAULTS[name], tmp_path / str(seed)
+        folder.mkdir()
         with (
-            disk_for(fault, tmp_path),
-            running_servers(fault.kind, tmp_path, program, fault.options) as servers,
+            disk_for(fault, folder),
+            running_servers(fault.kind, folder, program, fault.options) as servers,
             Site().running() as site,
         ):
             settings.SESSION_AUTH_REDIS = setting_for(servers) | fault.setting
             settings.SESSION_ENGINE = "session_auth.engines.redis"
-            workload = Workload(site, seed=SEED)
+            workload = Workload(site, seed=seed)
             for step in without:
                 del workload.steps[getattr(workload, step)]
 
@@ -93,7 +97,11 @@ def test_without_the_ends_in_sql_it_is_seen_that_sessions_come_back(
         UserStamp.objects.all().delete()
 
     happens = partial(yesterday_restored, meanwhile=forget)
-    # A new password voids what was opened with the old one, with a stamp or without.
-    history = record("server, yesterday restored", happens, without=["change_password", "end_all"])
 
-    assert Fault.CAME_BACK in {each.fault for each in check(history)}
+    def is_seen(seed: int) -> bool:
+        # A new password voids what was opened with the old one, with a stamp or without.
+        without = ["change_password", "end_all"]
+        history = record("server, yesterday restored", happens, without, seed)
+        return Fault.CAME_BACK in {each.fault for each in check(history)}
+
+    assert any(is_seen(SEED + number) for number in range(ROUNDS))

@@ -38,7 +38,11 @@ from fido2.webauthn import (
 from session_auth.sessions import assurance, list_sessions
 from tests.api_client import AUTH, PASSWORD, ApiClient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    # allauth takes the code of this very step alone, which would be over by chance.
+    pytest.mark.usefixtures("clock"),
+]
 NEXT = AUTH + "login/second-factor/"
 ORIGIN = "https://testserver"
 

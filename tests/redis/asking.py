@@ -10,6 +10,9 @@ from session_auth.keys import digest
 from tests.settings import REDIS
 from tests.storing import SessionStore
 
+ROUNDS = 5
+"""On a busy machine, a pause of the servers may be over before anything is seen."""
+
 
 def id_of(session: SessionStore) -> str:
     return digest(str(session.session_key))

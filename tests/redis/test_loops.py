@@ -3,9 +3,7 @@
 import asyncio
 import os
 import threading
-import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -22,7 +20,8 @@ from session_auth.engines.redis.loops import LoopStore
 from session_auth.engines.redis.places import key
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import tag_of
-from tests.redis.asking import connections, fetched, id_of, pause, servers
+from tests.live import wait_until
+from tests.redis.asking import ROUNDS, connections, fetched, id_of, pause, servers
 from tests.settings import REDIS, SESSION_AUTH_REDIS
 from tests.storing import SessionStore, stored
 
@@ -144,7 +143,7 @@ def test_a_look_up_that_is_cancelled_leaves_no_answer_to_another() -> None:
 def test_an_answer_that_comes_after_its_request_has_gone_is_for_nobody() -> None:
     one, other = stored(n=1), stored(n=2)
 
-    async def look() -> list[str]:
+    async def is_seen() -> bool:
         await data_in(one)
         pause()
         tasks = [asyncio.ensure_future(fetched(one)) for _ in range(10)]
@@ -152,10 +151,11 @@ def test_an_answer_that_comes_after_its_request_has_gone_is_for_nobody() -> None
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        assert all(task.cancelled() for task in tasks)
-        return await asyncio.gather(*(data_in(other) for _ in range(10)))
+        found = await asyncio.gather(*(data_in(other) for _ in range(10)))
+        assert found == ['{"n":2}'] * 10
+        return all(task.cancelled() for task in tasks)
 
-    assert asyncio.run(look()) == ['{"n":2}'] * 10
+    assert any(asyncio.run(is_seen()) for _ in range(ROUNDS))
 
 
 def test_many_at_once_share_some_connections() -> None:
@@ -199,13 +199,15 @@ def test_who_waits_too_long_for_a_connection_is_told_so(monkeypatch: pytest.Monk
         second = await asyncio.gather(fetched(session), return_exceptions=True)
         return [await first, *second]
 
+    def is_seen() -> bool:
+        found, other = asyncio.run(look())
+        assert found
+        # In a Cluster, the client of the threads is asked.
+        return other is None if REDIS == "cluster" else isinstance(other, StoreUnavailable)
+
     options = {**(SESSION_AUTH_REDIS or {}), "max_connections": 1}
     with override_settings(SESSION_AUTH_REDIS=options):
-        found, other = asyncio.run(look())
-
-    assert found
-    # In a Cluster, the client of the threads is asked.
-    assert other is None if REDIS == "cluster" else isinstance(other, StoreUnavailable)
+        assert any(is_seen() for _ in range(ROUNDS))
 
 
 def test_how_often_it_is_tried_again_is_what_the_project_says() -> None:
@@ -263,10 +265,3 @@ if REDIS == "cluster":
 
         assert asking == moved == (None, 1)
         assert (later[0] is None, later[1]) == (False, 1)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -208,8 +208,10 @@ def test_what_has_vanished_is_at_no_replica() -> None:
 
 if REDIS != "server":
 
-    @pytest.mark.usefixtures("waiting")
-    @override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(days=1))
+    @override_settings(
+        SESSION_AUTH_REDIS={**WAITING, "wait_timeout": 10.0, "socket_timeout": 20.0},
+        SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(days=1),
+    )
     def test_a_login_that_is_answered_is_at_a_replica(alice: User) -> None:
         browser, visitor = ApiClient(), stored(a=1)
 

@@ -53,7 +53,8 @@ def test_signing_in_writing_an_article_and_signing_out(site: Demo) -> None:
 def test_the_browser_keeps_the_cookies_for_this_host_and_https_alone(
     site: Demo, visitor: BrowserContext
 ) -> None:
-    site.open("/app/")
+    with site.page.expect_response("**/passkeys/options/"):  # a login would stop the offer
+        site.open("/app/")
     site.sign_in()
     site.expect_signed_in()
 
@@ -90,8 +91,11 @@ def test_plain_http_leads_to_https_and_the_browser_remembers(
         hsts = answer.headers["strict-transport-security"]
         assert hsts == "max-age=31536000; includeSubDomains"
 
-    asked = [r.status for r in production.requests()[before:] if r.path == "/articles/"]
-    assert asked == [301, 200, 200]
+    def asked() -> list[int]:
+        return [r.status for r in production.requests()[before:] if r.path == "/articles/"]
+
+    wait_until(site.page, lambda: len(asked()) >= 3)  # nginx writes it down once it has answered
+    assert asked() == [301, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,7 @@ def test_a_page_from_the_back_forward_cache_shows_nobody_after_a_sign_out(site: 
     site.page.evaluate("history.back()")
 
     expect(site.page).to_have_url(f"{ORIGIN}/app/")
-    assert site.page.evaluate("window.kept") is True
+    wait_until(site.page, lambda: site.page.evaluate("window.kept") is True)
     site.expect_signed_out()
     assert "alice" not in site.page.locator("#me").inner_text()
 
@@ -241,9 +245,13 @@ def test_twenty_calls_that_a_login_in_another_tab_overtakes_all_succeed(
     outcomes = site.page.evaluate("window.outcomes")
 
     assert outcomes == ["alice"] * 20
-    arrived = production.requests()[before:]
-    statuses = Counter((r.path, r.status) for r in arrived if r.method == "POST")
-    assert statuses == {
+
+    def statuses() -> Counter[tuple[str, int]]:
+        arrived = production.requests()[before:]
+        return Counter((r.path, r.status) for r in arrived if r.method == "POST")
+
+    wait_until(site.page, lambda: statuses().total() >= 41)  # written down after the answers
+    assert statuses() == {
         ("/api/auth/login/", 200): 1,
         ("/api/articles/", 403): 20,
         ("/api/articles/", 201): 20,
@@ -255,8 +263,12 @@ def test_a_slow_and_broken_connection_is_told_and_survived(site: Demo) -> None:
     site.page.wait_for_load_state("networkidle")
     network = site.page.context.new_cdp_session(site.page)
     slow_down(network)
+    held: list[Route] = []
+    site.page.route("**/api/auth/login/", lambda route: held.append(route))
     site.sign_in()
+    wait_until(site.page, lambda: bool(held))
     expect(site.page.get_by_role("button", name="Sign in")).to_be_disabled()
+    held[0].continue_()
     site.expect_signed_in()
     slow_down(network, offline=True)
     site.write("Written in a tunnel")

@@ -1,3 +1,4 @@
+import os
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -5,6 +6,9 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from session_auth.asgi import LiveSessions  # noqa: E402  # it needs the apps
+from session_auth.sessions import watching  # noqa: E402
+
+watching.LOOK_SECONDS = float(os.environ.get("SITE_LOOK_SECONDS", watching.LOOK_SECONDS))
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
