@@ -364,7 +364,7 @@ class BaseSessionStore(SessionBase):
             key is not None
             and key == self.session_key
             and self._record is not None
-            and self.encode(self._loaded()) == self._record.data
+            and self.encode(dict(self.items())) == self._record.data
         )
 
     def prove(self, method: str) -> None:
