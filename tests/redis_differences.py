@@ -55,6 +55,7 @@ DIFFERENCES = {
         "It costs one more: for stamps and for tombstones."
     ),
     "test_stores.py::test_whoever_is_in_the_way_for_a_moment_is_waited_for": OF_FAULTS_OF_SQL,
+    "test_watching.py::test_however_many_end_at_once_a_look_takes_few_statements": OF_THE_TABLE,
     "test_timeouts.py::test_activity_is_written_once_a_minute_with_one_statement_and_no_cookie": (
         "It costs one statement less."
     ),

@@ -58,8 +58,8 @@ CALLS = [
         method="POST",
         path="reauthenticate/",
         body=PROOF,
-        statements=4 + GUESS,
-        writes=3 + GUESS_WRITES,
+        statements=3 + GUESS,
+        writes=2 + GUESS_WRITES,
         hops=2,
     ),
     Call(

@@ -8,12 +8,13 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import connection
-from django.test import override_settings
+from django.db import connection, transaction
+from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from session_auth import testing
-from session_auth.flows import alog_in, log_in
+from session_auth.exceptions import StoreUnavailable
+from session_auth.flows import alog_in, log_in, log_out
 from session_auth.keys import digest
 from session_auth.models import Session
 from tests.api_client import AUTH, PASSWORD, ApiClient
@@ -204,6 +205,38 @@ def test_a_session_ends_even_if_a_receiver_of_the_logout_fails(
     assert response.status_code == 500
     assert response.cookies["sessionid"].value == ""
     assert Session.objects.count() == 0
+
+
+def without_its_database(**kwargs: object) -> None:
+    raise StoreUnavailable
+
+
+def test_a_logout_is_one_even_if_a_receiver_finds_no_database(
+    browser: ApiClient, alice: User
+) -> None:
+    browser.log_in()
+    user_logged_out.connect(without_its_database)
+    try:
+        response = browser.log_out()
+    finally:
+        user_logged_out.disconnect(without_its_database)
+
+    assert response.status_code == 200
+    assert response.cookies["sessionid"].value == ""
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_in_a_transaction_that_failed_is_none(alice: User) -> None:
+    request = testing.log_in(RequestFactory().post("/"), alice)
+    user_logged_out.connect(without_its_database)
+    try:
+        with pytest.raises(StoreUnavailable), transaction.atomic():
+            log_out(request)
+    finally:
+        user_logged_out.disconnect(without_its_database)
+
+    assert Session.objects.count() == 1
 
 
 def statements(call: Callable[[], object]) -> int:

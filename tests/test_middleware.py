@@ -139,7 +139,9 @@ def test_flushing_takes_the_cookie_away(browser: ApiClient, alice: User) -> None
     assert response.headers["Vary"] == "Cookie"
 
 
-@pytest.mark.parametrize("path", ["/api/ended-meanwhile/", "/api/rotated-too-late/"])
+@pytest.mark.parametrize(
+    "path", ["/api/ended-meanwhile/", "/api/rotated-too-late/", "/api/saved-too-late/"]
+)
 def test_a_session_that_ends_in_mid_request_is_told_to_an_api_in_json(
     browser: ApiClient, alice: User, path: str
 ) -> None:
@@ -264,7 +266,7 @@ def test_a_new_key_is_told_though_the_session_cannot_be_saved(
 
     with monkeypatch.context() as outage:
         outage.setattr(type(rows()), "compare_and_set", Mock(side_effect=StoreUnavailable))
-        response = reauthenticate(browser, PASSWORD)
+        response = browser.get("/api/renew-and-save/")
 
     assert response.status_code == 503
     assert browser.session_key() != old_key

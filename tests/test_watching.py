@@ -3,20 +3,23 @@
 import asyncio
 import json
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
+from session_auth import testing
 from session_auth.backends import ModelBackend
 from session_auth.models import Session
 from session_auth.sessions import bus, listen_for_ends, watching
 from session_auth.sessions.bus import Notice
+from session_auth.sessions.values import Record
 from session_auth.signals import EndReason
 from tests.api_client import ApiClient, id_of, signed_in
 from tests.live import CLOSED, Elsewhere, Server, heard, opened
 from tests.outage import unreachable_database
+from tests.storing import SessionStore
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,3 +220,26 @@ def test_an_end_after_an_event_loop_was_closed_is_no_error(db: None) -> None:
 
     assert bus._subscribers == []
     bus.stop()
+
+
+def test_however_many_end_at_once_a_look_takes_few_statements(
+    django_assert_max_num_queries: Any,
+) -> None:
+    """One for each would take longer than a look may: then all connections are closed, for 503."""
+    known, renewed = {}, set()
+    for number in range(20):
+        user = User.objects.create_user(f"user{number}")
+        session = SessionStore(testing.log_in(RequestFactory().get("/"), user).session.session_key)
+        session.load()
+        known[str(session._id)] = cast("Record", session._record)
+        if number % 2:
+            session.cycle_key()
+            renewed.add(session._id)
+        else:
+            session.flush()
+
+    with django_assert_max_num_queries(4):
+        found, lost = watching._look_up(known, check_users=True)
+
+    assert {seen.record.id for seen in found.values() if seen} == renewed
+    assert (len(found), len(lost)) == (10, 10)

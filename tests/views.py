@@ -109,6 +109,12 @@ def renew_and_fail(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("The view fails after the session got a new key.")
 
 
+def renew_and_save(request: HttpRequest) -> HttpResponse:
+    request.session.cycle_key()
+    request.session["renewed"] = True
+    return JsonResponse({})
+
+
 def guess_and_fail(request: HttpRequest) -> HttpResponse:
     authenticate(
         request, username=request.GET.get("name", "alice"), password=request.GET["password"]
@@ -144,6 +150,14 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest) -> HttpResponse:
     raise InvalidRequest(fields={"title": ["Too short."]})
+
+
+def saved_too_late(request: HttpRequest) -> HttpResponse:
+    """Save, in the view, a session that another request has just ended."""
+    session: Any = request.session
+    session["late"] = True
+    SessionStore(session.session_key).delete()
+    return HttpResponse(session.save())
 
 
 def interrupted(request: HttpRequest) -> HttpResponse:

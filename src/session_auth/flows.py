@@ -20,6 +20,7 @@ from session_auth.events import Event
 from session_auth.exceptions import (
     InvalidCredentials,
     InvalidRequest,
+    StoreUnavailable,
 )
 from session_auth.guessing.counts import PROVEN_SINCE
 from session_auth.sessions import hash_upgrades
@@ -304,10 +305,16 @@ def log_out(request: HttpRequest) -> None:
     """
     try:
         auth.logout(request)
-    finally:
+    except StoreUnavailable:
+        if in_transaction(attempts.ATTEMPTS.alias()):
+            raise  # nothing can be asked in it any more
+        request.session.flush()  # perhaps a receiver met it, or it was for a moment
+        request.user = AnonymousUser()
+    except BaseException:
         if not request.session.is_empty():
             request.session.flush()
-        _let_auser_be(request, AnonymousUser())
+        raise
+    _let_auser_be(request, AnonymousUser())
     attempts.give_up(request)
 
 

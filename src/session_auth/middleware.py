@@ -180,7 +180,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             return page
         if isinstance(exception, SessionAuthError):
             return error_response(exception, request)
-        if isinstance(exception, SessionInterrupted) and wants_json(request):
+        if isinstance(exception, SessionInterrupted | UpdateError) and wants_json(request):
             return error_response(SessionEnded(), request)
         refusals.note(request, exception)
         return None
@@ -192,9 +192,9 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # loads it: after that, a key that opens nothing is an empty session
         step = _next_step(request, response, session)
-        if step is Step.SAVE:
+        if step is Step.SAVE and not session._has_only_a_new_key():
             session.save()
-        elif step is Step.TOUCH:
+        elif step is Step.SAVE or step is Step.TOUCH:
             session.touch()
         return step
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -153,10 +154,28 @@ def test_a_stream_that_has_begun_ends_with_what_went_wrong(alice: User, browser:
     ],
 )
 def test_a_command_says_what_it_could_not_do(alice: User, command: list[str]) -> None:
-    with unreachable_database(), pytest.raises(CommandError, match="database") as raised:
+    with unreachable_database(), pytest.raises(CommandError, match="store") as raised:
         call_command(*command)
 
     assert raised.value.returncode == 1
+
+
+def test_a_command_that_is_stopped_says_so_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("session_auth.management.commands.prune_sessions.prune_sessions", stop)
+
+    with pytest.raises(CommandError, match="run this again for the rest") as raised:
+        call_command("prune_sessions")
+
+    assert raised.value.returncode == 130  # as a shell says of Ctrl-C
+
+
+@pytest.mark.parametrize("batch", ["0", "-5", "many"])
+def test_a_command_refuses_batches_of_nothing(batch: str) -> None:
+    with pytest.raises(CommandError, match="--batch"):
+        call_command("prune_sessions", f"--batch={batch}")
 
 
 def test_what_django_calls_at_night_raises(outage: None) -> None:

@@ -22,7 +22,7 @@ COSTS = {
     "DELETE sessions/": (4, 0),
     "DELETE sessions/{other}/": (3, 0),
     "POST logout/": (3, 0),
-    "POST reauthenticate/": (5, -1),
+    "POST reauthenticate/": (4, 0),
     "POST login/": (1, -1),
 }
 """How often the servers are asked, and how many statements more than the database engine."""

@@ -24,7 +24,7 @@ from session_auth.sessions import stamps
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.ending import keep
 from session_auth.sessions.rows import Position
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import PROVEN, Record
 from session_auth.signals import EndReason
 
 __all__ = ["SessionStore"]
@@ -124,8 +124,7 @@ class DatabaseRows(JoinedLookup):
     def rename(
         self, session_id: str, new_id: str, *, proven: Record | None = None, methods: str = ""
     ) -> bool:
-        columns = ("authenticated_at", "methods", "expires_at") if proven else ()
-        proof = {column: getattr(proven, column) for column in columns}
+        proof = {column: getattr(proven, column) for column in PROVEN} if proven else {}
         condition = Q(methods=methods) if methods else Q()
         return bool(_live(session_id).filter(condition).update(id=NewId(new_id), **proof))
 

@@ -13,6 +13,7 @@ import base64
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from session_auth.client_info import scope_of
+from session_auth.exceptions import StoreUnavailable
 from session_auth.guessing import counts
 from session_auth.models import DeviceGeneration
 
@@ -98,8 +100,12 @@ def remember(
 
 
 def welcome(request: HttpRequest, response: HttpResponse, user: AbstractBaseUser) -> None:
-    """Make the browser a new known device of ``user``, who has reset the password."""
-    remember(request, response, user.pk, counts.generation_of(str(user.pk)), anew=True)
+    """Make the browser a new known device of ``user``, who has reset the password.
+
+    If the store cannot say more, it stays a stranger's: the password is new all the same.
+    """
+    with suppress(StoreUnavailable):  # which is logged
+        remember(request, response, user.pk, counts.generation_of(str(user.pk)), anew=True)
 
 
 def is_known_device(request: HttpRequest, user: AbstractBaseUser) -> bool:

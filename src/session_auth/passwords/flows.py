@@ -48,6 +48,7 @@ def change_password(
     with _replaced_password(request, form, stale_field="old_password", deliver=deliver) as user:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.prove(PASSWORD)
+        session.save()  # with the password: or this session would end by its old hash
         current = session.info.id if session.info else None
         end_sessions_of(user.pk, but=current, reason=EndReason.PASSWORD_CHANGED)
     csrf.follow_session(request)

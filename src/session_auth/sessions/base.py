@@ -354,6 +354,19 @@ class BaseSessionStore(SessionBase):
         client = client_info(self.meta)
         return (client.ip, client.user_agent) != (record.ip, record.user_agent)
 
+    def _has_only_a_new_key(self) -> bool:
+        """Say whether this request has stored all, and its new key is all that is to be told.
+
+        Then another write could only fail, and the answer would deny what has been done.
+        """
+        key = self._renewed_key
+        return (
+            key is not None
+            and key == self.session_key
+            and self._record is not None
+            and self.encode(dict(self.items())) == self._record.data
+        )
+
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
 
@@ -412,7 +425,7 @@ class BaseSessionStore(SessionBase):
         """
         record, data = self._record, self._to_store(dict(self.items()))
         idle_seconds = self.get_session_cookie_age()
-        if self.modified and self._id is not None:
+        if self.modified and self._id is not None and not self._has_only_a_new_key():
             record = self._next_record(self._id, data, record)
             self._foreseen = record
         if record is None:

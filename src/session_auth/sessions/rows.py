@@ -116,9 +116,8 @@ class Rows(ABC):
     ) -> bool:
         """Give the row another id, and say whether there was a row.
 
-        In the same step, write what ``proven`` has as ``authenticated_at``, ``methods`` and
-        ``expires_at``, if it is given. With ``methods``, do nothing if the row has others: a proof
-        was taken back since it was read.
+        In the same step, write what ``proven`` has in the columns ``PROVEN``, if it is given. With
+        ``methods``, do nothing if the row has others: a proof was taken back since it was read.
         """
 
     @abstractmethod
@@ -172,7 +171,7 @@ class Rows(ABC):
     def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
         """Return some of the rows, of these users or of all, also if they have expired.
 
-        For the admin, if ``in_table`` is not set.
+        For the admin, if ``in_table`` is not set, and to find sessions that have got another id.
         """
         raise NotImplementedError
 

@@ -15,6 +15,12 @@ from session_auth.client_info import ClientInfo
 from session_auth.conf import get_conf
 from session_auth.operations import SessionDescription
 
+PROVEN = (
+    *("authenticated_at", "methods", "expires_at"),
+    *("last_seen_at", "passive_seen_at", "ip", "user_agent"),
+)
+"""What a proof changes in a row, beside its id."""
+
 EXPIRY_KEY = "_session_expiry"
 """Where Django's ``set_expiry()`` keeps its value: seconds of no activity, or a fixed time."""
 

@@ -7,6 +7,7 @@ one statement: that finds what no bus has told.
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,6 +37,9 @@ BLIND_SECONDS = 30.0
 
 NOTICE_SECONDS = 0.5
 """How long a notice of the bus may take. A look can see sooner that a session is not there."""
+
+BATCH_USERS = 1000
+"""For how many users one statement asks: databases limit the number of parameters."""
 
 logger = logging.getLogger("session_auth")
 
@@ -269,14 +273,18 @@ def _renamed(lost: Mapping[str, Record]) -> dict[str, Record]:
 
     A new key changes neither the user nor the time at which the session was opened.
     """
-    users = {record.user_id for record in lost.values()}
+    users = list({record.user_id for record in lost.values()})
     there = {
-        (user_id, record.created_at): record
-        for user_id in users
-        for record in rows().of_user(user_id)
+        (record.user_id, record.created_at): record.id
+        for start in range(0, len(users), BATCH_USERS)
+        for record in rows().some(at_most=sys.maxsize, user_ids=users[start : start + BATCH_USERS])
     }
     renewed = {
-        session_id: there.get((record.user_id, record.created_at))
+        session_id: there[record.user_id, record.created_at]
         for session_id, record in lost.items()
+        if (record.user_id, record.created_at) in there
     }
-    return {session_id: record for session_id, record in renewed.items() if record is not None}
+    living = {record.id: record for record in rows().read_many(set(renewed.values()))}
+    return {
+        session_id: living[new_id] for session_id, new_id in renewed.items() if new_id in living
+    }

@@ -64,11 +64,14 @@ class SessionsView(JSONView):
     def delete(self, request: HttpRequest) -> JsonResponse:
         user = flows.require_recent_login(request)
         read_json(request, {})
-        answer: EndedAnswer = {"ended": sessions.end_sessions(user, but=_current_id(request, user))}
+        # The sessions last: if the store fails before that, the list is as it was.
+        device = HttpResponse()
+        throttling.throw_out_devices(user, but=(request, device))
         if get_conf().STAGES:
             attempts.end_of(user.pk)
+        answer: EndedAnswer = {"ended": sessions.end_sessions(user, but=_current_id(request, user))}
         response = json_response(answer)
-        throttling.throw_out_devices(user, but=(request, response))
+        response.cookies.update(device.cookies)
         return response
 
 

@@ -66,7 +66,7 @@ from session_auth.sessions import stamps, tombstones
 from session_auth.sessions.bus import Notice, text_of
 from session_auth.sessions.ending import keep
 from session_auth.sessions.rows import Flaw, Position, Rows
-from session_auth.sessions.values import Record
+from session_auth.sessions.values import PROVEN, Record
 from session_auth.signals import EndReason
 
 UNSETTLED_MILLISECONDS = 60 * 60 * 1000
@@ -204,7 +204,7 @@ class RedisRows(Rows):
             places.point(new_id, tag)
         expires_at = proven.expires_at if proven else record.expires_at
         new = Row(record._replace(id=new_id, expires_at=expires_at), tag, session_id)
-        proof = fields_of(proven, "authenticated_at", "methods", "expires_at") if proven else []
+        proof = fields_of(proven, *PROVEN) if proven else []
         keys = [
             places.key(tag, session_id),
             places.key(tag, new_id),

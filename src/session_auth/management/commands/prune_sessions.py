@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from session_auth import later
-from session_auth.management.base import StoreCommand
+from session_auth.management.base import StoreCommand, count
 from session_auth.sessions import prune_sessions
 from session_auth.sessions.pruning import PRUNE_ROWS
 
@@ -15,7 +15,7 @@ class Command(StoreCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--batch", type=int, default=PRUNE_ROWS, help="rows per batch (default: %(default)s)"
+            "--batch", type=count, default=PRUNE_ROWS, help="rows per batch (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

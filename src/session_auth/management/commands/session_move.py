@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 
 from session_auth.engines.both import BothRows
-from session_auth.management.base import StoreCommand
+from session_auth.management.base import StoreCommand, count
 from session_auth.sessions.listing import rows
 from session_auth.sessions.pruning import PRUNE_ROWS, paced, prune_expired
 
@@ -25,7 +25,7 @@ class Command(StoreCommand):
         )
         parser.add_argument(
             "--batch",
-            type=int,
+            type=count,
             default=PRUNE_ROWS,
             help="sessions per step, 1000 at most (default: %(default)s)",
         )
