@@ -32,6 +32,7 @@ NO_ATTACKER = {
     "known.password == user.password",
     "request.session.session_key == session_key",
     "key == session.session_key",
+    "key == self.session_key",
     "secret != sent",
     "self.methods != ['password']",
     "session_hash != current",
