@@ -235,6 +235,7 @@ def test_a_new_key_while_activity_is_recorded_is_watched_over(
 
     assert marking.is_done.wait(5)
     wait_until(lambda: watched(server) == [id_of_session(session)])
+    assert socket.is_quiet(0.2)
     session.flush()
     assert socket.next() == CLOSED
 

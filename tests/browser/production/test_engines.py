@@ -42,14 +42,16 @@ def wait_for(engine: Engine, expression: str) -> None:
 
 def wait_for_posts(production: Production, *, after: int, count: int) -> list[Request]:
     """Wait until that many have been answered, and return all but the offers of passkeys."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
+
+    def arrived() -> list[Request]:
         posts = [r for r in production.requests()[after:] if r.method == "POST"]
-        posts = [r for r in posts if r.path != "/api/auth/passkeys/options/"]
-        if len(posts) >= count:
-            return posts
+        return [r for r in posts if r.path != "/api/auth/passkeys/options/"]
+
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(arrived()) < count:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return arrived()
 
 
 def sign_in(engine: Engine) -> None:
