@@ -149,6 +149,7 @@ def test_the_page_takes_no_object_that_no_body_may_hold(
     response = submit(browser, f"{PAGE}&method=key", credential=text)
 
     assert (response.status_code, browser.user()) == (400, None)
+    assert "This field is required." in submit(browser, f"{PAGE}&method=key").text
     assert submit(browser, f"{PAGE}&method=key", credential=json.dumps(KEY)).status_code == 302
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from fido2.cose import ES256
 from fido2.utils import websafe_decode, websafe_encode
@@ -35,8 +38,13 @@ from fido2.webauthn import (
     CollectedClientData,
 )
 
+from session_auth import throttling
+from session_auth.contrib.allauth import SecondFactor
+from session_auth.exceptions import InvalidCredentials
 from session_auth.sessions import assurance, list_sessions
+from session_auth.stages import Proof
 from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.test_races import at_once
 
 pytestmark = [
     pytest.mark.django_db,
@@ -112,6 +120,58 @@ def test_a_recovery_code_is_good_once(secret: str, alice: User, browser: ApiClie
     for expected in (200, 401):
         assert browser.log_in().json()["methods"] == ["totp", "recovery_codes"]
         assert finish(browser, "recovery_codes", code=code).status_code == expected
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", ["totp", "recovery_codes"])
+def test_of_many_logins_with_one_code_of_its_one_wins(
+    secret: str, alice: User, settings: Any, method: str
+) -> None:
+    """CVE-2026-82470: and the others are refused, not in an error."""
+
+    def slowly(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith("UPDATE") and Authenticator._meta.db_table in sql:
+            time.sleep(0.05)
+        return execute(sql, *args)
+
+    def send(browser: ApiClient) -> Any:
+        with connection.execute_wrapper(slowly):
+            return finish(browser, method, code=code)
+
+    settings.SESSION_AUTH_GUESSES_PER_ACCOUNT = 1000
+    codes = RecoveryCodes.activate(alice).get_unused_codes()
+    code = code_of(secret) if method == "totp" else codes[0]
+    browsers = [ApiClient() for _ in range(8)]
+    for browser in browsers:
+        browser.log_in()
+
+    found = at_once(*[partial(send, browser) for browser in browsers])
+
+    assert sorted(response.status_code for response in found) == [200, *[401] * 7]
+
+
+def test_no_code_of_its_is_used_up_that_is_refused(
+    secret: str, alice: User, browser: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After too many wrong ones, none is right any more."""
+    codes = RecoveryCodes.activate(alice).get_unused_codes()
+    browser.log_in()
+    monkeypatch.setattr(throttling, "CEILING", 0)
+
+    assert finish(browser, "recovery_codes", code=codes[0]).status_code == 401
+
+    row = Authenticator.objects.get(type="recovery_codes")
+    assert row.wrap().get_unused_codes() == codes
+
+
+def test_a_code_of_its_that_is_gone_meanwhile_is_wrong(
+    secret: str, alice: User, rf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = SecondFactor()
+    Authenticator.objects.all().delete()
+
+    with pytest.raises(InvalidCredentials):
+        stage.verify(alice, rf.post("/"), Proof(method="totp", data={"code": code_of(secret)}))
 
 
 def test_a_code_of_its_is_a_proof_of_a_recent_login(

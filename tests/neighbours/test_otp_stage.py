@@ -16,7 +16,7 @@ from django_otp.plugins.otp_email.models import EmailDevice
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from session_auth import flows
+from session_auth import flows, throttling
 from session_auth.checks.stages import neighbours_stages_are_asked
 from session_auth.contrib.otp import SecondFactor
 from session_auth.sessions import assurance, list_sessions
@@ -161,6 +161,17 @@ def test_a_backup_token_locks_no_app(phone: TOTPDevice, paper: StaticDevice) -> 
 
     assert otp(half_way(), code_of(phone.bin_key)).status_code == 200
     assert not StaticDevice.objects.get().token_set.exists()
+
+
+def test_no_token_is_used_up_that_is_refused(
+    phone: TOTPDevice, paper: StaticDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After too many wrong ones, none is right any more."""
+    browser = half_way()
+    monkeypatch.setattr(throttling, "CEILING", 0)
+
+    assert told(otp(browser, "backup0")) == WRONG
+    assert StaticDevice.objects.get().token_set.filter(token="backup0").exists()
 
 
 def test_a_device_can_be_named(phone: TOTPDevice, paper: StaticDevice) -> None:

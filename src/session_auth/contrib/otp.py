@@ -81,7 +81,7 @@ class SecondFactor(Stage):
         if not code:
             raise self.sent(user, request, device_id, proof)
         guess = throttling.reserve(request, user, code, purpose=METHOD)
-        device = accepting(user, code, device_id=device_id)
+        device = None if guess.is_above_ceiling else accepting(user, code, device_id=device_id)
         if not guess.accept(device is not None) or device is None:
             raise InvalidCredentials
         if proof.attempt is None:

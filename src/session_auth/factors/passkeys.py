@@ -149,13 +149,17 @@ def request_options(
 def user_to_log_in(request: HttpRequest, credential: Mapping[str, Any]) -> AbstractBaseUser:
     """Return the user whom a passkey has named and proven, with the backend that lets them in.
 
-    Raises ``UnknownPasskey`` if the site knows no such passkey or its user may not log in,
-    ``InvalidCredentials`` if it proves nothing, and ``Throttled``.
+    Raises ``UnknownPasskey`` if the site knows no such passkey, ``InvalidCredentials`` if it proves
+    nothing or its user may not log in, and ``Throttled``.
     """
     factor = rows.find(Kind.PASSKEY, rows.passkey_id(str(credential.get("id"))))
-    user = None if factor is None else _user_of_backends(factor.user_id)
-    if user is None:
+    if factor is None:
         raise UnknownPasskey
+    user = _user_of_backends(factor.user_id)
+    if user is None:
+        # Not unknown: the browser would forget the passkey of somebody who may be back tomorrow.
+        events.record(Event.LOGIN_FAILED, request, user_id=factor.user_id)
+        raise InvalidCredentials
     use = partial(_use, purpose=Purpose.LOGIN)
     try:
         proofs.count_and_check(request, user, Kind.PASSKEY, credential, use_up=use)
