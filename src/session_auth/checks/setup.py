@@ -100,8 +100,8 @@ def serializer_writes_json(**kwargs: Any) -> list[CheckMessage]:
         serializer = import_string(settings.SESSION_SERIALIZER)()
         if json.loads(serializer.dumps(probe).decode()) == probe:
             return []
-    except ValueError:
-        pass
+    except (AttributeError, TypeError, ValueError):
+        pass  # what it writes is no bytes, or no JSON
     return [
         Error(
             f"SESSION_SERIALIZER is '{settings.SESSION_SERIALIZER}', which does not write JSON. "
@@ -119,7 +119,7 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 str(exc),
-                hint='Write it as docs/settings.md has it: ("/api/",), say, or timedelta(hours=1).',
+                hint="Set it to such a value, or remove it: it has a default.",
                 id="session_auth.E006",
             )
         ]
