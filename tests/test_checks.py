@@ -74,7 +74,7 @@ def test_a_missing_middleware_is_named_with_the_one_that_it_replaces() -> None:
         [message] = [m for m in run_checks() if m.id == "session_auth.E001"]
 
     assert (
-        message.msg == f"'{AUTH}' is not in MIDDLEWARE, so nothing stops what it is there to stop."
+        message.msg == f"'{AUTH}' is not in MIDDLEWARE, so its part of the protection is missing."
     )
     assert message.hint == (
         "Put it where 'django.contrib.auth.middleware.AuthenticationMiddleware' is or would be."

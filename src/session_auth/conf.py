@@ -271,7 +271,7 @@ class Conf:
     """How long a browser that its user trusts is asked for no second factor: 30 days at most."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
-    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""
+    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, or networks of the nearest proxy."""
 
     USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.

@@ -34,7 +34,7 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
-            f"'{_path(ours)}' is not in MIDDLEWARE, so nothing stops what it is there to stop.",
+            f"'{_path(ours)}' is not in MIDDLEWARE, so its part of the protection is missing.",
             hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
             id="session_auth.E001",
         )
