@@ -156,6 +156,12 @@ def test_only_public_columns_and_properties_of_a_user_are_shown(
     assert ids(SESSION_AUTH_USER_FIELDS=["id", name]) == expected
 
 
+@pytest.mark.parametrize("age", [0, -1, "3600", timedelta(hours=1), None, True])
+def test_the_age_of_the_cookie_is_a_number_of_seconds(age: object) -> None:
+    assert ids(SESSION_COOKIE_AGE=age) == ["session_auth.E015"]
+    assert ids(SESSION_COOKIE_AGE=3600.5) == []
+
+
 @pytest.mark.parametrize(
     ("interval", "idle", "expected"),
     [

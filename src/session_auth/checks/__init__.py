@@ -29,6 +29,7 @@ ALWAYS = (
     setup.kept_keys_are_not_auth_keys,
     setup.user_fields_can_be_shown,
     setup.users_have_one_key,
+    setup.age_of_the_cookie_is_in_seconds,
     setup.activity_is_seen_before_it_counts,
     setup.idle_timeout_can_be_reached,
     setup.browsers_keep_the_cookie_as_long,

@@ -167,6 +167,20 @@ def users_have_one_key(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def age_of_the_cookie_is_in_seconds(**kwargs: Any) -> list[CheckMessage]:
+    if _is_age(settings.SESSION_COOKIE_AGE):
+        return []
+    return [
+        Error(
+            f"SESSION_COOKIE_AGE is {settings.SESSION_COOKIE_AGE!r}, and has to be a number of "
+            "seconds above 0: nobody can stay logged in.",
+            hint="Write 60 * 60 * 24 * 14, say, for two weeks; a timedelta goes into "
+            "SESSION_AUTH_IDLE_TIMEOUT.",
+            id="session_auth.E015",
+        )
+    ]
+
+
 def activity_is_seen_before_it_counts(**kwargs: Any) -> list[CheckMessage]:
     interval = setting("LAST_SEEN_INTERVAL", timedelta(0))
     idle = _idle_timeout()
@@ -237,7 +251,14 @@ def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
 
 def _idle_timeout() -> timedelta:
     timeout: timedelta | None = setting("IDLE_TIMEOUT", None)
-    return timedelta(seconds=settings.SESSION_COOKIE_AGE) if timeout is None else timeout
+    if timeout is not None:
+        return timeout
+    age = settings.SESSION_COOKIE_AGE
+    return timedelta(seconds=age) if _is_age(age) else timedelta(weeks=2)  # E015 reports it
+
+
+def _is_age(value: object) -> bool:
+    return type(value) in {int, float} and value > 0  # type: ignore[operator]  # they are numbers
 
 
 def _no_fields(names: Iterable[str]) -> list[str]:
