@@ -10,6 +10,7 @@ from session_auth.checks import (
     deployment,
     exempt_logins,
     logins,
+    names,
     old_passwords,
     origins,
     password_rules,
@@ -20,6 +21,7 @@ from session_auth.checks import (
 )
 
 ALWAYS = (
+    names.names_can_be_imported,
     setup.middleware_is_installed,
     setup.session_middleware_comes_first,
     setup.djangos_middleware_is_replaced,
