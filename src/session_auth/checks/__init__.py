@@ -43,6 +43,7 @@ ALWAYS = (
     cookies.session_cookie_is_hidden_from_scripts,
     cookies.host_prefix_is_valid,
     origins.trusted_origins_are_origins,
+    origins.header_of_the_token_is_named_as_in_wsgi,
     origins.browsers_send_a_referrer,
     logins.guesses_in_the_admin_are_counted,
     logins.guesses_elsewhere_are_counted,
