@@ -17,6 +17,7 @@ from ninja.security import django_auth
 from ninja.throttling import BaseThrottle as NinjaThrottle
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication as DrfsOwn
+from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
@@ -100,6 +101,10 @@ class Articles(View):
 
 class ArticlesOfDrfsOwn(Articles):
     authentication_classes = (DrfsOwn,)
+
+
+class ArticlesForMachinesToo(Articles):
+    authentication_classes = (TokenAuthentication, SessionAuthentication)
 
 
 class Login(View):
@@ -273,6 +278,7 @@ urlpatterns = [
     path("api/plain/raise/missing/", PlainMissing.as_view()),
     path("api/drf/articles/", Articles.as_view()),
     path("api/drf/own/articles/", ArticlesOfDrfsOwn.as_view()),
+    path("api/drf/machines/articles/", ArticlesForMachinesToo.as_view()),
     path("api/drf/login/", Login.as_view()),
     path("api/drf/recent/", Recent.as_view()),
     path("api/drf/recent-5/", Recent5.as_view()),

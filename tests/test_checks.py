@@ -33,6 +33,11 @@ class NotFaithfulSerializer(JSONSerializer):
         return b"{}"
 
 
+class TextSerializer:
+    def dumps(self, obj: object) -> str:
+        return "{}"
+
+
 class Subclass(SessionMiddleware):
     pass
 
@@ -69,7 +74,7 @@ def test_a_missing_middleware_is_named_with_the_one_that_it_replaces() -> None:
         [message] = [m for m in run_checks() if m.id == "session_auth.E001"]
 
     assert (
-        message.msg == f"'{AUTH}' is not in MIDDLEWARE, so nothing stops what it is there to stop."
+        message.msg == f"'{AUTH}' is not in MIDDLEWARE, so its part of the protection is missing."
     )
     assert message.hint == (
         "Put it where 'django.contrib.auth.middleware.AuthenticationMiddleware' is or would be."
@@ -100,7 +105,9 @@ def test_djangos_engines_cannot_keep_the_promises(engine: str) -> None:
     assert ids(SESSION_ENGINE=engine) == ["session_auth.E003"]
 
 
-@pytest.mark.parametrize("name", ["PickleLikeSerializer", "NotFaithfulSerializer"])
+@pytest.mark.parametrize(
+    "name", ["PickleLikeSerializer", "NotFaithfulSerializer", "TextSerializer"]
+)
 def test_a_serializer_must_write_json(name: str) -> None:
     assert ids(SESSION_SERIALIZER=f"{__name__}.{name}") == ["session_auth.E004"]
 
@@ -109,12 +116,18 @@ def test_the_session_cookie_is_hidden_from_scripts() -> None:
     assert ids(SESSION_COOKIE_HTTPONLY=False) == ["session_auth.E005"]
 
 
-@pytest.mark.parametrize("name", ["API_PATHS", "KEEP_AT_LOGIN"])
-def test_a_setting_of_the_wrong_type_is_found(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [
+        ("API_PATHS", "paths that begin with a slash, such as '/api/'"),
+        ("KEEP_AT_LOGIN", "strings"),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_found(name: str, items: str) -> None:
     with override_settings(**{f"SESSION_AUTH_{name}": "text"}):
         [message] = [m for m in run_checks() if m.id == "session_auth.E006"]
 
-    assert message.msg == f"SESSION_AUTH_{name} must be a list or tuple of strings."
+    assert message.msg == f"SESSION_AUTH_{name} must be a list or tuple of {items}."
     assert message.hint
 
 
@@ -141,6 +154,12 @@ def test_only_public_columns_and_properties_of_a_user_are_shown(
     name: str, expected: list[str]
 ) -> None:
     assert ids(SESSION_AUTH_USER_FIELDS=["id", name]) == expected
+
+
+@pytest.mark.parametrize("age", [0, -1, "3600", timedelta(hours=1), None, True])
+def test_the_age_of_the_cookie_is_a_number_of_seconds(age: object) -> None:
+    assert ids(SESSION_COOKIE_AGE=age) == ["session_auth.E015"]
+    assert ids(SESSION_COOKIE_AGE=3600.5) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.http import HttpResponse
+from django.test import override_settings
 from django.urls import include, path
 
 from tests.checking import deployed, ids
@@ -24,6 +26,16 @@ class CorsMiddleware:
 
     __module__ = "corsheaders.middleware"
     async_capable = True
+
+
+@pytest.mark.parametrize("name", ["X-XSRF-TOKEN", "http_x_xsrf_token", "HTTP_X-XSRF-TOKEN"])
+def test_the_header_of_the_token_has_djangos_name(name: str) -> None:
+    with override_settings(CSRF_HEADER_NAME=name):
+        [message] = [each for each in run_checks() if each.id == "session_auth.E017"]
+
+    assert message.hint is not None
+    assert message.hint.startswith("Write 'HTTP_X_XSRF_TOKEN':")
+    assert ids(CSRF_HEADER_NAME="HTTP_X_XSRF_TOKEN") == []
 
 
 CORS: dict[str, Any] = {

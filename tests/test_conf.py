@@ -121,7 +121,7 @@ def test_what_to_adopt_from_is_a_dotted_path(value: object) -> None:
         get_conf()
 
 
-@pytest.mark.parametrize("value", ["/api/", None, [1], {"/api/"}])
+@pytest.mark.parametrize("value", ["/api/", None, [1], {"/api/"}, ["api/"], [""]])
 def test_a_setting_of_the_wrong_type_is_refused_by_name(value: object) -> None:
     with (
         override_settings(SESSION_AUTH_API_PATHS=value),

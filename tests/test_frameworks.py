@@ -76,6 +76,18 @@ def test_a_caller_whose_session_has_ended_is_told_so(framework: str, here: ApiCl
     assert_refused(response, 401, "Your session has ended. Log in again.", "session_ended")
 
 
+def test_drf_says_why_nobody_is_logged_in_where_machines_come_in_too(here: ApiClient) -> None:
+    url = "/api/drf/machines/articles/"
+    known = here.get(url)
+    Session.objects.all().delete()
+    answers = [Client().get(url), here.get(url)]
+
+    assert known.json() == {"reader": "alice"}
+    assert [answer.json()["code"] for answer in answers] == ["not_authenticated", "session_ended"]
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Token, Session"}
+
+
 @pytest.mark.parametrize("framework", ALL)
 def test_a_request_without_the_token_is_refused(framework: str, here: ApiClient) -> None:
     response = here.post(f"/api/{framework}/articles/", ARTICLE, content_type="application/json")

@@ -180,6 +180,16 @@ def test_elsewhere_it_is_djangos_page(
     assert response.headers["Content-Type"].startswith("text/html")
 
 
+def test_a_path_is_one_of_an_api_as_the_urlconf_has_it(browser: ApiClient) -> None:
+    with override_settings(FORCE_SCRIPT_NAME="/shop"):
+        below = browser.get("/api/nowhere/")
+    with override_settings(SESSION_AUTH_API_PATHS=["/api/", "/de/api/"]):
+        german = browser.get("/de/api/nowhere/")
+
+    assert below.wsgi_request.path == "/shop/api/nowhere/"
+    assert [told(below)[1], told(german)[1]] == ["not_found", "not_found"]
+
+
 def test_a_method_that_is_refused_names_the_others(browser: ApiClient) -> None:
     assert browser.get("/api/post/").headers["Allow"] == "POST"
     assert browser.get("/api/post-class/").headers["Allow"] == "POST, OPTIONS"

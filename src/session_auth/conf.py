@@ -52,6 +52,10 @@ def _is_string(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_prefix(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/")
+
+
 def _is_shown(value: object) -> bool:
     """Say whether ``value`` is a name, and not one that a secret would have."""
     return isinstance(value, str) and not SECRET_NAME.fullmatch(value)
@@ -160,6 +164,10 @@ SHOWN = Rule(
     lambda value: _is_path(value) or _is_sequence(value, of=_is_shown),
 )
 PATHS = Rule("a list or tuple of dotted paths", partial(_is_sequence, of=_is_path))
+PREFIXES = Rule(
+    "a list or tuple of paths that begin with a slash, such as '/api/'",
+    partial(_is_sequence, of=_is_prefix),
+)
 STORE = Rule(
     "a URL such as 'redis://localhost:6379/0', with rediss:// for TLS or unix:// for a socket, the "
     "dotted path of a function that returns a client, a client, or a dict with one of 'url', "
@@ -199,7 +207,7 @@ class Conf:
     ADOPT_FROM: Annotated[str | None, ENGINE] = None
     """The engine whose sessions are taken over, each at its first request; ``None``: none."""
 
-    API_PATHS: Annotated[Sequence[str], STRINGS] = ("/api/",)
+    API_PATHS: Annotated[Sequence[str], PREFIXES] = ("/api/",)
     """Path prefixes below which refusals are JSON; elsewhere they are Django's HTML pages."""
 
     CSRF: Annotated[str, _one_of("token", "headers")] = "token"
@@ -263,7 +271,7 @@ class Conf:
     """How long a browser that its user trusts is asked for no second factor: 30 days at most."""
 
     TRUSTED_PROXIES: Annotated[Sequence[str], NETWORKS] = ()
-    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, the network of the nearest."""
+    """Whose X-Forwarded-For is trusted: addresses, ``"unix"``, or networks of the nearest proxy."""
 
     USER_FIELDS: Annotated[Sequence[str] | str, SHOWN] = ("id", "username")
     """What clients see of a user: ``id``, ``username`` (``get_username()``), or an attribute.

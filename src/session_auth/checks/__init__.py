@@ -10,6 +10,7 @@ from session_auth.checks import (
     deployment,
     exempt_logins,
     logins,
+    names,
     old_passwords,
     origins,
     password_rules,
@@ -20,6 +21,7 @@ from session_auth.checks import (
 )
 
 ALWAYS = (
+    names.names_can_be_imported,
     setup.middleware_is_installed,
     setup.session_middleware_comes_first,
     setup.djangos_middleware_is_replaced,
@@ -29,6 +31,7 @@ ALWAYS = (
     setup.kept_keys_are_not_auth_keys,
     setup.user_fields_can_be_shown,
     setup.users_have_one_key,
+    setup.age_of_the_cookie_is_in_seconds,
     setup.activity_is_seen_before_it_counts,
     setup.idle_timeout_can_be_reached,
     setup.browsers_keep_the_cookie_as_long,
@@ -40,6 +43,7 @@ ALWAYS = (
     cookies.session_cookie_is_hidden_from_scripts,
     cookies.host_prefix_is_valid,
     origins.trusted_origins_are_origins,
+    origins.header_of_the_token_is_named_as_in_wsgi,
     origins.browsers_send_a_referrer,
     logins.guesses_in_the_admin_are_counted,
     logins.guesses_elsewhere_are_counted,

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from session_auth.checks.lookups import middleware_classes, views
 
 CSRF_VIEW = "session_auth.views.csrf.CsrfView"
+HEADER_IN_WSGI = re.compile("HTTP_[A-Z0-9_]+")
 CORS_MIDDLEWARE = "corsheaders.middleware"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 STRANGERS = ("https://stranger.invalid", "null")
@@ -30,6 +31,21 @@ def trusted_origins_are_origins(**kwargs: Any) -> list[CheckMessage]:
         for origin in settings.CSRF_TRUSTED_ORIGINS
         # Django's own check reports an origin without a scheme.
         if "://" in origin and not _is_origin(origin)
+    ]
+
+
+def header_of_the_token_is_named_as_in_wsgi(**kwargs: Any) -> list[CheckMessage]:
+    name = settings.CSRF_HEADER_NAME
+    if HEADER_IN_WSGI.fullmatch(name):
+        return []
+    meant = name.upper().replace("-", "_").removeprefix("HTTP_")
+    return [
+        Error(
+            f"CSRF_HEADER_NAME is '{name}', which no header becomes in request.META: no token in "
+            "a header is ever found.",
+            hint=f"Write 'HTTP_{meant}': Django wants HTTP_, capitals, and _ for each -.",
+            id="session_auth.E017",
+        )
     ]
 
 

@@ -34,7 +34,7 @@ def middleware_is_installed(**kwargs: Any) -> list[CheckMessage]:
     installed = middleware_classes()
     return [
         Error(
-            f"'{_path(ours)}' is not in MIDDLEWARE, so nothing stops what it is there to stop.",
+            f"'{_path(ours)}' is not in MIDDLEWARE, so its part of the protection is missing.",
             hint=f"Put it where '{_replaced(ours).__module__}.{ours.__name__}' is or would be.",
             id="session_auth.E001",
         )
@@ -100,8 +100,8 @@ def serializer_writes_json(**kwargs: Any) -> list[CheckMessage]:
         serializer = import_string(settings.SESSION_SERIALIZER)()
         if json.loads(serializer.dumps(probe).decode()) == probe:
             return []
-    except ValueError:
-        pass
+    except (AttributeError, TypeError, ValueError):
+        pass  # what it writes is no bytes, or no JSON
     return [
         Error(
             f"SESSION_SERIALIZER is '{settings.SESSION_SERIALIZER}', which does not write JSON. "
@@ -119,7 +119,7 @@ def settings_have_the_right_types(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 str(exc),
-                hint='Write it as docs/settings.md has it: ("/api/",), say, or timedelta(hours=1).',
+                hint="Set it to such a value, or remove it: it has a default.",
                 id="session_auth.E006",
             )
         ]
@@ -163,6 +163,20 @@ def users_have_one_key(**kwargs: Any) -> list[CheckMessage]:
             "user by one: nobody can log in.",
             hint="Give the user model a primary key of one column, and a UniqueConstraint.",
             id="session_auth.E014",
+        )
+    ]
+
+
+def age_of_the_cookie_is_in_seconds(**kwargs: Any) -> list[CheckMessage]:
+    if _is_age(settings.SESSION_COOKIE_AGE):
+        return []
+    return [
+        Error(
+            f"SESSION_COOKIE_AGE is {settings.SESSION_COOKIE_AGE!r}, and has to be a number of "
+            "seconds above 0: nobody can stay logged in.",
+            hint="Write 60 * 60 * 24 * 14, say, for two weeks; a timedelta goes into "
+            "SESSION_AUTH_IDLE_TIMEOUT.",
+            id="session_auth.E015",
         )
     ]
 
@@ -237,7 +251,14 @@ def sliding_expiry_is_left_to_the_engine(**kwargs: Any) -> list[CheckMessage]:
 
 def _idle_timeout() -> timedelta:
     timeout: timedelta | None = setting("IDLE_TIMEOUT", None)
-    return timedelta(seconds=settings.SESSION_COOKIE_AGE) if timeout is None else timeout
+    if timeout is not None:
+        return timeout
+    age = settings.SESSION_COOKIE_AGE
+    return timedelta(seconds=age) if _is_age(age) else timedelta(weeks=2)  # E015 reports it
+
+
+def _is_age(value: object) -> bool:
+    return type(value) in {int, float} and value > 0  # type: ignore[operator]  # they are numbers
 
 
 def _no_fields(names: Iterable[str]) -> list[str]:

@@ -103,6 +103,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     For ``EXCEPTION_HANDLER`` in ``REST_FRAMEWORK``. Returns ``None`` for an exception that is no
     refusal, which REST framework then raises.
     """
+    first = getattr(exc, "auth_header", None)
     if isinstance(exc, exceptions.NotAuthenticated):
         exc = _reason(exc, context["request"])
     elif isinstance(exc, Http404):
@@ -119,6 +120,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         response.data = error_body(exc)
         for name, value in exc.headers.items():
             response.headers[name] = value
+        if first and first != CHALLENGE:  # of another authentication, which comes before
+            response.headers["WWW-Authenticate"] = f"{first}, {CHALLENGE}"
     else:
         response.data = _body(exc, response.data)
     if isinstance(response.data, dict):
@@ -141,8 +144,11 @@ def _gives_tokens(request: Request) -> bool:
 
 
 def _reason(exc: Exception, request: Request) -> Exception:
-    """Return why the session says that nobody is logged in; ``exc`` if no session was asked."""
-    if getattr(exc, "auth_header", None) == CHALLENGE:
+    """Return why the session says that nobody is logged in; ``exc`` if no session was asked.
+
+    Another authentication may stand before it, whose challenge REST framework sends.
+    """
+    if any(isinstance(each, SessionAuthentication) for each in request.authenticators):
         try:
             require_login(request._request)
         except Unauthorized as reason:

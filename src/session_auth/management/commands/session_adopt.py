@@ -81,8 +81,9 @@ class Command(StoreCommand):
             "Engine": settings.SESSION_ENGINE,
             "Session cookie": settings.SESSION_COOKIE_NAME,
             "CSRF cookie": settings.CSRF_COOKIE_NAME,
-            "Living sessions": _living(),
         }
+        if not rules.engine_is_ours():
+            facts["Living sessions"] = _living()
         if found := [name for name in NEIGHBOURS if apps.is_installed(name)]:
             facts["Neighbours"] = f"{', '.join(found)} (see docs/compatibility.md)"
         for name, value in facts.items():
@@ -94,7 +95,8 @@ class Command(StoreCommand):
             return
         waiting = adoption.count_waiting()
         if waiting is None:
-            told = "Nobody can count the sessions of this engine that are not taken over yet."
+            engine = get_conf().ADOPT_FROM
+            told = f"Nobody can count the sessions of {engine} that are not taken over yet."
         else:
             told = f"Sessions not taken over yet: {waiting}"
         self.stdout.write(f"\n{told}")
@@ -115,9 +117,7 @@ class Command(StoreCommand):
 
 
 def _living() -> str:
-    """Say how many sessions of Django's engine are alive, and were not taken over."""
-    before = get_conf().ADOPT_FROM or adoption.DJANGOS
-    engine = before if rules.engine_is_ours() else settings.SESSION_ENGINE
-    if not issubclass(import_string(f"{engine}.SessionStore"), DatabaseStore):
+    """Say how many sessions of the old engine are alive, before the switch."""
+    if not issubclass(import_string(f"{settings.SESSION_ENGINE}.SessionStore"), DatabaseStore):
         return "nobody can count those of this engine"
     return str(rules.count_living(list(connections)))
