@@ -34,6 +34,3 @@ export const renew = async (
   core._answeredToken = answer.csrfToken;
   return answer.user;
 };
-
-export const publishLogout = (core: Core) =>
-  publish(core, { user: null }, stamp(core), "logout");

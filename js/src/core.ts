@@ -53,7 +53,11 @@ export interface Core {
   /** Ask the server who is logged in, as activity of the user or not; who asks meanwhile shares it. */
   _lookActively: () => Promise<void>;
   _look: () => Promise<void>;
+  /** The same, but never by what was asked before; a failure is ignored. */
+  _lookAnew: () => Promise<void>;
   _lookUnderWay?: Promise<void> | undefined;
+  /** When the browser has brought this page back from its back/forward cache. */
+  _keptUntil?: number;
   /** Set the timer anew, since something has been learned; undefined while nobody watches. */
   _reschedule?: () => void;
 

@@ -51,8 +51,12 @@ export const cookieNotKept = (cause?: unknown) =>
     cause,
   });
 
-export const unreachable = (cause: unknown) =>
-  new SessionAuthError("The server could not be reached.", { code: "network_error", cause });
+/** Throw what made fetch() fail: with a TypeError or TimeoutError, the server could not be reached. */
+export const lost = (cause: any): never => {
+  throw /^T/.test(cause.name)
+    ? new SessionAuthError("The server could not be reached.", { code: "network_error", cause })
+    : cause;
+};
 
 /** The refusal in `response`; `data` is the JSON in it, or undefined. */
 export const errorOf = ({ headers, status }: Response, data: any): SessionAuthError => {

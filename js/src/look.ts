@@ -4,16 +4,19 @@ import type { JsonOptions } from "./session-auth.js";
 import { ask, Trait } from "./requests.js";
 import { publish, setSnapshot } from "./store.js";
 import { inTurn, LONGEST_TURN } from "./tabs.js";
-import { ignore, pause } from "./waiting.js";
+import { ignore, pause, unlessAborted } from "./waiting.js";
 
-const refresh = async (core: Core, options?: JsonOptions) => {
+const refresh = async (core: Core, options?: JsonOptions): Promise<void> => {
   // While a tab waits for a new key, the browser still has the old one, which opens nothing.
   if (core._snapshot.user) {
-    const renewed = inTurn(core, () => core._renewal, "login/").catch(ignore);
-    await Promise.race([renewed, pause(LONGEST_TURN)]);
+    const renewed = () => inTurn(core, () => core._renewal, "login/");
+    await unlessAborted(AbortSignal.timeout(LONGEST_TURN), renewed).catch(ignore);
   }
   const asOf = stamp(core);
-  publish(core, await ask(core, "user/", Trait.Tells, options), asOf);
+  const answer = await ask(core, "user/", Trait.Tells, options);
+  // A page that the browser has kept meanwhile gets it much too late.
+  if (core._keptUntil! > asOf) return refresh(core, options);
+  publish(core, answer, asOf);
 };
 
 /** `refresh`, whose failure the snapshot shows as long as nothing is known. */

@@ -1,15 +1,15 @@
 // Calls of the server: with the token that Django wants, with the name of whom the tab shows, and
 // once more where a refusal can be cured.
 import { endpoint, stamp, type Core } from "./core.js";
-import { errorOf, parse, unreachable, userChanged } from "./errors.js";
+import { errorOf, lost, parse, userChanged } from "./errors.js";
 import { pageOrigin, readCookie } from "./page.js";
 import type { JsonOptions } from "./session-auth.js";
-import { NOBODY, shownUser } from "./store.js";
+import { publish, shownUser } from "./store.js";
 import { inTurn } from "./tabs.js";
 import { SECOND } from "./times.js";
-import { ignore, unlessAborted } from "./waiting.js";
+import { unlessAborted } from "./waiting.js";
 
-const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
+export const SHOWN_USER = "Session-User"; // the header by which tab and server say whom they know
 
 const LONGEST_WAIT = 30 * SECOND;
 
@@ -35,7 +35,7 @@ export const askForToken = async (core: Core): Promise<string> =>
  * The cookie comes first: after a login in another tab it is new, and the token that this tab got is
  * stale. A refused cookie is not used: it may be left over from before CSRF_USE_SESSIONS.
  */
-const currentToken = async (core: Core) => {
+export const currentToken = async (core: Core) => {
   const token = readCookie(core);
   return (token !== core._refusedToken && token) || core._answeredToken || core._askForToken();
 };
@@ -79,16 +79,21 @@ const attempt = async (
   traits: Trait,
   init?: RequestInit,
 ): Promise<Response> => {
-  if (new URL(request.url).origin !== pageOrigin()) return fetch(request);
+  // As of fetch(); what fails in the callbacks of the page, json() hands over as it is, too.
+  const fail = init ? undefined : lost;
+  const reach = () => fetch(request).catch(fail);
+  if (new URL(request.url).origin !== pageOrigin()) return reach();
 
   // TRACE is safe, too, but browsers send it for nobody.
   const isUnsafe = !/^(GET|HEAD|OPTIONS)$/.test(request.method);
   if (isUnsafe) {
     // The mode keeps a redirect from taking the token to another origin.
-    request = new Request(request, { credentials: "same-origin", mode: "same-origin" });
+    request = new Request(request, { mode: "same-origin" });
   }
-  const names = !(traits & Trait.Anyone) && request.credentials !== "omit" && !request.headers.has(SHOWN_USER);
-  const needsToken = isUnsafe && !request.headers.has(core._headerName);
+  // Without cookies, it is nobody's.
+  const sees = request.credentials !== "omit";
+  const names = sees && !(traits & Trait.Anyone) && !request.headers.has(SHOWN_USER);
+  const needsToken = sees && isUnsafe && !request.headers.has(core._headerName);
   const renews = traits & Trait.Renews;
   const tried = new Set<unknown>();
   for (;;) {
@@ -102,32 +107,31 @@ const attempt = async (
     if (names && shown) request.headers.set(SHOWN_USER, shown);
     const sentAt = stamp(core);
     const response: Response = await (renews
-      ? inTurn(core, () => (core._renewal = fetch(request)), "login/")
-      : fetch(request));
+      ? inTurn(core, () => (core._renewal = reach()), "login/")
+      : reach());
     const actual = names && !(traits & Trait.Ends) && response.headers.get(SHOWN_USER);
     const isSeenThrough = actual && actual !== shownUser(core);
-    const look = () => core._look().catch(ignore);
-    if (isSeenThrough) await look();
-    if (!init) await response.clone().text();
+    if (isSeenThrough) await core._lookAnew();
+    const text = (init && response.ok) || (await response.clone().text().catch(fail));
     // What one user has asked for is not for another, or for nobody.
     const isLate = actual === null && before.user && shownUser(core) !== shown;
     if (isLate && response.ok) throw userChanged();
     if (response.ok) return response;
 
-    const refusal = errorOf(response, parse(await response.clone().text()));
+    const refusal = errorOf(response, parse(text as string));
     const { code } = refusal;
     if (tried.has(code)) return response;
     tried.add(code);
     let isCured: unknown; // so that the call may be sent again
     // A wrong password is no end of the session.
-    if (response.status === 401 && before.user && !(renews && code === "invalid_credentials")) {
-      if (!isSeenThrough) await look();
-      // The call may have been sent with a key that was renewed meanwhile.
-      isCured = !renews && core._snapshot.session?.id !== before.session?.id;
-    } else if (code === "user_changed") {
-      await look();
-      // Nobody's data are on show that those of the user could be taken for.
-      isCured = !isUnsafe && !before.user && core._snapshot.user;
+    const isOver =
+      response.status === 401 && before.user && !(renews && code === "invalid_credentials");
+    if (isOver || code === "user_changed") {
+      if (!isSeenThrough) await core._lookAnew();
+      // A call may have been sent with a key that was renewed meanwhile; or a read without one, where
+      // nobody's data are on show that those of the user could be taken for.
+      isCured =
+        !(isOver ? renews : isUnsafe) && core._snapshot.session?.id !== before.session?.id;
     } else if (again) {
       if (code === "csrf_failed" && needsToken) {
         core._refusedToken = readCookie(core);
@@ -165,14 +169,8 @@ export const exchange = async (
     },
     body: content,
   } as RequestInit); // whose error is the caller's, not the server's
-  let response, text;
-  try {
-    response = await send(core, request, traits);
-    text = await response.text();
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    throw unreachable(cause);
-  }
+  const response = await send(core, request, traits);
+  const text = await response.text().catch(lost);
   const data = parse(text);
   const isMute = traits & (Trait.Tells + Trait.Renews) && data?.user === undefined;
   if (!response.ok || (text && data === undefined) || isMute) throw errorOf(response, data);
@@ -190,13 +188,13 @@ export const call = async (
 ): Promise<any> => {
   const url = endpoint(core, name);
   const [data, headers] = await exchange(core, url, { ...options, method, body }, traits);
+  if (traits & Trait.Ends) publish(core, { user: null }, stamp(core), "logout");
   return { now: headers.get("Date"), ...data };
 };
 
 /** Ask what many may wait for: the watching, all calls that need a token. So the wait has an end. */
 export const ask = (core: Core, name: string, traits: Trait, options?: JsonOptions) =>
-  call(core, "GET", name, Trait.Anyone + traits, { ...options, signal: AbortSignal.timeout(LONGEST_WAIT) }).catch(
-    (error) => {
-      throw error.code > 0 ? unreachable(error) : error; // a DOMException: it took too long
-    },
-  );
+  call(core, "GET", name, Trait.Anyone + traits, {
+    ...options,
+    signal: AbortSignal.timeout(LONGEST_WAIT),
+  }).catch(lost);

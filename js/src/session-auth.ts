@@ -5,13 +5,13 @@
  *
  * @module session-auth
  */
-import { publishLogout, renew } from "./account.js";
+import { renew } from "./account.js";
 import { createCore, endpoint, PASSIVE, type Core } from "./core.js";
 import { SessionAuthError } from "./errors.js";
 import { look } from "./look.js";
 import { isOld, pageOrigin, takeFromPage } from "./page.js";
-import { askForToken, call, csrfHeaders, exchange, send, Trait } from "./requests.js";
-import { publish } from "./store.js";
+import { ask, call, currentToken, exchange, send, SHOWN_USER, Trait } from "./requests.js";
+import { publish, shownUser } from "./store.js";
 import { startWatching } from "./watch.js";
 import { ignore, shared, unlessAborted } from "./waiting.js";
 
@@ -318,13 +318,19 @@ export const createSessionClient = <U = User>(options: ClientOptions<Given<U>> =
   clientOf(createCore(options), options.initial ?? takeFromPage());
 
 const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<any> => {
-  core._askForToken = shared(() => askForToken(core));
+  core._askForToken = shared(
+    async () => (core._answeredToken = (await ask(core, "csrf/", Trait.None)).csrfToken),
+  );
   core._requestProof = shared(async (refusal: SessionAuthError) => {
     const asker = [...core._askers].at(-1);
     return asker && (await asker(refusal)) !== false;
   });
   core._lookActively = shared(() => look(core));
   core._look = () => core._lookUnderWay ?? look(core, PASSIVE);
+  core._lookAnew = async () => {
+    await core._lookUnderWay?.catch(ignore);
+    await core._look().catch(ignore);
+  };
 
   if (initial?.user !== undefined && !isOld(initial)) {
     // Other tabs may not know of a login by a form. What they have learned since the page was asked
@@ -346,10 +352,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
   return {
     login: (credentials: unknown, options?: Abortable, path: string = "login/") =>
       renew(core, path, credentials, options, "login"),
-    async logout(options) {
-      await call(core, "POST", "logout/", Trait.Ends, options);
-      publishLogout(core);
-    },
+    logout: async (options) => void (await call(core, "POST", "logout/", Trait.Ends, options)),
     async ready() {
       startWatching(core, core._look);
       if (core._watcher && !core._asOf) await core._look();
@@ -374,20 +377,22 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
         ...link,
         new_password: newPassword,
       });
-      if (core._snapshot.user) await core._look().catch(ignore);
+      if (core._snapshot.user) await core._lookAnew();
     },
     sessions: {
       list: async (options) => (await call(core, "GET", "sessions/", Trait.None, options)).sessions,
-      async end(id, options) {
+      end: async (id, options) => {
         const traits = id === core._snapshot.session?.id ? Trait.Ends : Trait.None;
         await call(core, "DELETE", `sessions/${encodeURIComponent(id)}/`, traits, options);
-        if (traits) publishLogout(core);
       },
       endOthers: async (options) => (await call(core, "DELETE", "sessions/", Trait.None, options)).ended,
     },
     fetch: (input, init = {}) => send(core, input, Trait.None, init),
     json: async (input, options) => (await exchange(core, input, options))[0],
-    csrfHeaders: () => csrfHeaders(core),
+    csrfHeaders: async () => ({
+      [core._headerName]: await currentToken(core),
+      ...(shownUser(core) && { [SHOWN_USER]: shownUser(core)! }),
+    }),
     url: (name) => endpoint(core, name),
     subscribe: (listener) => listen("change", listener),
     getSnapshot: () => core._snapshot,

@@ -28,20 +28,21 @@ export const listen = (core: Core, takeOver: (core: Core, state: State) => void)
 };
 
 /**
- * Call `turn` while no other tab is in its own. Without HTTPS, browsers have no locks for this: there
- * chance has to do. With "login/" as `what`, it is the lock for calls that give the session a new key.
+ * Call `turn` while no other tab is in its own. Browsers have no locks for this without HTTPS, and none
+ * where they keep no cookies: there chance has to do. With "login/" as `what`, it is the lock for calls that give the session a new key.
  */
 export const inTurn = async (core: Core, turn: () => unknown, what?: "login/"): Promise<any> => {
-  const locks = globalThis.navigator?.locks as LockManager | undefined;
-  if (!locks) {
-    if (!what) await pause(Math.random() * SECOND);
-    return turn();
+  let taken: unknown;
+  try {
+    return await navigator.locks.request(
+      sharedName(core, what),
+      { signal: AbortSignal.timeout(LONGEST_TURN) },
+      () => (taken = turn()),
+    );
+  } catch {
+    if (!taken && !what) await pause(Math.random() * SECOND);
+    return taken ?? turn();
   }
-  const signal = AbortSignal.timeout(LONGEST_TURN);
-  return locks.request(sharedName(core, what), { signal }, turn).catch((error) => {
-    if (error !== signal.reason) throw error;
-    return turn();
-  });
 };
 
 /** Another tab may have another version of this module, and send other data. */

@@ -25,7 +25,8 @@ const wait = (core: Core) => {
   core._timer = setTimeout(
     () => {
       const now = Date.now();
-      if (now < core._lookAt && now - since < SLEEP) wait(core);
+      // Where the clock was put back, the end is not when it was thought to be.
+      if (since <= now && now < core._lookAt && now - since < SLEEP) wait(core);
       else lookAndGoOn(core);
     },
     Math.min(core._lookAt - since, TICK),
@@ -62,9 +63,10 @@ const onPageEvent = (core: Core, { type, persisted }: Event & { persisted?: bool
   // An open channel may keep a page out of the back/forward cache.
   if (type === "pagehide") core._channel?.close();
   else if (persisted) {
+    core._keptUntil = Date.now();
     listen(core, takeOver);
-    core._look().catch(ignore); // at once: the page may show a user who has logged out
-  } else if (!globalThis.document?.hidden && core._asOf < Date.now() - MINUTE) {
+    void core._lookAnew(); // at once: the page may show a user who has logged out
+  } else if (!globalThis.document?.hidden && Math.abs(Date.now() - core._asOf) > MINUTE) {
     lookForAllTabs(core).catch(ignore);
   }
 };

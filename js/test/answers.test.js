@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { createSessionClient } from "../../src/session_auth/static/session_auth/session-auth.js";
-import { passTime, settle } from "../support/page.js";
+import { fire, passTime, settle } from "../support/page.js";
 import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
 import { openTab } from "../support/tabs.js";
 
@@ -185,6 +185,49 @@ describe("an answer", () => {
     await client.fetch("/api/auth/open/", { headers: { "Session-User": "mine" } });
     assert.equal(site.lastRequest.headers.get("Session-User"), "mine");
     assert.deepEqual(site.calls.filter((call) => call.startsWith(LOOK)), [LOOK]);
+  });
+
+  /** Have the answer to a look held up on its way, until what this returns is called. */
+  async function holdLook() {
+    await passTime({ minutes: 2 });
+    let letGo;
+    site.troubles = [new Promise((resolve) => (letGo = resolve))];
+    fire("focus");
+    await settle();
+    return letGo;
+  }
+
+  for (const path of ["vault/", "open/"]) {
+    it(`of ${path} is not explained by a look that asked before it`, async () => {
+      site.logIn("alice");
+      const { client, seen } = openTab();
+      await settle();
+      const letGo = await holdLook();
+      site.end();
+
+      const answer = client.fetch(`/api/auth/${path}`);
+      await settle();
+      letGo();
+      await answer;
+
+      assert.deepEqual(seen, [["ended", { reason: "ended" }]]);
+    });
+  }
+
+  it("for another user has switched before the call rejects, whatever was asked before", async () => {
+    site.logIn("alice");
+    const { client, seen } = openTab();
+    await settle();
+    const letGo = await holdLook();
+    site.logIn("bob");
+
+    const answer = client.json("/api/auth/open/");
+    answer.catch(() => seen.push("rejected"));
+    await settle();
+    letGo();
+    await assert.rejects(answer, { code: "user_changed" });
+
+    assert.deepEqual(seen, [["switched", { user: { id: 1, username: "bob" } }], "rejected"]);
   });
 
   it("learns nothing from a call that was sent without the cookie on purpose", async () => {

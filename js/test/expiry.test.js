@@ -201,6 +201,28 @@ describe("expiry", () => {
     assert.deepEqual(seen, [["ended", { reason: "idle" }]]);
   });
 
+  it("is told in time where the clock of the computer was put back", async (test) => {
+    const { seen } = await openReadyTab();
+    const { now } = Date;
+    test.mock.method(Date, "now", () => now() - 3_600_000); // timers go on
+    site.clockAhead = 3_600_000;
+
+    await passTime({ minutes: 29, seconds: 10, steps: 175 });
+
+    assert.deepEqual(seen, [["expiring", { secondsLeft: 60, kind: "idle" }]]);
+  });
+
+  it("is noticed on focus where the clock of the computer was put back", async (test) => {
+    await openReadyTab();
+    const { now } = Date;
+    test.mock.method(Date, "now", () => now() - 3_600_000);
+
+    fire("focus");
+    await settle();
+
+    assert.deepEqual(site.calls, [LOOK, `${LOOK} passive`]);
+  });
+
   it("a month away is no reason to ask at once", async () => {
     site.idleSeconds = site.absoluteSeconds = 30 * 86400;
     await openReadyTab();

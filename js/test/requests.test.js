@@ -165,6 +165,22 @@ describe("requests", () => {
     );
   });
 
+  it("sends without cookies and token what is to go without cookies", async () => {
+    document.cookie = "csrftoken=token-1";
+    const asked = [];
+    const { fetch } = globalThis;
+    globalThis.fetch = (request) => {
+      asked.push(request.credentials);
+      return fetch(request);
+    };
+
+    await createSessionClient().fetch("/api/x/", { method: "POST", credentials: "omit" });
+    globalThis.fetch = fetch;
+
+    assert.deepEqual(asked, ["omit"]);
+    assert.deepEqual(site.seen.map(({ headers }) => headers["x-csrftoken"]), [undefined]);
+  });
+
   it("leaves a token alone that the caller set", async () => {
     const headers = { "X-CSRFToken": "own" };
 

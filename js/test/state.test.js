@@ -174,6 +174,24 @@ describe("the state of a client", () => {
     assert.equal(client.getSnapshot().user, null);
   });
 
+  it("takes no answer for current that has waited for the page to come back", async () => {
+    site.logIn("alice");
+    let letGo;
+    site.troubles = [new Promise((resolve) => (letGo = resolve))];
+    const { client } = openTab();
+    await settle();
+    fire("pagehide", { persisted: true });
+    await passTime({ seconds: 10 });
+    site.end();
+
+    fire("pageshow", { persisted: true });
+    const user = client.user(); // as docs/javascript.md has it
+    letGo();
+
+    assert.equal(await user, null);
+    assert.equal(client.getSnapshot().status, "anonymous");
+  });
+
   it("stops all of it when it is closed", async () => {
     site.logIn("alice");
     const { client } = openTab();

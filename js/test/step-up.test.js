@@ -114,17 +114,19 @@ describe("step-up", () => {
     assert.equal(sent("/api/auth/sessions/"), 1);
   });
 
-  it("lets an error of the dialog through, and asks again the next time", async () => {
-    const answers = [new RangeError("a bug of the page"), undefined];
-    client.onReauthenticationRequired(async () => {
-      const error = answers.shift();
-      if (error) throw error;
-      await client.reauthenticate({ password: "right" });
-    });
+  for (const Bug of [RangeError, TypeError]) {
+    it(`lets a ${Bug.name} of the dialog through, and asks again the next time`, async () => {
+      const answers = [new Bug("a bug of the page"), undefined];
+      client.onReauthenticationRequired(async () => {
+        const error = answers.shift();
+        if (error) throw error;
+        await client.reauthenticate({ password: "right" });
+      });
 
-    await assert.rejects(client.json(VAULT), { message: "a bug of the page" });
-    assert.equal((await client.fetch(VAULT)).status, 204);
-  });
+      await assert.rejects(client.json(VAULT), { name: Bug.name, message: "a bug of the page" });
+      assert.equal((await client.fetch(VAULT)).status, 204);
+    });
+  }
 
   it("sends a call a second time only, whatever the server says then", async () => {
     let asked = 0;

@@ -249,6 +249,23 @@ describe("tabs", () => {
     test.mock.method(Math, "random", () => (++calls % 10) / 10);
   }
 
+  it("do well with locks that the browser refuses, as where it keeps no cookies", async () => {
+    const refused = new DOMException("The request was denied.", "SecurityError");
+    closePage();
+    openPage(site, { locks: { request: () => Promise.reject(refused) } });
+    const [{ client, seen }] = await openTabs(1);
+
+    await client.login({ username: "alice", password: "right" });
+    await assert.rejects(client.reauthenticate({ password: "wrong" }), { code: "invalid_credentials" });
+    await passTime({ seconds: 61 });
+    fire("online");
+    await passTime({ seconds: 1 });
+
+    assert.deepEqual(seen, [["login", { user: ALICE }]]);
+    const sent = ["POST /api/auth/login/", "POST /api/auth/reauthenticate/", `${LOOK} passive`];
+    assert.deepEqual(site.calls, sent);
+  });
+
   it("drop an answer that another tab's news has overtaken", async () => {
     site.logIn("alice");
     const [here, there] = await openTabs(2);

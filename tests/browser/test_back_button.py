@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.pages import PASSWORD, Demo, wait_until
 from tests.browser.profiles import new_profile
+from tests.browser.wire import running_wire
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "javascript.md").read_text()
 [SNIPPET] = re.findall(r"^## The back button\n.*?^```js\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE)
@@ -33,6 +34,12 @@ PRIVATE_PAGE = """async ({ createSessionClient }, [credentials, snippet]) => {
     });
     await client.login(credentials);
     (0, eval)(`(client) => { ${snippet} }`)(client);
+}"""
+
+ASKING_PAGE = """async ({ createSessionClient }) => {
+    window.shown = [];
+    const client = createSessionClient();
+    client.subscribe(() => shown.push(client.getSnapshot().user?.username ?? "nobody"));
 }"""
 
 
@@ -142,6 +149,34 @@ def test_a_page_as_the_docs_have_it_is_hidden_until_it_is_known_who_is_there(
         question.continue_()
     expect(page.get_by_text("For everybody")).to_be_visible()
     expect(page.get_by_text("alone")).to_have_count(0)
+
+
+def test_a_page_that_was_left_while_it_asked_believes_no_answer_of_then(
+    profile: BrowserContext, elsewhere: Demo
+) -> None:
+    """A85: the browser keeps the answer, too, and hands it over when the page comes back."""
+    with running_wire(elsewhere.origin) as wire:
+        profile.route(
+            "**/shell/", lambda route: route.fulfill(body=SHELL, content_type="text/html")
+        )
+        here, elsewhere = (Demo(page, wire.origin) for page in (profile.new_page(), elsewhere.page))
+        elsewhere.open("/shell/")
+        elsewhere.run(
+            "({ createSessionClient }, given) => createSessionClient().login(given)", CREDENTIALS
+        )
+        here.open("/shell/")
+        here.page.evaluate(TELL)
+        wire.hold('"user_ref"', 1)
+        here.run(ASKING_PAGE)
+        wait_until(here.page, lambda: wire.held == 1)
+        here.open("/password/")
+        elsewhere.run("({ createSessionClient }) => createSessionClient().logout()")
+        wire.let_go()
+
+        go_back(here, "/shell/", kept=True)
+
+        wait_until(here.page, lambda: bool(here.page.evaluate("shown.length")))
+        assert here.page.evaluate("shown") == ["nobody"]
 
 
 def test_a_page_as_the_docs_have_it_shows_nothing_while_the_server_cannot_be_reached(

@@ -1,11 +1,17 @@
-"""The client where there is no ordinary page: a frame made of srcdoc, and workers."""
+"""The client where there is no ordinary page or browser: in srcdoc, a worker, without cookies."""
 
+import json
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Playwright
 
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.pages import PASSWORD, Demo
+
+CREDENTIALS = {"username": "bob", "password": PASSWORD}
 
 WHO = """
     import(`${address}/static/session_auth/session-auth.js`)
@@ -35,7 +41,30 @@ def test_the_client_knows_who_is_logged_in(
     demo.open("/")
     demo.run(
         "({ createSessionClient }, credentials) => createSessionClient().login(credentials)",
-        {"username": "bob", "password": PASSWORD},
+        CREDENTIALS,
     )
 
     assert demo.run(place, WHO) == "bob"
+
+
+def test_a_login_in_a_browser_that_blocks_cookies_says_so(
+    playwright: Playwright, origin: str, tmp_path: Path
+) -> None:
+    """Chromium refuses locks there, too."""
+    preferences = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default").mkdir()
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(preferences))
+    profile = playwright.chromium.launch_persistent_context(
+        tmp_path, executable_path=CHROMIUM, args=FLAGS
+    )
+    with closing(profile):
+        demo = Demo(profile.pages[0], origin)
+        demo.open("/app/")
+
+        code = demo.run(
+            """({ createSessionClient }, credentials) => createSessionClient()
+                .login(credentials).then(() => "resolved", (error) => error.code)""",
+            CREDENTIALS,
+        )
+
+    assert code == "cookie_not_kept"
