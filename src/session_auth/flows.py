@@ -311,8 +311,7 @@ def log_out(request: HttpRequest) -> None:
         request.session.flush()  # perhaps a receiver met it, or it was for a moment
         request.user = AnonymousUser()
     except BaseException:
-        if not request.session.is_empty():
-            request.session.flush()
+        request.session.flush()
         raise
     _let_auser_be(request, AnonymousUser())
     attempts.give_up(request)
