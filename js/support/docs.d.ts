@@ -45,3 +45,10 @@ declare global {
     "htmx:responseError": CustomEvent;
   }
 }
+
+// What docs/stages.md makes a stage of.
+declare module "../dist/session-auth.js" {
+  interface Stages {
+    terms_required: {};
+  }
+}
