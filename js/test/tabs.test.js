@@ -229,7 +229,7 @@ describe("tabs", () => {
   });
 
   it("do well without locks, which pages without HTTPS have not", async (test) => {
-    openPage2(test, site);
+    openPageAgain(test, undefined);
     site.logIn("alice");
     const tabs = await openTabs(3);
     await passTime({ seconds: 61 });
@@ -241,25 +241,24 @@ describe("tabs", () => {
     assert.equal(tabs[2].client.getSnapshot().status, "authenticated");
   });
 
-  /** The same page without locks, and chance that is none: 0.1, 0.2, 0.3. */
-  function openPage2(test, site) {
+  /** The same page with other locks, and chance that is none: 0.1, 0.2, 0.3. */
+  function openPageAgain(test, locks) {
     closePage();
-    openPage(site, { locks: undefined });
+    openPage(site, { locks });
     let calls = 0;
     test.mock.method(Math, "random", () => (++calls % 10) / 10);
   }
 
-  it("do well with locks that the browser refuses, as where it keeps no cookies", async () => {
+  it("do well with locks that the browser refuses, as where it keeps no cookies", async (test) => {
     const refused = new DOMException("The request was denied.", "SecurityError");
-    closePage();
-    openPage(site, { locks: { request: () => Promise.reject(refused) } });
+    openPageAgain(test, { request: () => Promise.reject(refused) });
     const [{ client, seen }] = await openTabs(1);
 
     await client.login({ username: "alice", password: "right" });
     await assert.rejects(client.reauthenticate({ password: "wrong" }), { code: "invalid_credentials" });
     await passTime({ seconds: 61 });
     fire("online");
-    await passTime({ seconds: 1 });
+    await passTime({ seconds: 1, steps: 20 });
 
     assert.deepEqual(seen, [["login", { user: ALICE }]]);
     const sent = ["POST /api/auth/login/", "POST /api/auth/reauthenticate/", `${LOOK} passive`];

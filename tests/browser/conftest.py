@@ -25,7 +25,7 @@ from tests.browser.production_server import (
     make_certificate,
     running_production,
 )
-from tests.browser.profiles import new_profile, watched_profile
+from tests.browser.profiles import let_all_load, new_profile, watched_profile
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -61,6 +61,11 @@ FLAGS = [
     "--disable-sync",
 ]
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    let_all_load()  # before a fixture ends its server, which may be before that of the page
 
 
 @pytest.fixture(scope="session")
