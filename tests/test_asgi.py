@@ -12,7 +12,7 @@ from django.utils import timezone
 from session_auth.asgi import LiveSessions
 from session_auth.backends import ModelBackend
 from session_auth.models import Session
-from session_auth.sessions import end_all_sessions, end_sessions
+from session_auth.sessions import end_all_sessions, end_sessions, watching
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.live import CLOSED, LIVE, Call, Server, echo, goodbyes, opened, wait_until
 from tests.outage import unreachable_database
@@ -85,8 +85,13 @@ ENDS = [
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_socket_is_closed_at_once_by_each_end(
-    server: Server, alice: User, end: Callable[[ApiClient, User], None]
+    server: Server,
+    alice: User,
+    end: Callable[[ApiClient, User], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 60.0)  # or a look would find the end
+    monkeypatch.setattr(watching, "LOOK_SECONDS_WITH_BUS", 60.0)
     browser = signed_in()
     socket = opened(server, browser.session_key())
 

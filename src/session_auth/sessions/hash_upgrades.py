@@ -64,7 +64,10 @@ def follow(known: AbstractBaseUser | None, user: AbstractBaseUser, *, password: 
 
 
 def is_upgraded(session_hash: str, user: Any) -> bool:
-    """Say whether upgrades lead from the hash in a session to that of ``user``."""
+    """Say whether the hash in a session is that of ``user``, or upgrades lead from it to that.
+
+    It may be the hash of any secret key in use.
+    """
     return leads_to(_link(user, session_hash), user)
 
 

@@ -179,14 +179,9 @@ def has_hash_of(session: BaseSessionStore, user: Any) -> bool:
 
 
 def _is_hash_of(session_hash: str, user: Any) -> bool:
-    return (
-        constant_time_compare(session_hash, user.get_session_auth_hash())
-        or any(
-            constant_time_compare(session_hash, each)
-            for each in user.get_session_auth_fallback_hash()
-        )
-        or hash_upgrades.is_upgraded(session_hash, user)
-    )
+    return constant_time_compare(
+        session_hash, user.get_session_auth_hash()
+    ) or hash_upgrades.is_upgraded(session_hash, user)
 
 
 @USERS.asks
