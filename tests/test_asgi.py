@@ -1,5 +1,6 @@
 """A WebSocket is closed when its session ends, for whatever reason."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,12 +10,24 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from django.utils import timezone
 
+from session_auth import asgi
 from session_auth.asgi import LiveSessions
 from session_auth.backends import ModelBackend
 from session_auth.models import Session
 from session_auth.sessions import end_all_sessions, end_sessions, watching
+from session_auth.sessions.base import BaseSessionStore
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
-from tests.live import CLOSED, LIVE, Call, Server, echo, goodbyes, opened, wait_until
+from tests.live import (
+    CLOSED,
+    LIVE,
+    PATIENCE_SECONDS,
+    Call,
+    Server,
+    echo,
+    goodbyes,
+    opened,
+    wait_until,
+)
 from tests.outage import unreachable_database
 from tests.password_calls import NEW
 
@@ -307,3 +320,37 @@ def test_activity_on_a_socket_prolongs_the_session(server: Server, alice: User) 
 
         assert socket.next() == CLOSED
         assert timezone.now() >= active_at + idle
+
+
+@override_settings(SESSION_AUTH_LAST_SEEN_INTERVAL=timedelta(seconds=0.1))
+def test_a_socket_that_closes_while_activity_is_recorded_is_not_watched_over_again(
+    server: Server, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+    socket = opened(server, browser.session_key(), ACTIVE)
+    has_begun, may_end = threading.Event(), threading.Event()
+    touch = asgi._touch
+
+    def touch_slowly(session: BaseSessionStore) -> None:
+        has_begun.set()
+        assert may_end.wait(PATIENCE_SECONDS)
+        touch(session)
+
+    monkeypatch.setattr(asgi, "_touch", touch_slowly)
+    assert socket.is_quiet(0.2)
+    say_hello(socket)
+    assert has_begun.wait(PATIENCE_SECONDS)
+
+    session_id = id_of(browser)
+    browser.log_out()
+    assert socket.next() == CLOSED
+    noted: list[str] = []
+    monkeypatch.setattr(
+        watching.Watch, "note", lambda self, watched, seen: noted.append(watched.session_id)
+    )
+    may_end.set()
+
+    socket.result()
+    other = signed_in()
+    opened(server, other.session_key())  # its look-up comes after that, in the same thread
+    assert noted == [id_of(other)] != [session_id]
