@@ -168,12 +168,12 @@ class Rows(ABC):
         than ``at_most``.
         """
 
+    @abstractmethod
     def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
         """Return some of the rows, of these users or of all, also if they have expired.
 
         For the admin, if ``in_table`` is not set, and to find sessions that have got another id.
         """
-        raise NotImplementedError
 
     @abstractmethod
     def can_listen(self) -> bool:

@@ -6,7 +6,7 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from session_auth.asgi import LiveSessions  # noqa: E402  # it needs the apps
-from session_auth.sessions import watching  # noqa: E402
+from session_auth.sessions import watching  # noqa: E402  # likewise
 
 watching.LOOK_SECONDS = float(os.environ.get("SITE_LOOK_SECONDS", watching.LOOK_SECONDS))
 
