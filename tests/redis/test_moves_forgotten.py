@@ -12,6 +12,7 @@ from session_auth.sessions import (
     list_sessions,
 )
 from tests.redis.moving import TO_DATABASE, TO_REDIS, Way, engine, load, logged_in, where
+from tests.storing import another_request_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +82,26 @@ def test_a_copy_that_redis_has_as_it_was_before_the_commit_counts(
         session["later"] = True
         session.save()
         assert load(sessions, key)["later"] is True
+
+
+def test_a_row_that_is_not_settled_stays_where_it_is_until_it_is(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Way(*TO_DATABASE)
+    key = logged_in(way.before, alice)
+    with monkeypatch.context() as patch, engine(way.before) as sessions:
+        patch.setattr(renewals, "settle", lambda *_: None)
+        session, late = load(sessions, key), another_request_for(sessions(key))
+        session.cycle_key()
+        late["later"] = True
+        late.save()
+        way.move()
+        assert where(session._id) == ["redis"]
+    way.move()
+
+    assert where(session._id) == ["database"]
+    with engine(way.after) as sessions:
+        assert load(sessions, session.session_key)["later"] is True
 
 
 def test_a_key_of_the_database_is_found_in_redis_and_leaves_nothing(alice: User) -> None:

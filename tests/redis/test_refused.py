@@ -1,18 +1,19 @@
 """What is refused or fails half way leaves nothing, and what a server has lost heals by itself."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import OperationalError, connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from session_auth.engines.redis import places
+from session_auth.engines.redis import places, scripts
 from session_auth.engines.redis.client import Store, store
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import tag_for
@@ -21,7 +22,7 @@ from session_auth.sessions.proofs import retract
 from session_auth.sessions.values import read_methods
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.redis.steps import Other, Steps
-from tests.storing import SessionStore, another_request_for
+from tests.storing import SessionStore, another_request_for, data_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,6 +97,78 @@ def test_a_proof_that_is_taken_back_at_any_step_of_a_new_key_stays_away(alice: U
         end_sessions(alice)
 
     assert taken_back == {True, False}
+
+
+def test_what_is_saved_at_any_step_of_a_renewal_in_a_transaction_is_kept_or_refused(
+    alice: User,
+) -> None:
+    outcomes = []
+
+    for at in count(1):  # pragma: no branch # it has an end
+        session = another_request_for(SessionStore(signed_in().session_key()))
+        late = another_request_for(session)
+        late["late"] = True
+
+        def save() -> bool:
+            with suppress(UpdateError):
+                late.save()  # noqa: B023 # of that time
+                return True
+            return False
+
+        other = Other(save)
+        steps = Steps(at, other)
+        with steps.counted(), transaction.atomic():
+            session.cycle_key()
+            session["cart"] = 1
+            session.save()
+        if steps.count < at:
+            break
+        is_kept = other.end()
+        outcomes.append(bool(is_kept))
+        found = data_of(session)
+        assert (found["cart"], found.get("late", False)) == (1, is_kept)
+
+    assert outcomes.index(False) == outcomes.count(True) > 0
+
+
+def test_a_new_key_that_cannot_be_settled_has_what_was_saved_and_proven_under_the_old_one(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the memory is full: what changes a row fails, and what deletes one does not."""
+    session = SessionStore(signed_in().session_key())
+    session.prove("totp")
+    session.save()
+    late, too_late = another_request_for(session), another_request_for(session)
+    late["a"], too_late["b"] = 1, 1
+    run, is_full = store().run, True
+
+    def run_or_fail(script: str, *args: Any) -> Any:
+        if script == scripts.SETTLE and is_full:
+            raise StoreUnavailable
+        reply = run(script, *args)
+        if script == scripts.COPY:
+            late.save()
+            retract(late, ["totp"])
+        return reply
+
+    monkeypatch.setattr(store(), "run", run_or_fail)
+    session.prove("password")
+    session.save()
+
+    found = another_request_for(session)
+    assert found["a"] == 1
+    assert found._record is not None
+    assert "totp" not in read_methods(found._record.methods)
+    found["c"] = 1
+    found.save()
+    with pytest.raises(UpdateError):
+        too_late.save()
+    is_full = False
+    found = another_request_for(session)
+    assert {name: found.get(name) for name in "abc"} == {"a": 1, "b": None, "c": 1}
+    assert found._record is not None
+    assert "totp" not in read_methods(found._record.methods)
+    assert len(list_sessions(alice)) == 1
 
 
 def test_a_server_that_has_evicted_an_index_lists_what_is_used_again(

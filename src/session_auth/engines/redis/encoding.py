@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -71,6 +72,20 @@ def row_of(session_id: str, tag: str, fields: Mapping[str, str]) -> Row:
     values["user_id"] = get_user_model()._meta.pk.to_python(user_id) if user_id else None
     values["version"] = int(fields["version"])
     return Row(Record(id=session_id, **values), tag, fields.get("after", ""))
+
+
+def with_saved(fields: dict[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """Return the hash of a row with what was saved since in the row before it: see TAKE_OVER."""
+    if "after" not in fields:
+        return fields
+    with suppress(KeyError, ValueError):  # one that is no row, or that nobody can read
+        old, new = int(before["version"]), int(fields["version"])
+        if old > new:
+            fields = {**fields, "version": str(old), "data": before["data"]}
+        if fields.get("methods_before", before["methods"]) != before["methods"]:
+            taken_back = {name: before[name] for name in ("methods", "authenticated_at")}
+            fields = {**fields, **taken_back, "version": str(max(old, new) + 1)}
+    return fields
 
 
 def readable(found: Iterable[tuple[str, str, Mapping[str, str]]]) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from session_auth.engines.redis.encoding import (
     readable,
     row_of,
     user_text,
+    with_saved,
 )
 from session_auth.exceptions import StoreUnavailable
 from session_auth.keys import TAG_CHARACTERS, new_session_key, tag_for, tag_of
@@ -83,6 +84,13 @@ def finding(session_ids: Collection[str]) -> Steps[list[Row]]:
         there = yield [key(tags[place], ids[place]) for place in moved]
         for place, fields in zip(moved, there, strict=True):
             found[place] = fields
+    pending = [place for place, fields in enumerate(found) if "after" in fields]
+    if pending:
+        # The old row first: if it is gone by then, the new one has what was in it.
+        names = [(tags[place], found[place]["after"], ids[place]) for place in pending]
+        there = yield [key(tag, each) for tag, before, own in names for each in (before, own)]
+        for place, old, new in zip(pending, there[::2], there[1::2], strict=True):
+            found[place] = with_saved(new, old)
     return list(readable(zip(ids, tags, found, strict=True)))
 
 
@@ -156,31 +164,34 @@ def point(session_id: str, tag: str) -> None:
         raise CreateError
 
 
-def write(
-    record: Record, *conditions: str, tag: str = "", is_pending: bool = False
-) -> int | Row | Parked:
+def write(record: Record, *conditions: str, tag: str = "", before: str = "") -> int | Row | Parked:
     """Write a row if its fields have the values of ``conditions``; return what WRITE does.
 
-    If it has a note ``after`` and ``is_pending`` is not set, nothing is written, and the row is
-    returned: whether it counts, SQL knows. So it does where the row is, if it is parked.
+    If it has a note ``after``, nothing is written, and the row is returned: whether it counts, SQL
+    knows. Then it is written with that note as ``before``. So SQL knows where the row is, if it is
+    parked.
     """
     tag = tag or tag_of(record.id)
     outcome = store().run(
         scripts.WRITE,
-        [key(tag, record.id), index(tag, record.user_id)],
+        [
+            key(tag, record.id),
+            index(tag, record.user_id),
+            *([key(tag, before)] if before else []),
+        ],
         microseconds(timezone.now()),
         milliseconds(record),
         user_text(record.user_id),
-        int(is_pending),
+        record.id,
         len(conditions) // 2,
         *conditions,
         *fields_of(record),
     )
     match outcome:
         case ["to", elsewhere]:
-            return write(record, *conditions, tag=elsewhere, is_pending=is_pending)
-        case ["after", before]:
-            return Row(record, tag, before)
+            return write(record, *conditions, tag=elsewhere, before=before)
+        case ["after", note]:
+            return Row(record, tag, note)
         case ["parked", by]:
             return Parked(record.id, tag, by)
     return int(outcome)

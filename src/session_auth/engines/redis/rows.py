@@ -26,7 +26,11 @@ that finds the user. Deleting the row comes after that, and only saves memory.
 * To add a session: add the row, then end those whose place it takes, in one statement or
   transaction. If that fails, the new row goes. Killed in between, the old one goes on, and nobody
   has the key of the new one. A rollback does not take the new row back.
-* What a request saves in a session is stored at once, and no rollback takes it back.
+* What a request saves in a session is stored at once, and no rollback takes it back, but for what
+  is saved under a new key that the rollback takes back. The data are those of the old row as long
+  as that is there and has the higher version. Whoever saves under the new key before that is
+  settled parks the old row: who would write that waits for the transaction, as for a row that
+  moves.
 
 How sessions move between this engine and that of the database, ``engines.moves`` says.
 """
@@ -308,15 +312,15 @@ class RedisRows(Rows):
 def _write(record: Record, *conditions: str) -> int:
     """Write a row if its fields have the values of ``conditions``; return what WRITE does."""
     outcome = places.write(record, *conditions)
-    is_pending = False
+    before = ""
     while not isinstance(outcome, int):
         if isinstance(outcome, Row):
-            is_pending = counts = bool(renewals.counting([outcome]))
+            before, counts = outcome.after, bool(renewals.counting([outcome]))
         else:
             counts = renewals.unpark(outcome)
         if not counts:
             return places.GONE
-        outcome = places.write(record, *conditions, tag=outcome.tag, is_pending=is_pending)
+        outcome = places.write(record, *conditions, tag=outcome.tag, before=before)
     return outcome
 
 

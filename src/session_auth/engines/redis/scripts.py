@@ -21,6 +21,24 @@ local function stay_listed(index, row, began_at, ttl)
 end
 """
 
+TAKE_OVER = """
+local function take_over(from, to)
+  -- What was saved under the old key since the copy goes on.
+  local old = redis.call('HMGET', from, 'version', 'data', 'methods', 'authenticated_at')
+  local new = redis.call('HMGET', to, 'version', 'methods_before')
+  if not old[1] or not new[1] then return end
+  if tonumber(old[1]) > tonumber(new[1]) then
+    redis.call('HSET', to, 'version', old[1], 'data', old[2])
+  end
+  if new[2] and new[2] ~= old[3] then
+    -- A proof was taken back since. It may be the very one that the new key was for.
+    local version = math.max(tonumber(old[1]), tonumber(new[1])) + 1
+    redis.call('HSET', to, 'version', string.format('%d', version),
+      'methods', old[3], 'authenticated_at', old[4], 'methods_before', old[3])
+  end
+end
+"""
+
 TELL = """
 local function tell(first)
   -- Whoever may not publish has no bus, and their scripts work.
@@ -52,9 +70,11 @@ return others
 
 WRITE = (
     KEEP_INDEX
+    + TAKE_OVER
     + """
--- KEYS: row, index | ARGV: now, milliseconds to keep it, user, whether it may be pending,
---   number of conditions, conditions (field, value)..., fields (field, value)...
+-- KEYS: row, index, the row before it if this one is known to count
+-- ARGV: now, milliseconds to keep it, user, its id, number of conditions,
+--   conditions (field, value)..., fields (field, value)...
 -- 0: there is no such row, 1: written, 2: another user, 3: a condition does not hold;
 -- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it,
 -- {"parked", by}: it must not be written now.
@@ -62,9 +82,13 @@ local row = redis.call(
   'HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id', 'parked', 'created_at')
 if row[1] then return {'to', row[1]} end
 if not row[3] or tonumber(row[3]) <= tonumber(ARGV[1]) then return 0 end
-if row[2] and ARGV[4] == '0' then return {'after', row[2]} end
+if row[2] and not KEYS[3] then return {'after', row[2]} end
 if row[5] then return {'parked', row[5]} end
 if row[4] ~= ARGV[3] then return 2 end
+if row[2] then
+  take_over(KEYS[3], KEYS[1])
+  if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('HSET', KEYS[3], 'parked', ARGV[4]) end
+end
 local conditions = tonumber(ARGV[5])
 for i = 6, 4 + 2 * conditions, 2 do
   if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then return 3 end
@@ -123,23 +147,11 @@ return 1
 
 SETTLE = (
     KEEP_INDEX
+    + TAKE_OVER
     + TELL
     + """
 -- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one, channel, what to tell...
--- What was saved under the old key since the copy goes on.
-local old = redis.call('HMGET', KEYS[1], 'version', 'data', 'methods', 'authenticated_at')
-local new = redis.call('HMGET', KEYS[2], 'version', 'after', 'methods_before')
-if old[1] and new[1] and new[2] == ARGV[1] then
-  if tonumber(old[1]) > tonumber(new[1]) then
-    redis.call('HSET', KEYS[2], 'version', old[1], 'data', old[2])
-  end
-  if new[3] and new[3] ~= old[3] then
-    -- A proof was taken back since. It may be the very one that the new key was for.
-    local version = math.max(tonumber(old[1]), tonumber(new[1])) + 1
-    redis.call('HSET', KEYS[2], 'version', string.format('%d', version),
-      'methods', old[3], 'authenticated_at', old[4])
-  end
-end
+if redis.call('HGET', KEYS[2], 'after') == ARGV[1] then take_over(KEYS[1], KEYS[2]) end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if redis.call('HDEL', KEYS[2], 'after', 'methods_before') > 0 then
@@ -189,9 +201,10 @@ return 1
 
 PARK = """
 -- KEYS: row | ARGV: by whom
--- The row, which nobody can write from now on; nothing if there is none.
-local version = redis.call('HGET', KEYS[1], 'version')
-if not version then return {} end
+-- The row, which nobody can write from now on; nothing if there is none that is settled.
+local version, after = unpack(redis.call('HMGET', KEYS[1], 'version', 'after'))
+-- With "after", what was saved under the old key may be lacking.
+if not version or after then return {} end
 -- Whoever has read it before must read it again.
 redis.call('HSET', KEYS[1], 'version', tonumber(version) + 1, 'parked', ARGV[1])
 return redis.call('HGETALL', KEYS[1])
