@@ -99,13 +99,13 @@ def kills(act: Callable[[], object]) -> Iterator[int]:
 class Other:
     """Another process, which does something at a step of this one."""
 
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._act = act
+    def __init__(self, act: Callable[[], object], *, patience: float = BLOCKED_SECONDS) -> None:
+        self._act, self._patience = act, patience
         self._threads = ThreadPoolExecutor(1)
 
     def __call__(self) -> None:
         self._result = self._threads.submit(self._run)
-        wait([self._result], BLOCKED_SECONDS)
+        wait([self._result], self._patience)
 
     def end(self) -> object:
         """Wait until it has done it; return its result."""

@@ -4,8 +4,9 @@ A child process does what the parent would, and kills itself at a step, as an OO
 parent then asks what is true. The child is killed one step later each time, until it is done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import transaction
 from django.http import HttpRequest
+from django.test import override_settings
 
-from session_auth.models import GuessCount, PendingMail
-from session_auth.sessions import end_session, end_sessions, list_sessions
+from session_auth.keys import digest
+from session_auth.models import EndedSession, GuessCount, PendingMail
+from session_auth.sessions import end_all_sessions, end_session, end_sessions, list_sessions
 from session_auth.sessions.users import user_of
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.redis.steps import kills
@@ -30,6 +33,10 @@ def is_in(key: str) -> bool:
     request = HttpRequest()
     request.session = SessionStore(key)
     return bool(user_of(request).is_authenticated)
+
+
+def keys_of(browsers: Iterable[ApiClient]) -> list[str]:
+    return [browser.session_key() for browser in browsers]
 
 
 def forget_killed() -> None:
@@ -150,6 +157,28 @@ def test_an_end_of_which_somebody_was_told_stays(
         browser = signed_in()
 
 
+@override_settings(SESSION_AUTH_KEEP_ENDED=timedelta(days=1))
+def test_an_end_of_everybodys_sessions_that_is_killed_has_ended_those_of_all_users_or_none(
+    alice: User, bob: User
+) -> None:
+    seen = set()
+    browsers = [signed_in(), signed_in("bob")]
+
+    for _ in kills(end_all_sessions):
+        [is_there] = {is_in(browser.session_key()) for browser in browsers}
+        seen.add(is_there)
+        visitor = stored(cart=1)
+        end_all_sessions()  # as whoever got no answer does
+
+        keys = [visitor.session_key, *keys_of(browsers)]
+        assert not any(SessionStore(key).load() for key in keys)
+        kept = {row.session_id for row in EndedSession.objects.all()}
+        assert kept >= {digest(key) for key in keys_of(browsers)}
+        browsers = [signed_in(), signed_in("bob")]
+
+    assert seen == {False, True}
+
+
 def test_a_login_that_is_killed_leaves_the_old_session_or_its_own(alice: User) -> None:
     browser = signed_in()
     key = browser.session_key()
@@ -163,7 +192,7 @@ def test_a_login_that_is_killed_leaves_the_old_session_or_its_own(alice: User) -
             key = browser.session_key()
 
 
-def test_a_visit_that_becomes_a_users_without_a_login_is_theirs_or_gone(alice: User) -> None:
+def test_a_visit_that_becomes_a_users_without_a_login_is_theirs_or_goes_on(alice: User) -> None:
     session = stored(cart=1)
     key = session.session_key
 
@@ -174,8 +203,9 @@ def test_a_visit_that_becomes_a_users_without_a_login_is_theirs_or_gone(alice: U
 
     for _ in kills(become):
         data = SessionStore(key).load()
-        assert data in ({"cart": 1}, {"cart": 1, "_auth_user_id": str(alice.pk)}, {})
-        if "_auth_user_id" in data or not data:
+        assert data in ({"cart": 1}, {"cart": 1, "_auth_user_id": str(alice.pk)})
+        if "_auth_user_id" in data:
             end_sessions(alice)
+            assert SessionStore(key).load() == {}
             session = stored(cart=1)
             key = session.session_key

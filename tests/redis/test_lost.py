@@ -131,15 +131,6 @@ def test_a_visit_that_has_ended_stays_ended() -> None:
     assert SessionStore(session.session_key).load() == {}
 
 
-def test_what_came_back_is_deleted_when_somebody_tries_it(alice: User) -> None:
-    browser = signed_in()
-    with forgotten():
-        end_session(alice, id_of(browser))
-
-    assert browser.user() is None
-    assert list(store().scan(f"*{id_of(browser)}")) == []
-
-
 def test_what_came_back_is_announced_no_second_time(
     alice: User, ends: list[Any], clock: Any
 ) -> None:

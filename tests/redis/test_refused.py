@@ -22,7 +22,7 @@ from session_auth.sessions.proofs import retract
 from session_auth.sessions.values import read_methods
 from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.redis.steps import Other, Steps
-from tests.storing import SessionStore, another_request_for, data_of
+from tests.storing import SessionStore, another_request_for, data_of, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -204,3 +204,45 @@ def test_the_end_of_everybodys_sessions_is_no_matter_of_clocks(
     monkeypatch.undo()
 
     assert browser.user() is None
+
+
+def test_the_end_of_everybodys_sessions_holds_nobody_up(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+    at_the_walk: list[ApiClient] = []
+    read = store().hashes
+
+    def log_in_first(keys: Any) -> Any:
+        monkeypatch.undo()
+        other = Other(lambda: at_the_walk.append(signed_in("bob")), patience=10)
+        other()
+        assert at_the_walk
+        other.end()
+        return read(keys)
+
+    monkeypatch.setattr(store(), "hashes", log_in_first)
+    assert end_all_sessions() == 1
+
+    assert browser.user() is None
+    assert at_the_walk[0].user() is not None
+
+
+def test_the_end_of_everybodys_sessions_needs_no_redis(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left for it to do is to forget, and to end the visits."""
+    browser, visitor = signed_in(), stored(cart=1)
+
+    def fail(*args: Any) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(store(), "scan", fail)
+    with pytest.raises(StoreUnavailable):
+        end_all_sessions()
+    monkeypatch.undo()
+
+    assert browser.user() is None
+    assert data_of(visitor) == {"cart": 1}
+    assert end_all_sessions() == 2
+    assert data_of(visitor) == {}

@@ -51,12 +51,19 @@ def claim(successors: Mapping[str, str], *, alias: str) -> set[str]:
     return claimed
 
 
-def successors_of(session_ids: Collection[str], *, alias: str) -> dict[str, str]:
-    """Return those of the sessions that have ended, each with its successor, or ""."""
+def successors_of(
+    session_ids: Collection[str], *, alias: str, by_now: bool = False
+) -> dict[str, str]:
+    """Return those of the sessions that have ended, each with its successor, or "".
+
+    In a transaction, it may be as the transaction has found it, unless ``by_now`` is set.
+    """
     found: dict[str, str] = {}
     ids = list(session_ids)
     for start in range(0, len(ids), BATCH_ROWS):
         rows = Tombstone.objects.using(alias).filter(pk__in=ids[start : start + BATCH_ROWS])
+        if by_now:
+            rows = rows.select_for_update()  # on MySQL, a SELECT without a lock shows what was
         found.update(rows.values_list("session_id", "successor"))
     return found
 

@@ -81,7 +81,9 @@ def with_saved(fields: dict[str, str], before: Mapping[str, str]) -> dict[str, s
     with suppress(KeyError, ValueError):  # one that is no row, or that nobody can read
         old, new = int(before["version"]), int(fields["version"])
         if old > new:
-            fields = {**fields, "version": str(old), "data": before["data"]}
+            lasts = max(before["expires_at"], fields["expires_at"], key=int)
+            saved = {"version": str(old), "data": before["data"], "expires_at": lasts}
+            fields = {**fields, **saved}
         if fields.get("methods_before", before["methods"]) != before["methods"]:
             taken_back = {name: before[name] for name in ("methods", "authenticated_at")}
             fields = {**fields, **taken_back, "version": str(max(old, new) + 1)}

@@ -32,11 +32,14 @@ GRACE = timedelta(days=2)
 BATCH_ROWS = 1000
 
 # What WRITE returns.
-GONE, WRITTEN, ANOTHER_USER = 0, 1, 2
+GONE, WRITTEN = 0, 1
+
+MISPLACED = 2
+"""It is written, but not where the sessions of its user are."""
 
 
 class Parked(NamedTuple):
-    """A row that cannot be written, since it is moving to SQL: see ``engines.moves``."""
+    """A row that cannot be written, since it is moving: see ``scripts``."""
 
     session_id: str
     tag: str
@@ -101,7 +104,11 @@ def rows_of(user_id: Any) -> list[Row]:
     if not ids:
         return []
     found = store().hashes([key(tag, each) for each in ids])
-    rows = list(readable(zip(ids, [tag] * len(ids), found, strict=True)))
+    rows = [
+        row
+        for row in readable(zip(ids, [tag] * len(ids), found, strict=True))
+        if user_text(row.record.user_id) == user_text(user_id)  # else it was set since
+    ]
     forget_ghosts(user_id, ids, rows)
     return rows
 
@@ -165,13 +172,14 @@ def point(session_id: str, tag: str) -> None:
 
 
 def write(record: Record, *conditions: str, tag: str = "", before: str = "") -> int | Row | Parked:
-    """Write a row if its fields have the values of ``conditions``; return what WRITE does.
+    """Write a row if its fields have the values of ``conditions``; return what WRITE does, or 2.
 
     If it has a note ``after``, nothing is written, and the row is returned: whether it counts, SQL
     knows. Then it is written with that note as ``before``. So SQL knows where the row is, if it is
     parked.
     """
     tag = tag or tag_of(record.id)
+    is_in_place = record.user_id is not None and tag == tag_for(record.user_id)
     outcome = store().run(
         scripts.WRITE,
         [
@@ -181,8 +189,7 @@ def write(record: Record, *conditions: str, tag: str = "", before: str = "") -> 
         ],
         microseconds(timezone.now()),
         milliseconds(record),
-        user_text(record.user_id),
-        record.id,
+        int(is_in_place),
         len(conditions) // 2,
         *conditions,
         *fields_of(record),
@@ -194,6 +201,8 @@ def write(record: Record, *conditions: str, tag: str = "", before: str = "") -> 
             return Row(record, tag, note)
         case ["parked", by]:
             return Parked(record.id, tag, by)
+    if outcome == WRITTEN and record.user_id is not None and not is_in_place:
+        return MISPLACED
     return int(outcome)
 
 
@@ -229,6 +238,26 @@ def park(row: Row, by: str) -> Row | None:
 
 def unpark(parked: Parked) -> None:
     store().run(scripts.UNPARK, [key(parked.tag, parked.session_id)], parked.by)
+
+
+def move(session_id: str) -> None:
+    """Bring a row to the place of its user. Nobody may unpark it meanwhile.
+
+    In whichever step this fails, the row is at one place, and found there.
+    """
+    row = next(iter(rows([session_id])), None)
+    parked = None if row is None else park(row, new_session_key())
+    if parked is None:
+        return
+    record, before, home = parked.record, parked.tag, tag_of(session_id)
+    tag = tag_in(record)
+    began_at, kept = microseconds(record.created_at), milliseconds(record)
+    place = [key(tag, session_id), index(tag, record.user_id)]
+    store().run(scripts.PUT, place, kept, began_at, *fields_of(record))
+    if tag != home:
+        store().run(scripts.PUT, [key(home, session_id)], _kept_to_point(), "", "to", tag)
+    if before not in (tag, home):
+        store().delete([key(before, session_id)])
 
 
 def remove(record: Record, tag: str, *conditions: str) -> bool:

@@ -1,7 +1,8 @@
 """Which of two rows counts: under the old key or the new one, here or in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from django.db import transaction
 
@@ -26,13 +27,16 @@ def claim(new: Row) -> bool:
 
 
 @SESSIONS.asks
-def counting(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that count; settle those with a note, if no rollback can undo that."""
+def counting(rows: Sequence[Row], *, by_now: bool = False) -> list[Row]:
+    """Return the rows that count; settle those with a note, if no rollback can undo that.
+
+    For ``by_now``, see ``tombstones.successors_of()``.
+    """
     alias = SESSIONS.alias()
     noted = [row.after for row in rows if row.after]
     if not noted:
         return list(rows)
-    renewed = tombstones.successors_of(noted, alias=alias)
+    renewed = tombstones.successors_of(noted, alias=alias, by_now=by_now)
     found = [row for row in rows if not row.after or renewed.get(row.after) == row.record.id]
     if not stores.in_transaction(alias):
         for row in found:
@@ -53,31 +57,36 @@ def settle(new: Row, *told: str) -> None:
             scripts.SETTLE,
             keys,
             new.after,
-            places.milliseconds(new.record),
             notices.channel(),
             *told,
         )
 
 
 def unpark(parked: Parked) -> bool:
-    """Let a row be written again, unless it has moved to the database; say whether it has not.
+    """Let a row be written again, unless it has moved away; say whether it has not.
 
     If it is moving right now, wait until that is done.
     """
-    if _has_tombstone(parked.session_id):
-        return False
-    places.unpark(parked)
-    return True
+    return _alone(parked.session_id, partial(places.unpark, parked))
+
+
+def move(session_id: str) -> None:
+    """Bring a row to the place of its user; if that fails, the next save does it."""
+    with suppress(StoreUnavailable):  # which is logged
+        _alone(session_id, partial(places.move, session_id))
 
 
 @SESSIONS.asks
-def _has_tombstone(session_id: str) -> bool:
-    """Say whether there is a tombstone, also if another transaction is about to commit it.
+def _alone(session_id: str, call: Callable[[], None]) -> bool:
+    """Call ``call`` while nobody ends, renews or moves a session; ``False`` if somebody has.
 
-    To look for it would not wait for that transaction, to write it does.
+    To look for its tombstone would not wait for a transaction that is about to commit it, to write
+    it does.
     """
     alias = SESSIONS.alias()
     with transaction.atomic(using=alias):
         claimed = tombstones.claim({session_id: ""}, alias=alias)
+        if claimed:
+            call()
         transaction.set_rollback(True, using=alias)
-    return not claimed
+    return bool(claimed)

@@ -28,9 +28,12 @@ that finds the user. Deleting the row comes after that, and only saves memory.
   has the key of the new one. A rollback does not take the new row back.
 * What a request saves in a session is stored at once, and no rollback takes it back, but for what
   is saved under a new key that the rollback takes back. The data are those of the old row as long
-  as that is there and has the higher version. Whoever saves under the new key before that is
-  settled parks the old row: who would write that waits for the transaction, as for a row that
-  moves.
+  as that is there and has the higher version; so nobody deletes it who has not taken that over.
+  Whoever saves or renews the new row before that is settled parks the old row: who would write that
+  waits for the transaction, as for a row that moves.
+* A row whose user was set without a login is written where it is, and moves then. Who would write
+  it meanwhile waits for that.
+* To end everybody's sessions: stamp all users, and commit; then walk through all keys.
 
 How sessions move between this engine and that of the database, ``engines.moves`` says.
 """
@@ -73,9 +76,6 @@ from session_auth.sessions.rows import Flaw, Position, Rows
 from session_auth.sessions.values import PROVEN, Record
 from session_auth.signals import EndReason
 
-UNSETTLED_MILLISECONDS = 60 * 60 * 1000
-"""How long a new row is kept until it is settled: one of a killed or rolled back process is not."""
-
 
 class RedisRows(Rows):
     """The rows of all sessions, in the servers of ``SESSION_AUTH_REDIS``."""
@@ -100,17 +100,13 @@ class RedisRows(Rows):
             ended, make_user = verdicts.find(row.record)
             if not ended:
                 return row.record, make_user
-            if not stores.in_transaction(SESSIONS.alias()):  # or a rollback might undo the end
-                places.clear([row])
         return None, None
 
     def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
         found: list[Record] = []
         of_users = None if user_ids is None else map(places.rows_of, user_ids)
         for rows in places.everything() if of_users is None else of_users:
-            records = [row.record for row in renewals.counting(rows)]
-            ended = verdicts.ended_among(records)
-            found += [record for record in records if record.id not in ended]
+            found += [row.record for row in _living(rows)]
             if len(found) >= at_most:
                 break
         return found[:at_most]
@@ -118,9 +114,7 @@ class RedisRows(Rows):
     def read_many(self, session_ids: Collection[str]) -> list[Record]:
         found: list[Record] = []
         for batch in places.batches(list(session_ids)):
-            records = [row.record for row in renewals.counting(places.rows(batch))]
-            ended = verdicts.ended_among(records)
-            found += [record for record in records if record.id not in ended]
+            found += [row.record for row in _living(places.rows(batch))]
         return found
 
     def insert(
@@ -132,9 +126,9 @@ class RedisRows(Rows):
             others = [each for each in ids if each != record.id and each not in ending]
             over = {EndReason.REPLACED: places.rows(ending)}
             if at_most is not None and len(others) >= at_most:
-                living = places.rows(others)
-                over[EndReason.EVICTED] = living[: max(0, len(living) - at_most + 1)]
-                places.forget_ghosts(record.user_id, others, living)
+                living = _living(places.rows_of(record.user_id))
+                oldest = [row for row in living if row.record.id in others]
+                over[EndReason.EVICTED] = oldest[: max(0, len(oldest) - at_most + 1)]
             return _end(over, successor=record)
         except StoreUnavailable:
             places.clear([Row(record, tag, "")])  # nobody will be told its key
@@ -162,10 +156,7 @@ class RedisRows(Rows):
             places.secure(record, places.tag_in(record), places.milliseconds(record))
 
     def compare_and_set(self, record: Record, *, version: int) -> bool:
-        outcome = _write(record, "version", str(version))
-        if outcome == places.ANOTHER_USER:
-            return _move(record, version=version)
-        return outcome == places.WRITTEN
+        return _write(record, "version", str(version)) == places.WRITTEN
 
     def revise(self, session_id: str, change: Callable[[Record], Record]) -> Record | None:
         until = time.monotonic() + stores.PATIENCE_SECONDS
@@ -178,9 +169,7 @@ class RedisRows(Rows):
             outcome = _write(record, *as_it_was)
             if outcome == places.GONE:
                 return None
-            if outcome == places.WRITTEN or (
-                outcome == places.ANOTHER_USER and _move(record, version=before.version)
-            ):
+            if outcome == places.WRITTEN:
                 if record.methods != before.methods:
                     # A proof that is taken back stays away; it is gone already, if this is 503.
                     kept = places.milliseconds(record)
@@ -213,8 +202,9 @@ class RedisRows(Rows):
             places.key(tag, session_id),
             places.key(tag, new_id),
             places.index(tag, record.user_id),
+            *([places.key(tag, row.after)] if row.after else []),
         ]
-        kept = min(UNSETTLED_MILLISECONDS, places.milliseconds(new.record))
+        kept = places.milliseconds(new.record)
         copied = store().run(
             scripts.COPY,
             keys,
@@ -249,7 +239,8 @@ class RedisRows(Rows):
             rows = places.rows([only])
             theirs = [row for row in rows if user_text(row.record.user_id) == str(user_id)]
             return _end({reason: theirs})[reason]
-        ended, over = _end_of_user(user_id, reason, but=but)
+        over = _end_of_user(user_id, reason, but=but)
+        ended = [row.record for row in over]
         self.when_final(partial(places.clear, over, notices.of_ends(ended, reason)))
         return ended
 
@@ -262,7 +253,16 @@ class RedisRows(Rows):
         return _remove_timed_out([record for record in found if record.id not in ended])
 
     def remove_all(self, reason: EndReason) -> int:
-        keys, count = _end_everybody(reason)
+        # They end at once, before the walk through all keys, which holds no lock. If that fails,
+        # whoever is told so does all of it again.
+        stamped_at, count = _stamp_everybody(), 0
+        keys = list(places.keys_of_rows())
+        for batch in places.batches(keys):
+            ids = [key.rpartition(":")[2] for key in batch]
+            rows = readable(zip(ids, [""] * len(ids), store().hashes(batch), strict=True))
+            records = [row.record for row in rows]
+            _end_some(records, reason, stamped_at)
+            count += len(records)
         self.when_final(partial(_forget_everybody, keys, text_of(Notice(None, None, reason))))
         return count
 
@@ -278,15 +278,10 @@ class RedisRows(Rows):
         but: str | None = None,
     ) -> list[Record]:
         now = timezone.now()
-        rows = [
-            row
-            for row in renewals.counting(places.rows_of(user_id))
-            if row.record.expires_at > now and row.record.id != but
-        ]
-        records = [row.record for row in rows]
-        ended = verdicts.ended_among(records)
+        records = [row.record for row in _living(places.rows_of(user_id))]
         living = sorted(
-            (record for record in records if record.id not in ended), key=lambda record: record.id
+            (record for record in records if record.expires_at > now and record.id != but),
+            key=lambda record: record.id,
         )
         living.sort(key=lambda record: record.last_seen_at, reverse=True)
         if after is not None:
@@ -320,8 +315,11 @@ def _write(record: Record, *conditions: str) -> int:
             counts = renewals.unpark(outcome)
         if not counts:
             return places.GONE
-        outcome = places.write(record, *conditions, tag=outcome.tag, before=before)
-    return outcome
+        outcome = places.write(record, *conditions, before=before)
+    if outcome != places.MISPLACED:
+        return outcome
+    stores.when_final(partial(renewals.move, record.id), alias=SESSIONS.alias())
+    return places.WRITTEN
 
 
 def _mark(record: Record, field: str, since: datetime, kept: int, others: list[str]) -> bool:
@@ -329,19 +327,15 @@ def _mark(record: Record, field: str, since: datetime, kept: int, others: list[s
     while not isinstance(outcome, bool):
         if not renewals.unpark(outcome):
             return False
-        outcome = places.mark(record, field, since, kept, others, tag=outcome.tag)
+        outcome = places.mark(record, field, since, kept, others)
     return outcome
 
 
-def _move(record: Record, *, version: int) -> bool:
-    """Write a row that has got another user, without a login, at the place where it belongs."""
-    row = next(iter(places.rows([record.id])), None)
-    if row is None or not places.remove(row.record._replace(version=version), row.tag, "version"):
-        return False
-    if row.tag != tag_of(record.id):
-        store().delete([places.key(tag_of(record.id), record.id)])
-    places.add(record, at_most=None)
-    return True
+def _living(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that count, of sessions that have not ended."""
+    found = renewals.counting(rows)
+    ended = verdicts.ended_among([row.record for row in found])
+    return [row for row in found if row.record.id not in ended]
 
 
 def _remove_timed_out(records: Sequence[Record]) -> list[Record]:
@@ -370,16 +364,15 @@ def _end(
         records[reason] = [record for record in found if record.id in claimed]
         goes_on = successor if reason is EndReason.REPLACED else None  # in the same browser
         told |= notices.of_ends(records[reason], reason, successor=goes_on)
-    rows = [row for rows in over.values() for row in rows]
+    # A row that somebody else has ended or renewed stays: see SETTLE.
+    rows = [row for rows in over.values() for row in rows if row.record.id in claimed]
     stores.when_final(partial(places.clear, rows, told), alias=SESSIONS.alias())
     return records
 
 
 @SESSIONS.asks
-def _end_of_user(
-    user_id: Any, reason: EndReason, *, but: str | None
-) -> tuple[list[Record], list[Row]]:
-    """End the sessions of a user; return those that nobody else has ended, and all of the rows."""
+def _end_of_user(user_id: Any, reason: EndReason, *, but: str | None) -> list[Row]:
+    """End the sessions of a user; return the rows of those that nobody else has ended."""
     alias = SESSIONS.alias()
     with transaction.atomic(using=alias):
         stamps.lock_user(user_id, alias=alias)
@@ -387,38 +380,38 @@ def _end_of_user(
             stamps.stamp_for_adoption(user_id, alias=alias)
         else:
             stamps.stamp([user_id], alias=alias)
-        ended: list[Record] = []
         over: list[Row] = []
         found = places.rows_of(user_id)
-        while found := [row for row in renewals.counting(found) if row.record.id != but]:
+        while found := [
+            row for row in renewals.counting(found, by_now=True) if row.record.id != but
+        ]:
             claimed = _claim({reason: [row.record for row in found]})
-            ended += [row.record for row in found if row.record.id in claimed]
-            over += found
+            over += [row for row in found if row.record.id in claimed]
             # Those that have got a new key since they were read.
             left = {row.record.id for row in found} - claimed
-            renewed = set(tombstones.successors_of(left, alias=alias).values())
+            renewed = set(tombstones.successors_of(left, alias=alias, by_now=True).values())
             found = places.rows(renewed - {"", *(row.record.id for row in over)})
-        return ended, over
+        return over
 
 
 @SESSIONS.asks
-def _end_everybody(reason: EndReason) -> tuple[list[str], int]:
-    """Void everybody's sessions; return the keys of the rows, and how many sessions there were."""
-    alias, count = SESSIONS.alias(), 0
+def _stamp_everybody() -> datetime:
+    alias, stamped_at = SESSIONS.alias(), timezone.now()
     with transaction.atomic(using=alias):
-        stamped_at = timezone.now()
         stamp_everybody(alias)
-        keys = list(places.keys_of_rows())
-        for batch in places.batches(keys):
-            ids = [key.rpartition(":")[2] for key in batch]
-            rows = list(readable(zip(ids, [""] * len(ids), store().hashes(batch), strict=True)))
-            count += len(rows)
-            # The clock of the machine where it began may be ahead of this one.
-            late = [row.record.id for row in rows if verdicts.began(row.record) >= stamped_at]
-            tombstones.claim(dict.fromkeys(late, ""), alias=alias)
-            if get_conf().KEEP_ENDED is not None:
-                keep([row.record for row in rows], reason)
-    return keys, count
+    return stamped_at
+
+
+@SESSIONS.asks
+def _end_some(records: Sequence[Record], reason: EndReason, stamped_at: datetime) -> None:
+    """Write what is to be known of sessions that the stamps of all users have ended."""
+    alias = SESSIONS.alias()
+    with transaction.atomic(using=alias):
+        # The clock of the machine where it began may be ahead of this one.
+        late = [record.id for record in records if verdicts.began(record) >= stamped_at]
+        tombstones.claim(dict.fromkeys(late, ""), alias=alias)
+        if get_conf().KEEP_ENDED is not None:
+            keep(records, reason)
 
 
 def _forget_everybody(keys: Sequence[str], told: str) -> None:

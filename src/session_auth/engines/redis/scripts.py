@@ -2,9 +2,10 @@
 
 A row is a hash, and the index of a user a sorted set: the ids of their sessions by the time at
 which they began. A hash with the field ``to`` is no row, but says with which tag the row is; a
-script returns that tag, and does nothing. A row with the field ``parked`` is moving to SQL: it can
-be read, and a script that would write it returns the field. Times are microseconds since 1970, by
-the clocks of the applications, as in the database engine: a server's clock may jump at a fail-over.
+script returns that tag, and does nothing. A row with the field ``parked`` is moving to SQL, to
+another slot, or to a new key: it can be read, and a script that would write it returns the field.
+Times are microseconds since 1970, by the clocks of the applications, as in the database engine: a
+server's clock may jump at a fail-over.
 
 A server that has taken over, or that was told ``SCRIPT FLUSH``, does not know the scripts; the
 client sends them again.
@@ -22,13 +23,19 @@ end
 """
 
 TAKE_OVER = """
-local function take_over(from, to)
-  -- What was saved under the old key since the copy goes on.
-  local old = redis.call('HMGET', from, 'version', 'data', 'methods', 'authenticated_at')
-  local new = redis.call('HMGET', to, 'version', 'methods_before')
+local function take_over(from, to, is_last)
+  -- What was saved under the old key since the copy goes on. With "is_last", nothing more is.
+  local old = redis.call(
+    'HMGET', from, 'version', 'data', 'methods', 'authenticated_at', 'expires_at')
+  local new = redis.call('HMGET', to, 'version', 'methods_before', 'expires_at')
   if not old[1] or not new[1] then return end
+  if is_last then redis.call('HSET', from, 'parked', string.sub(to, -43)) end
   if tonumber(old[1]) > tonumber(new[1]) then
     redis.call('HSET', to, 'version', old[1], 'data', old[2])
+    if tonumber(old[5]) > tonumber(new[3]) then
+      redis.call('HSET', to, 'expires_at', old[5])
+      redis.call('PEXPIRE', to, redis.call('PTTL', from))
+    end
   end
   if new[2] and new[2] ~= old[3] then
     -- A proof was taken back since. It may be the very one that the new key was for.
@@ -73,29 +80,24 @@ WRITE = (
     + TAKE_OVER
     + """
 -- KEYS: row, index, the row before it if this one is known to count
--- ARGV: now, milliseconds to keep it, user, its id, number of conditions,
+-- ARGV: now, milliseconds to keep it, whether it belongs into the index, number of conditions,
 --   conditions (field, value)..., fields (field, value)...
--- 0: there is no such row, 1: written, 2: another user, 3: a condition does not hold;
+-- 0: there is no such row, 1: written, 3: a condition does not hold;
 -- {"to", tag}: it is elsewhere, {"after", id}: it counts only if that one was renewed to it,
 -- {"parked", by}: it must not be written now.
-local row = redis.call(
-  'HMGET', KEYS[1], 'to', 'after', 'expires_at', 'user_id', 'parked', 'created_at')
+local row = redis.call('HMGET', KEYS[1], 'to', 'after', 'expires_at', 'parked', 'created_at')
 if row[1] then return {'to', row[1]} end
 if not row[3] or tonumber(row[3]) <= tonumber(ARGV[1]) then return 0 end
 if row[2] and not KEYS[3] then return {'after', row[2]} end
-if row[5] then return {'parked', row[5]} end
-if row[4] ~= ARGV[3] then return 2 end
-if row[2] then
-  take_over(KEYS[3], KEYS[1])
-  if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('HSET', KEYS[3], 'parked', ARGV[4]) end
-end
-local conditions = tonumber(ARGV[5])
-for i = 6, 4 + 2 * conditions, 2 do
+if row[4] then return {'parked', row[4]} end
+if row[2] then take_over(KEYS[3], KEYS[1], true) end
+local conditions = tonumber(ARGV[4])
+for i = 5, 3 + 2 * conditions, 2 do
   if redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then return 3 end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 6 + 2 * conditions))
+redis.call('HSET', KEYS[1], unpack(ARGV, 5 + 2 * conditions))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-if ARGV[3] ~= '' then stay_listed(KEYS[2], KEYS[1], row[6], tonumber(ARGV[2])) end
+if ARGV[3] == '1' then stay_listed(KEYS[2], KEYS[1], row[5], tonumber(ARGV[2])) end
 return 1
 """
 )
@@ -124,10 +126,13 @@ return 1
 
 COPY = (
     KEEP_INDEX
+    + TAKE_OVER
     + """
--- KEYS: row, new row, index | ARGV: now, id, new id, has a user, milliseconds to keep it,
+-- KEYS: row, new row, index, the row before it if this one is known to count
+-- ARGV: now, id, new id, has a user, milliseconds to keep it,
 --   methods that the row must have or "", fields...
 -- 1: the new row is there, and counts once the tombstone of the old one names it.
+if KEYS[4] then take_over(KEYS[4], KEYS[1], true) end
 local row = redis.call('HMGET', KEYS[1], 'to', 'expires_at', 'created_at', 'methods')
 if row[1] then return {'to', row[1]} end
 if not row[2] or tonumber(row[2]) <= tonumber(ARGV[1]) then return 0 end
@@ -146,19 +151,15 @@ return 1
 )
 
 SETTLE = (
-    KEEP_INDEX
-    + TAKE_OVER
+    TAKE_OVER
     + TELL
     + """
--- KEYS: row, new row, index | ARGV: id, milliseconds to keep the new one, channel, what to tell...
+-- KEYS: row, new row, index | ARGV: id, channel, what to tell...
 if redis.call('HGET', KEYS[2], 'after') == ARGV[1] then take_over(KEYS[1], KEYS[2]) end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
-if redis.call('HDEL', KEYS[2], 'after', 'methods_before') > 0 then
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
-  if redis.call('EXISTS', KEYS[3]) == 1 then keep_index(KEYS[3], tonumber(ARGV[2])) end
-end
-tell(4)
+redis.call('HDEL', KEYS[2], 'after', 'methods_before')
+tell(3)
 return 1
 """
 )
@@ -198,6 +199,19 @@ redis.call('HSET', KEYS[1], 'to', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 """
+
+PUT = (
+    KEEP_INDEX
+    + """
+-- KEYS: place, index | ARGV: milliseconds to keep it, when it began or "", fields...
+-- Whatever was there is replaced.
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then stay_listed(KEYS[2], KEYS[1], ARGV[2], tonumber(ARGV[1])) end
+return 1
+"""
+)
 
 PARK = """
 -- KEYS: row | ARGV: by whom
