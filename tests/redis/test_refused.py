@@ -65,6 +65,47 @@ def test_a_login_that_the_database_refuses_leaves_the_sessions_as_they_were(
     assert len(list_sessions(alice)) == 2
 
 
+def test_a_login_without_an_answer_leaves_no_session_once_another_has_one(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store().run
+
+    def do_and_be_silent(*args: Any) -> Any:
+        run(*args)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(store(), "run", do_and_be_silent)
+    assert signed_in().cookies.get("sessionid") is None
+    assert len(list_sessions(alice)) == 1
+    with pytest.raises(StoreUnavailable):
+        stored(cart=1)
+    monkeypatch.undo()
+
+    visitor = str(stored(cart=2)._id)
+
+    assert list_sessions(alice) == []
+    assert list(store().scan("*:s:*")) == [places.key(visitor[:3], visitor)]
+
+
+def test_a_session_that_is_saved_again_after_no_answer_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, run = SessionStore(), store().run
+    session["cart"] = 1
+
+    def do_and_be_silent(*args: Any) -> Any:
+        run(*args)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(store(), "run", do_and_be_silent)
+    with pytest.raises(StoreUnavailable):
+        session.save()
+    monkeypatch.undo()
+    session.save()
+
+    assert data_of(session) == {"cart": 1}
+
+
 def test_a_proof_that_is_taken_back_at_any_step_of_a_new_key_stays_away(alice: User) -> None:
     taken_back = set()
 

@@ -1,7 +1,7 @@
 """What others do while a session gets a new key: before it is settled, both rows are there."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -20,6 +20,8 @@ from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions import end_sessions, list_sessions
 from session_auth.signals import EndReason
 from tests.api_client import id_of, signed_in
+from tests.faults import databases
+from tests.faults.databases import VENDOR
 from tests.redis.steps import Other, Steps
 from tests.storing import SessionStore, another_request_for, data_of
 
@@ -121,6 +123,48 @@ def test_what_was_saved_under_the_old_key_stays_when_all_others_are_ended(alice:
         end_sessions(alice, but=session._id)
 
     assert data_of(session)["late"] is True
+
+
+LEVELS = {
+    "postgresql": ["read committed", "repeatable read"],
+    "mysql": ["read committed", "repeatable read"],
+}.get(VENDOR, ["serializable"])
+
+
+def at_level(level: str) -> AbstractContextManager[None]:
+    if VENDOR == "postgresql":
+        return databases.default("default_transaction_isolation", f"'{level}'", before="")
+    return databases.options(isolation_level=level) if VENDOR == "mysql" else nullcontext()
+
+
+def prove(session: SessionStore) -> None:
+    """Give the session a new key and a proof that is newer than the stamp of its user."""
+    with suppress(SessionInterrupted), nothing_settled():
+        session.prove("pin")
+
+
+@pytest.mark.parametrize("but", [None, "x" * 43])
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_end_of_all_ends_what_gets_a_new_key_at_any_step(
+    alice: User, level: str, but: str | None
+) -> None:
+    with at_level(level):
+        for at in count(1):  # pragma: no branch # it has an end
+            session, undone = renewable()
+            with transaction.atomic():
+                undone.cycle_key()  # it leaves a row of which SQL is asked whether it counts
+                transaction.set_rollback(True)
+            other = Other(partial(prove, session))
+            steps = Steps(at, other)
+            with steps.counted():
+                end_sessions(alice, but=but)
+            if steps.count < at:
+                break
+            other.end()
+            assert data_of(session) == {}
+            assert list_sessions(alice) == []
+
+    assert at > 5
 
 
 @pytest.mark.parametrize("at", [1, 2])

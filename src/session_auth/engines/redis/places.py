@@ -1,7 +1,8 @@
 """Where rows are, and the one step that each script is: Redis alone, without SQL."""
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from types import MappingProxyType
@@ -30,6 +31,9 @@ GRACE = timedelta(days=2)
 """How long a user's row outlives its session, so that somebody finds it and tells of the end."""
 
 BATCH_ROWS = 1000
+
+IN_DOUBT: deque[Record] = deque(maxlen=BATCH_ROWS)
+"""New sessions whose keys nobody has: a server that did not answer may have added their rows."""
 
 # What WRITE returns.
 GONE, WRITTEN = 0, 1
@@ -145,6 +149,26 @@ def add(record: Record, *, at_most: int | None, after: str = "") -> list[str]:
     if ids == 0:
         raise CreateError
     return list(ids)
+
+
+def add_new(record: Record, *, at_most: int | None) -> list[str]:
+    """Do what ``add()`` does, and see to it that no row is left whose key nobody has."""
+    with suppress(IndexError):
+        while True:
+            doubted = IN_DOUBT.popleft()
+            with doubting(doubted):
+                remove(doubted, tag_in(doubted), "created_at", "version", "last_seen_at")
+    with doubting(record):
+        return add(record, at_most=at_most)
+
+
+@contextmanager
+def doubting(record: Record) -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable:
+        IN_DOUBT.append(record)
+        raise
 
 
 def secure(record: Record, tag: str, kept: int) -> None:

@@ -24,8 +24,9 @@ that finds the user. Deleting the row comes after that, and only saves memory.
   are ended, and before the tombstone. If that fails, the new row goes and the old one goes on. Ends
   wait for nobody: they are in SQL.
 * To add a session: add the row, then end those whose place it takes, in one statement or
-  transaction. If that fails, the new row goes. Killed in between, the old one goes on, and nobody
-  has the key of the new one. A rollback does not take the new row back.
+  transaction. If that fails, the new row goes; if the answer is lost, at the next login in this
+  process. Killed in between, the old one goes on, and nobody has the key of the new one. A rollback
+  does not take the new row back.
 * What a request saves in a session is stored at once, and no rollback takes it back, but for what
   is saved under a new key that the rollback takes back. The data are those of the old row as long
   as that is there and has the higher version; so nobody deletes it who has not taken that over.
@@ -120,7 +121,7 @@ class RedisRows(Rows):
     def insert(
         self, record: Record, *, ending: Collection[str], at_most: int | None
     ) -> dict[EndReason, list[Record]]:
-        ids, tag = places.add(record, at_most=at_most), places.tag_in(record)
+        ids, tag = places.add_new(record, at_most=at_most), places.tag_in(record)
         places.secure(record, tag, places.milliseconds(record))
         try:
             others = [each for each in ids if each != record.id and each not in ending]
