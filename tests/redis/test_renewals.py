@@ -18,6 +18,8 @@ from session_auth.engines.redis import places, scripts
 from session_auth.engines.redis.client import Store, store
 from session_auth.exceptions import StoreUnavailable
 from session_auth.sessions import end_sessions, list_sessions
+from session_auth.sessions.proofs import retract
+from session_auth.sessions.values import read_methods
 from session_auth.signals import EndReason
 from tests.api_client import id_of, signed_in
 from tests.faults import databases
@@ -220,6 +222,36 @@ def test_a_session_that_gets_a_new_key_counts_once_among_those_of_its_user(alice
         session.cycle_key()
 
     assert {info.id for info in list_sessions(alice)} == {session._id, *last}
+
+
+def test_a_proof_that_was_taken_back_meanwhile_stays_away(alice: User) -> None:
+    session, _ = renewable()
+    session.prove("totp")
+    session.save()
+    late = another_request_for(session)
+
+    with nothing_settled():
+        with after(scripts.COPY, lambda: retract(late, ["totp"])):
+            session.prove("pin")
+        [record] = SessionStore.rows.read_many([str(session._id)])
+
+    assert "totp" not in read_methods(record.methods)
+
+
+def test_what_is_settled_while_it_is_looked_for_is_found_as_it_is_then(alice: User) -> None:
+    session, late = renewable()
+    with nothing_settled(), after(scripts.COPY, late.save):
+        session.cycle_key()
+    steps = places.finding([str(session._id)])
+    [found] = store().hashes(next(steps))
+    pair = steps.send([found])
+    look(str(session.session_key), alice)
+
+    with pytest.raises(StopIteration) as end:
+        steps.send(store().hashes(pair))
+
+    [row] = end.value.value
+    assert (row.after, SessionStore().decode(row.record.data)["late"]) == ("", True)
 
 
 def test_a_session_that_was_set_to_last_longer_meanwhile_does(alice: User) -> None:
