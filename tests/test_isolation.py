@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import override_settings
 
 from session_auth.engines.database import SessionStore
@@ -121,6 +122,24 @@ def add_a_session(user: User) -> None:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session.save()
+
+
+@pytest.mark.parametrize("but", [None, "x" * 43])
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_session_that_gets_a_new_key_meanwhile_ends_with_the_others(
+    alice: User, level: str, but: str | None
+) -> None:
+    with at_level(level):
+        session = SessionStore(signed_in().session_key())
+        with transaction.atomic():
+            session.prove("pin")
+            ending = Thread(target=at_once, args=[partial(end_sessions, alice, but=but)])
+            ending.start()
+            ending.join(0.3)
+            assert ending.is_alive()  # it waits for this transaction
+        ending.join()
+
+    assert not Session.objects.exists()
 
 
 @pytest.mark.parametrize("call", [add_a_session, end_sessions])

@@ -105,18 +105,19 @@ def take(
 ) -> list[Record]:
     """Delete the rows and return them, in one statement.
 
-    PostgreSQL locks them in the order of their ids: so no two deletes wait for each other. And it
-    tells other processes, unless the sessions have timed out.
+    PostgreSQL locks them first, in the order of their ids: so no two deletes wait for each other.
+    A row that has got another id while this waited for it is deleted as it is by then. And it tells
+    other processes, unless the sessions have timed out.
     """
     connection = connections[rows.db]
     lookup = _lookup(connection, _statement(rows.db, False))
     quote = connection.ops.quote_name
+    sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
     if connection.vendor == "postgresql":
-        ids, parameters = rows.order_by("id").values("id").query.get_compiler(rows.db).as_sql()
-        table = quote(Session._meta.db_table)
-        sql = f"DELETE FROM {table} WHERE {quote('id')} IN ({ids} FOR UPDATE)"  # noqa: S608 # made here
-    else:
-        sql, parameters = rows.query.chain(DeleteQuery).get_compiler(rows.db).as_sql()
+        ids, more = rows.order_by("id").values("id").query.get_compiler(rows.db).as_sql()
+        # Not "id IN", which would look for the id that a row had before.
+        sql = f"{sql} AND (SELECT COUNT(*) FROM ({ids} FOR UPDATE) locked) > 0"  # noqa: S608 # made here
+        parameters = (*parameters, *more)
     columns = [quote(str(field.column)) for field in Session._meta.concrete_fields]
     told: list[Any] = []
     if reason is not None and notices.can_notify(rows.db):
