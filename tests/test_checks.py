@@ -256,6 +256,11 @@ def test_a_cookie_that_goes_to_every_subdomain_is_found_once_by_its_cause(which:
     assert deployed(**change) == ["session_auth.E105", "session_auth.W101"]
 
 
+@pytest.mark.parametrize("which", ["SESSION", "CSRF"])
+def test_a_cookie_that_browsers_refuse_is_found_once(which: str) -> None:
+    assert deployed(**{f"{which}_COOKIE_SECURE": False}) == ["session_auth.E009"]
+
+
 def test_development_settings_are_found_when_deployed() -> None:
     assert ids(deploy=True, **STARTPROJECT) == [
         *["session_auth.E101"] * 2,

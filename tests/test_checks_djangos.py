@@ -61,8 +61,16 @@ def test_where_ours_is_silenced_django_says_it(ours: str, theirs: set[str]) -> N
     assert said == theirs
 
 
+def test_middleware_that_is_missing_is_reported_by_one_who_knows_which() -> None:
+    said = {each for each in found(MIDDLEWARE=[]) if each.startswith(("admin.", "session_auth.E"))}
+
+    assert said == {"admin.E409", "session_auth.E001"}
+    silenced = found(MIDDLEWARE=[], SILENCED_SYSTEM_CHECKS=["session_auth.E001"])
+    assert silenced >= {"admin.E408", "admin.E410"}
+
+
 def test_all_that_djangos_rules_can_say_stands_in_the_table() -> None:
     of_sessions = [each for each in vars(sessions).values() if isinstance(each, Warning)]
 
     said = {each.id for each in (base.W004, csrf.W003, csrf.W016, *of_sessions)}
-    assert said == set(djangos.SAID_BY_OURS)
+    assert said | {"admin.E408", "admin.E410"} == set(djangos.SAID_BY_OURS)

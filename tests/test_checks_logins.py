@@ -349,6 +349,10 @@ def test_a_login_that_no_check_stands_before_is_found(view: Any, expected: bool)
     assert with_views(view) == (["session_auth.W016"] if expected else [])
 
 
+def test_a_login_that_ninja_checks_itself_is_reported_once() -> None:
+    assert with_views(ninja_login(django_auth)) == ["session_auth.W008"]
+
+
 def test_a_login_in_drfs_own_is_for_another_rule() -> None:
     assert with_views(drf_login(SessionAuthentication)) == ["session_auth.W007"]
 

@@ -135,6 +135,7 @@ def test_the_names_of_the_site_are_listed(hosts: list[str], expected: list[str])
         {"CORS_ALLOWED_ORIGINS": ["https://app.example.org", "null"]},
         {"CORS_ORIGIN_WHITELIST": ["file://"]},
         {"CORS_ALLOWED_ORIGIN_REGEXES": [r".*$"]},
+        {"CORS_ALLOWED_ORIGIN_REGEXES": [r"https://.*"]},
         {"CORS_ORIGIN_REGEX_WHITELIST": [re.compile(r"^https://.+$")]},
     ],
 )

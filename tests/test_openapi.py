@@ -151,7 +151,33 @@ def test_the_codes_of_a_login() -> None:
     assert codes(login, 403) == ["csrf_failed"]
     assert codes(login, 429) == ["throttled"]
     assert login["responses"]["429"]["$ref"].endswith("/Throttled")
-    assert document()["components"]["responses"]["Throttled"]["headers"]["Retry-After"]["required"]
+
+
+def headers_of(url: str, status: str, method: str = "post") -> set[str]:
+    """Return the headers that an answer always has."""
+    shown = document()
+    answer = shown["paths"][url][method]["responses"][status]
+    if "$ref" in answer:
+        answer = shown["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    known = shown["components"]["headers"]
+    named = {name: each["$ref"].rpartition("/")[2] for name, each in answer["headers"].items()}
+    return {name for name, each in named.items() if known[each].get("required")}
+
+
+def test_the_headers_of_an_answer() -> None:
+    always = {"Cache-Control", "Vary"}
+
+    assert headers_of("/api/auth/login/", "200") == always | {"Set-Cookie"}
+    assert headers_of("/api/auth/login/", "401") == always | {"WWW-Authenticate"}
+    assert headers_of("/api/auth/login/", "429") == always | {"Retry-After"}
+    assert headers_of("/api/auth/login/", "503") == always | {"Retry-After"}
+    assert headers_of("/api/auth/password/change/", "200") == always | {"Set-Cookie"}
+    assert headers_of("/api/auth/logout/", "200") == always
+    assert headers_of("/api/auth/sessions/{session_id}/", "204", "delete") == always
+    user = operation_at("/api/auth/user/", "get")["responses"]
+    assert set(user["200"]["headers"]) == always | {"Session-User", "Set-Cookie"}
+    changed = document()["components"]["responses"]["UserChanged"]
+    assert set(changed["headers"]) == always | {"Set-Cookie"}
 
 
 @override_settings(
@@ -168,12 +194,16 @@ def test_it_has_the_names_of_the_project() -> None:
         "csrf": ("header", "X-Xsrf-Token"),
     }
     assert "__Host-csrftoken" in schemes["csrf"]["description"]
+    cookies = document()["components"]["headers"]["Cookies"]["description"]
+    assert "`__Host-sessionid`" in cookies
+    assert "`__Host-csrftoken`" in cookies
     assert "https_required" in codes(operation_at("/api/auth/user/", "get"), 403)
 
 
 @override_settings(CSRF_USE_SESSIONS=True)
 def test_without_a_csrf_cookie_the_token_is_from_the_last_answer() -> None:
     assert "csrfToken" in document()["components"]["securitySchemes"]["csrf"]["description"]
+    assert "csrftoken" not in document()["components"]["headers"]["Cookies"]["description"]
 
 
 def test_what_a_call_has_to_bring_along() -> None:

@@ -14,6 +14,7 @@ from django.test import override_settings
 
 from session_auth.management import edits
 from session_auth.models import AdoptedSession
+from tests.checking import ids
 from tests.settings import INSTALLED_APPS, MIDDLEWARE
 from tests.test_adoption import DJANGOS_BACKEND, old_login
 
@@ -235,6 +236,10 @@ def test_a_backend_may_be_replaced_by_its_child(alice: User) -> None:
 def test_the_old_engine_must_be_there(engine: str, found: list[str]) -> None:
     with override_settings(SESSION_AUTH_ADOPT_FROM=engine):
         assert errors("default") == found
+
+
+def test_an_old_engine_that_is_none_is_reported_once() -> None:
+    assert ids(SESSION_AUTH_ADOPT_FROM="session_auth.engines.database") == ["session_auth.E021"]
 
 
 def test_the_table_of_the_old_engine_must_stay_installed() -> None:

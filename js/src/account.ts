@@ -5,6 +5,7 @@ import { readCookie } from "./page.js";
 import { ask, call, Trait } from "./requests.js";
 import type { Abortable } from "./session-auth.js";
 import { publish } from "./store.js";
+import { LONGEST_TURN } from "./tabs.js";
 
 /** Post a call that gives the session a new key, with a `cause` if it is a login. */
 export const renew = async (
@@ -16,17 +17,14 @@ export const renew = async (
 ): Promise<any> => {
   const cookieBefore = readCookie(core);
   const traits = cause ? Trait.Renews + Trait.Anyone : Trait.Renews;
-  const answer = await call(core, "POST", name, traits, options, body).catch((error) => {
-    const isLost = /cookie/i.test(error.hint) && !readCookie(core);
-    throw isLost ? cookieNotKept(error) : error;
-  });
+  const answer = await call(core, "POST", name, traits, options, body);
   // Each login brings another CSRF cookie. Where that cannot be seen, or the session cookie may need
   // HTTPS, the server has to be asked.
   if (
     cause &&
     (readCookie(core) === cookieBefore || (core._watcher && location.protocol === "http:"))
   ) {
-    const seen = await ask(core, "user/", Trait.Tells, PASSIVE).catch(() => answer);
+    const seen = await ask(core, "user/", Trait.Tells, PASSIVE, LONGEST_TURN).catch(() => answer);
     if (!seen.user) throw cookieNotKept();
   }
   core._provenAt = stamp(core);

@@ -16,8 +16,8 @@ interface Details {
  *
  * `status` is the HTTP status, 0 without an answer. `code` is the stable slug of the server's error
  * contract: "network_error" without an answer, "unknown" for an answer that has no code,
- * "cookie_not_kept" for a login whose cookie the browser has thrown away. `fields` maps the name of
- * a field to its messages. `retryAfter` is in seconds. `message` is for people, `hint` for developers,
+ * "cookie_not_kept" where the browser keeps no cookies of the site. `fields` maps the name of a field
+ * to its messages. `retryAfter` is in seconds. `message` is for people, `hint` for developers,
  * if there is something that they have to do.
  */
 export class SessionAuthError extends Error {
@@ -35,11 +35,8 @@ export class SessionAuthError extends Error {
   /** The whole answer, if it was JSON: what your own API adds to its refusals, say. */
   declare readonly data?: any;
 
-  constructor(
-    message: string,
-    details: Details = {},
-  ) {
-    super(SessionAuthError.messages[details.code as ErrorCode] ?? message, details);
+  constructor(message: string, details?: Details) {
+    super(SessionAuthError.messages[details?.code as ErrorCode] ?? message, details);
     Object.assign(this, { name: "SessionAuthError", status: 0, code: "unknown" }, details);
   }
 }
@@ -67,7 +64,7 @@ export const errorOf = ({ headers, status }: Response, data: any): SessionAuthEr
     fields,
     hint,
     data,
-    retryAfter: parse(headers.get("Retry-After")) ?? undefined, // a date is none
+    retryAfter: parse(headers.get("Retry-After") ?? ""), // a date is none
   });
 };
 

@@ -1,7 +1,7 @@
 // Calls of the server: with the token that Django wants, with the name of whom the tab shows, and
 // once more where a refusal can be cured.
 import { endpoint, stamp, type Core } from "./core.js";
-import { errorOf, lost, parse, userChanged } from "./errors.js";
+import { cookieNotKept, errorOf, lost, parse, userChanged } from "./errors.js";
 import { pageOrigin, readCookie } from "./page.js";
 import type { JsonOptions } from "./session-auth.js";
 import { publish, shownUser } from "./store.js";
@@ -28,9 +28,6 @@ export const enum Trait {
 
 // The token.
 
-export const askForToken = async (core: Core): Promise<string> =>
-  (core._answeredToken = (await ask(core, "csrf/", Trait.None)).csrfToken);
-
 /**
  * The cookie comes first: after a login in another tab it is new, and the token that this tab got is
  * stale. A refused cookie is not used: it may be left over from before CSRF_USE_SESSIONS.
@@ -39,11 +36,6 @@ export const currentToken = async (core: Core) => {
   const token = readCookie(core);
   return (token !== core._refusedToken && token) || core._answeredToken || core._askForToken();
 };
-
-export const csrfHeaders = async (core: Core): Promise<Record<string, string>> => ({
-  [core._headerName]: await currentToken(core),
-  ...(shownUser(core) && { [SHOWN_USER]: shownUser(core)! }),
-});
 
 // One call.
 
@@ -114,9 +106,10 @@ const attempt = async (
     if (isSeenThrough) await core._lookAnew();
     const text = (init && response.ok) || (await response.clone().text().catch(fail));
     // What one user has asked for is not for another, or for nobody.
-    const isLate = actual === null && before.user && shownUser(core) !== shown;
-    if (isLate && response.ok) throw userChanged();
-    if (response.ok) return response;
+    if (response.ok) {
+      if (actual === null && before.user && shownUser(core) !== shown) throw userChanged();
+      return response;
+    }
 
     const refusal = errorOf(response, parse(text as string));
     const { code } = refusal;
@@ -173,7 +166,10 @@ export const exchange = async (
   const text = await response.text().catch(lost);
   const data = parse(text);
   const isMute = traits & (Trait.Tells + Trait.Renews) && data?.user === undefined;
-  if (!response.ok || (text && data === undefined) || isMute) throw errorOf(response, data);
+  if (!response.ok || (text && data === undefined) || isMute) {
+    const refusal = errorOf(response, data);
+    throw /cookie/.test(refusal.hint!) && !readCookie(core) ? cookieNotKept(refusal) : refusal;
+  }
   return [data, response.headers];
 };
 
@@ -193,8 +189,14 @@ export const call = async (
 };
 
 /** Ask what many may wait for: the watching, all calls that need a token. So the wait has an end. */
-export const ask = (core: Core, name: string, traits: Trait, options?: JsonOptions) =>
+export const ask = (
+  core: Core,
+  name: string,
+  traits: Trait,
+  options?: JsonOptions,
+  longestWait = LONGEST_WAIT,
+) =>
   call(core, "GET", name, Trait.Anyone + traits, {
     ...options,
-    signal: AbortSignal.timeout(LONGEST_WAIT),
+    signal: AbortSignal.timeout(longestWait),
   }).catch(lost);

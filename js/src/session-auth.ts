@@ -322,7 +322,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     async () => (core._answeredToken = (await ask(core, "csrf/", Trait.None)).csrfToken),
   );
   core._requestProof = shared(async (refusal: SessionAuthError) => {
-    const asker = [...core._askers].at(-1);
+    const asker = [...core._askers].pop();
     return asker && (await asker(refusal)) !== false;
   });
   core._lookActively = shared(() => look(core));
@@ -372,7 +372,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
       (await call(core, "POST", "password/reset/", Trait.Anyone, options, account)).message,
     checkPasswordReset: async (link, options) =>
       void (await call(core, "POST", "password/reset/check/", Trait.Anyone, options, link)),
-    async confirmPasswordReset({ newPassword, ...link }, options) {
+    confirmPasswordReset: async ({ newPassword, ...link }, options) => {
       await call(core, "POST", "password/reset/confirm/", Trait.Anyone, options, {
         ...link,
         new_password: newPassword,

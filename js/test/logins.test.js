@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { settle } from "../support/page.js";
+import { passTime, settle } from "../support/page.js";
 import { ALICE, CREDENTIALS, LOOK, openPageForEach, site } from "../support/scene.js";
 import { refuse } from "../support/site.js";
 import { openTab } from "../support/tabs.js";
@@ -105,6 +105,18 @@ describe("a login", () => {
       await assert.rejects(client.login(CREDENTIALS), refusal);
     });
 
+    it("says so of any other call that needs one", async () => {
+      document.cookie = "";
+      const { client } = openTab();
+      await settle();
+      const hint = "CSRF check failed: the request carried no CSRF cookie.";
+      const body = { error: "Reload the page.", code: "csrf_failed", hint };
+      const csrfFailed = () => Response.json(body, { status: 403 });
+      site.troubles = [undefined, csrfFailed(), undefined, csrfFailed()];
+
+      await assert.rejects(client.requestPasswordReset({ email: "alice@example.com" }), refusal);
+    });
+
     it("takes no other refusal of a CSRF check for it", async () => {
       const { client } = openTab();
       await settle();
@@ -120,6 +132,20 @@ describe("a login", () => {
       site.troubles = [undefined, new TypeError("offline")];
 
       assert.deepEqual(await client.login(CREDENTIALS), ALICE);
+    });
+
+    it("believes the login where the server has not said it within five seconds", async () => {
+      site.keepsCookies = false;
+      const { client } = openTab();
+      await settle();
+      site.troubles = [undefined, new Promise(() => {})];
+      let outcome = "it waits";
+      client.login(CREDENTIALS).then((user) => (outcome = user));
+      await settle();
+
+      await passTime({ seconds: 6 });
+
+      assert.deepEqual(outcome, ALICE);
     });
   });
 

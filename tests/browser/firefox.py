@@ -67,11 +67,13 @@ class Firefox:
 
 
 @contextmanager
-def running_firefox(folder: Path, proxy: int) -> Iterator[Firefox]:
-    """Start Firefox behind the proxy at a port."""
+def running_firefox(folder: Path, proxy: int, *, cookies: bool = True) -> Iterator[Firefox]:
+    """Start Firefox behind the proxy at a port; ``cookies``: whether any site may keep some."""
     program = shutil.which("firefox-esr") or shutil.which("firefox") or "firefox"
-    profile = folder / "firefox"
+    profile = folder / f"firefox-{cookies}"
     profile.mkdir()
+    if not cookies:
+        (profile / "user.js").write_text('user_pref("network.cookie.cookieBehavior", 2);\n')
     port = free_port()
     log = folder / "firefox.log"
     arguments = ["--headless", "--no-remote", "--profile", str(profile)]

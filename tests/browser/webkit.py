@@ -51,8 +51,8 @@ class WebKit:
 
 
 @contextmanager
-def running_webkit(folder: Path, proxy: int) -> Iterator[WebKit]:
-    """Start WebKit behind the proxy at a port."""
+def running_webkit(folder: Path, proxy: int, *, cookies: bool = True) -> Iterator[WebKit]:
+    """Start WebKit behind the proxy at a port; ``cookies``: whether any site may keep some."""
     [browser, *_] = [path for pattern in MINI_BROWSERS for path in Path("/").glob(pattern[1:])]
     with ExitStack() as stack:
         display = stack.enter_context(_display())
@@ -75,7 +75,10 @@ def running_webkit(folder: Path, proxy: int) -> Iterator[WebKit]:
         wait_for(port, driver, log)
         capabilities = {
             "acceptInsecureCerts": True,
-            "webkitgtk:browserOptions": {"binary": str(browser), "args": ["--automation"]},
+            "webkitgtk:browserOptions": {
+                "binary": str(browser),
+                "args": ["--automation", *([] if cookies else ["--cookies-policy=never"])],
+            },
         }
         sessions = f"http://127.0.0.1:{port}/session"
         session = ask("POST", sessions, {"capabilities": {"alwaysMatch": capabilities}})

@@ -10,6 +10,7 @@ from session_auth import flows
 from session_auth.checks.logins import (
     authentication_classes,
     checks_like_drf,
+    checks_like_ninja,
     ninja_operations,
 )
 from session_auth.checks.lookups import (
@@ -55,7 +56,7 @@ def _unchecked(view: RoutedView) -> Iterator[Any]:
     """Yield what the project has written of a view, if no CSRF check stands before that."""
     if operations := list(ninja_operations(view.callback)):
         for operation in operations:
-            if not any(OUR_NINJA in dotted_names(type(each)) for each in operation.auth_callbacks):
+            if not any(map(_checks_csrf, operation.auth_callbacks)):
                 yield operation.view_func
         return
     if issubclass(view.view_class, JSONView) or not getattr(view.callback, "csrf_exempt", False):
@@ -68,6 +69,11 @@ def _unchecked(view: RoutedView) -> Iterator[Any]:
     for cls in view.view_class.__mro__:
         if cls.__module__.partition(".")[0] not in FRAMEWORKS:
             yield from (each for name, each in vars(cls).items() if name not in SAFE_HANDLERS)
+
+
+def _checks_csrf(callback: Any) -> bool:
+    """Say whether a way in of Django Ninja makes a CSRF check; Ninja's own is for another rule."""
+    return OUR_NINJA in dotted_names(type(callback)) or checks_like_ninja(callback)
 
 
 def _logs_in(function: Any) -> bool:

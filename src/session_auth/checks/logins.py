@@ -95,7 +95,7 @@ def ninja_checks_csrf_in_full(**kwargs: Any) -> list[CheckMessage]:
         view.route
         for view in views()
         if any(
-            NINJA_COOKIE in dotted_names(type(callback)) and getattr(callback, "csrf", False)
+            checks_like_ninja(callback)
             for operation in ninja_operations(view.callback)
             for callback in operation.auth_callbacks
         )
@@ -165,6 +165,10 @@ def checks_like_drf(cls: type) -> bool:
         and vars(base).get("enforce_csrf") is getattr(cls, "enforce_csrf", None)
         for base in cls.__mro__
     )
+
+
+def checks_like_ninja(callback: Any) -> bool:
+    return NINJA_COOKIE in dotted_names(type(callback)) and bool(getattr(callback, "csrf", False))
 
 
 def ninja_operations(view: Any) -> Iterator[Any]:

@@ -112,9 +112,7 @@ def cors_lets_no_stranger_in(**kwargs: Any) -> list[CheckMessage]:
     everybody = _cors("ALLOW_ALL_ORIGINS", "ORIGIN_ALLOW_ALL", False)
     causes = ["CORS_ALLOW_ALL_ORIGINS"] if everybody else []
     causes += [
-        f"the pattern {pattern!r}"
-        for pattern in _cors_patterns()
-        if any(re.match(pattern, stranger) for stranger in STRANGERS)
+        f"the pattern {pattern!r}" for pattern in _cors_patterns() if _lets_strangers_in(pattern)
     ]
     # Any page can have this origin: a sandboxed frame, a file.
     origins = _cors("ALLOWED_ORIGINS", "ORIGIN_WHITELIST", ())
@@ -142,7 +140,7 @@ def cors_patterns_end(**kwargs: Any) -> list[CheckMessage]:
             id="session_auth.E109",
         )
         for pattern in _cors_patterns()
-        if not ANCHORED.search(pattern)
+        if not (ANCHORED.search(pattern) or _lets_strangers_in(pattern))  # E108 reports the latter
     ]
 
 
@@ -181,6 +179,10 @@ def _cors_sends_credentials() -> bool:
 def _cors_patterns() -> Iterator[str]:
     for pattern in _cors("ALLOWED_ORIGIN_REGEXES", "ORIGIN_REGEX_WHITELIST", ()):
         yield pattern if isinstance(pattern, str) else pattern.pattern
+
+
+def _lets_strangers_in(pattern: str) -> bool:
+    return any(re.match(pattern, stranger) for stranger in STRANGERS)
 
 
 def _cors(name: str, old_name: str, default: Any) -> Any:

@@ -71,7 +71,10 @@ NEIGHBOURS: Mapping[str, tuple[Callable[[], bool], str, str]] = {
 
 
 def neighbours_stages_are_asked(**kwargs: Any) -> list[CheckMessage]:
-    covered = {app for stage in _stages() for app in stage.covers}
+    stages = _stages()
+    if stages is None:
+        return []
+    covered = {app for stage in stages for app in stage.covers}
     missing = [
         (what, path)
         for app, (is_there, what, path) in NEIGHBOURS.items()
@@ -122,7 +125,7 @@ def extras_of_factors_are_installed(**kwargs: Any) -> list[CheckMessage]:
 
 
 def a_new_password_comes_last(**kwargs: Any) -> list[CheckMessage]:
-    stages = _stages()
+    stages = _stages() or ()
     places = [place for place, stage in enumerate(stages) if METHOD in stage.methods]
     if not places or not any(_proves_something(stage) for stage in stages[places[0] :]):
         return []
@@ -174,11 +177,12 @@ def no_neighbour_keeps_session_keys(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _stages() -> tuple[Stage, ...]:
+def _stages() -> tuple[Stage, ...] | None:
+    """Return the stages; ``None`` if they cannot be made, which E006 or E025 reports."""
     try:
         return get_stages()
-    except (ImproperlyConfigured, ImportError):  # E006 or E025 reports it
-        return ()
+    except (ImproperlyConfigured, ImportError):
+        return None
 
 
 def _proves_something(stage: Stage) -> bool:

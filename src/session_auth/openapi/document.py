@@ -14,7 +14,7 @@ from session_auth import __version__
 from session_auth.conf import get_conf
 from session_auth.exceptions import MethodNotAllowed
 from session_auth.http import FormView, JSONView
-from session_auth.openapi import schemas
+from session_auth.openapi import headers, schemas
 from session_auth.openapi.refused import Refused, all_codes, refusals_of, told
 from session_auth.openapi.schemas import BODY_TYPES, TEXT, Schema
 from session_auth.operations import USER, Caller, Operation
@@ -62,6 +62,7 @@ def document() -> dict[str, Any]:
         "tags": [{"name": "session_auth", "description": "Session authentication"}],
         "paths": paths,
         "components": {
+            "headers": headers.components(),
             **{name: dict(sorted(each.items())) for name, each in components.items()},
             "securitySchemes": security_schemes(),
         },
@@ -234,13 +235,14 @@ def _object(properties: dict[str, Schema], *, required: Iterable[str]) -> Schema
 def _accepted(
     view: JSONView, operation: Operation, components: dict[str, Schema]
 ) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "Done.", "headers": headers.of_answer(operation)}
     if operation.answer is None:
-        return {"204": {"description": "Done."}}
+        return {"204": described}
     schema = schemas.of_hint(operation.answer, components)
     if type(view).describe_user is not JSONView.describe_user:
         schema = _with_users_of_its_own(schema, components)
     content = {"application/json": {"schema": schema}}
-    return {str(operation.status): {"description": "Done.", "content": content}}
+    return {str(operation.status): {**described, "content": content}}
 
 
 def _with_users_of_its_own(schema: Schema, components: dict[str, Schema]) -> Schema:

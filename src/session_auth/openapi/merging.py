@@ -11,6 +11,7 @@ from session_auth.openapi.document import document, security_schemes
 PREFIX = "SessionAuth"
 """How the names of our components begin in the document of a project, which may have a ``User``."""
 
+KINDS = ("headers", "responses", "schemas")
 UNSAFE = ("delete", "patch", "post", "put")
 
 
@@ -20,15 +21,14 @@ def add_endpoints(schema: dict[str, Any]) -> dict[str, Any]:
     Each call there that changes something and is let in by the session cookie is said to need the
     CSRF token, too. Where both have a path, that of ``schema`` stays.
     """
-    ours = json.loads(
-        json.dumps(document())
-        .replace('"#/components/schemas/', f'"#/components/schemas/{PREFIX}')
-        .replace('"#/components/responses/', f'"#/components/responses/{PREFIX}')
-    )
+    text = json.dumps(document())
+    for kind in KINDS:
+        text = text.replace(f'"#/components/{kind}/', f'"#/components/{kind}/{PREFIX}')
+    ours = json.loads(text)
     components = schema.setdefault("components", {})
     for way in list(_ways_by_cookie(schema)):
         way["csrf"] = []
-    for kind in ("responses", "schemas"):
+    for kind in KINDS:
         named = {f"{PREFIX}{name}": each for name, each in ours["components"][kind].items()}
         components[kind] = {**named, **components.get(kind, {})}
     schemes = components.get("securitySchemes", {})

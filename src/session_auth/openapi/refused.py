@@ -1,7 +1,7 @@
 """What each call may be refused with: the codes, and the answers that tell of them."""
 
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -25,6 +25,7 @@ from session_auth.exceptions import (
     UserChanged,
 )
 from session_auth.http import FormView, JSONView
+from session_auth.openapi import headers
 from session_auth.openapi.schemas import TEXT, Schema
 from session_auth.operations import Caller, Operation
 from session_auth.stages import get_stages
@@ -42,12 +43,6 @@ OF_CALLER: dict[Caller, tuple[type[SessionAuthError], ...]] = {
 OF_STAGES = (InvalidCredentials, PermissionDenied, Throttled)
 """What a stage of a login may raise, beside what it names itself."""
 
-HEADERS: dict[int, dict[str, Schema]] = {
-    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
-    405: {"Allow": {"required": True, "schema": {"type": "string"}}},
-    429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 0}}},
-    503: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 0}}},
-}
 MESSAGES = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
 
 
@@ -154,13 +149,11 @@ def answer(refused: Refused) -> Schema:
     [*others, cls] = refused.classes
     why = "" if others else " " + " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     codes = ", ".join(refused.codes)
-    described: dict[str, Any] = {
+    return {
         "description": f"{_phrase_of(refused.status)}: {codes}.{why}".replace("``", "`"),
+        "headers": headers.of_refusal(refused.status, refused.classes),
         "content": {"application/json": {"schema": schema}},
     }
-    if refused.status in HEADERS:
-        described["headers"] = HEADERS[refused.status]
-    return described
 
 
 def _phrase_of(status: int) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -18,6 +19,7 @@ Engine = WebKit | Firefox
 pytestmark = pytest.mark.parametrize("production", ["gunicorn"], indirect=True)
 
 ME = "document.querySelector('#me').textContent"
+ERROR = "document.querySelector('#login .error').textContent"
 FORGE_LOGOUT = f"""void fetch("{ORIGIN}/api/auth/logout/", {{
     method: "POST", mode: "no-cors", credentials: "include", body: "{{}}",
 }})"""
@@ -58,6 +60,11 @@ def sign_in(engine: Engine) -> None:
     engine.open(f"{ORIGIN}/app/")
     engine.forget_cookies()
     engine.open(f"{ORIGIN}/app/")
+    submit_form(engine)
+    wait_for(engine, f"{ME} === 'alice'")
+
+
+def submit_form(engine: Engine) -> None:
     wait_for(engine, "document.querySelector('[data-for=anonymous]').hidden === false")
     fields = json.dumps({"username": "alice", "password": PASSWORD})
     engine.run(
@@ -68,7 +75,6 @@ def sign_in(engine: Engine) -> None:
             document.querySelector("#login").requestSubmit();
         }})()"""
     )
-    wait_for(engine, f"{ME} === 'alice'")
 
 
 def test_the_cookies_have_the_flags_and_the_calls_the_headers_that_we_rely_on(
@@ -128,3 +134,23 @@ def test_a_forged_request_says_where_it_comes_from_and_has_no_effect(
     assert logout.status in {403, 415}
     assert (logout.origin, logout.site) == (origin, site)
     assert ("__Host-sessionid=" in logout.cookie) is has_cookie
+
+
+@pytest.mark.parametrize("running", [running_webkit, running_firefox], ids=["webkit", "firefox"])
+def test_a_browser_that_keeps_no_cookies_is_told_of_it(
+    running: Callable[..., AbstractContextManager[Engine]],
+    production: Production,
+    foreign: ForeignSites,
+) -> None:
+    with (
+        running_proxy({HOST: production.https_port, "*": foreign.https_port}) as proxy,
+        running(production.folder, proxy, cookies=False) as engine,
+    ):
+        engine.open(f"{ORIGIN}/app/")
+        before = len(production.requests())
+        submit_form(engine)
+
+        posts = wait_for_posts(production, after=before, count=2)
+        assert [(post.path, post.status) for post in posts] == [("/api/auth/login/", 403)] * 2
+        wait_for(engine, f"{ERROR} === 'Allow this site to keep cookies. cookie_not_kept'")
+        assert engine.run(ME) == ""

@@ -25,7 +25,7 @@ export async function attempt(place, action) {
 function show({ message, status, code, fields, retryAfter }, place) {
   const messages = Object.values(fields ?? {}).flat();
   const wait = retryAfter ? ` Try again in ${retryAfter} seconds.` : "";
-  place.append(messages.join(" ") || message, wait);
+  place.replaceChildren(messages.join(" ") || message, wait);
   if (!place.closest("dialog")) {
     const element = document.createElement("code");
     element.textContent = status ? `${status} ${code}` : code;
