@@ -88,7 +88,7 @@ ONCE = (
 # And the ways through the code are those of SQLite: each other database has its own few steps more.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
 # About requests, answers and settings. Of a store, these ask what others ask on each kind of it:
-# each statement that they send, and each line of ours that they reach there, is in a module that
+# each statement of ours, and each of our lines that talks to a store, is reached by a module that
 # is not here. What counts, what compares names, and what happens at once stays on each.
 OF_REQUESTS = (
     *("test_answers", "test_caching", "test_checks", "test_checks_djangos", "test_checks_origins"),
