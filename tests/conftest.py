@@ -87,6 +87,28 @@ ONCE = (
 # The doctor looks at a site from outside, over HTTP: which database the site has cannot be seen.
 # And the ways through the code are those of SQLite: each other database has its own few steps more.
 FROM_OUTSIDE = ("test_doctor_hostile", "test_doctor_login", "test_doctor_probe", "test_journeys")
+# About requests, answers and settings. Of a store, these ask what others ask on each kind of it:
+# each statement of ours, and each of our lines that talks to a store, is reached by a module that
+# is not here. What counts, what compares names, and what happens at once stays on each.
+OF_REQUESTS = (
+    *("test_answers", "test_caching", "test_checks", "test_checks_djangos", "test_checks_origins"),
+    *("test_checks_passwords", "test_checks_stages", "test_checks_values", "test_cookie_header"),
+    *("test_csrf", "test_csrf_cookie_in_meta", "test_csrf_headers", "test_csrf_session"),
+    *("test_decorators", "test_deployment", "test_docs", "test_events"),
+    *("test_formatters", "test_frameworks", "test_inventory_docs", "test_javascript_docs"),
+    *("test_languages", "test_login_required_middleware", "test_openapi", "test_origins_docs"),
+    *("test_password_validators", "test_plain_http", "test_refusals"),
+    *("test_requests_of_other_makes", "test_templatetags"),
+)
+# Tests of some hundred logins each, which test_counts and test_throttling count on each kind.
+MANY_LOGINS = (
+    "test_a_thousand_addresses_have_no_more_guesses_at_one_account",
+    "test_one_password_cannot_be_tried_at_many_accounts",
+    "test_an_address_in_a_header_is_no_address",
+    "test_a_stranger_cannot_lock_a_user_out",
+    "test_ones_own_logins_give_no_guesses_at_others",
+    "test_a_hundred_wrong_codes_in_a_row_are_the_last",
+)
 
 # What a server of a database, or of Redis, may change. There, coverage is measured in these, since
 # it doubles the time; the lines of all others are those that run on SQLite.
@@ -130,7 +152,8 @@ def may_ask_database(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if may_ask_database(item):
-            if item.path.stem not in FROM_OUTSIDE:
+            names = {item.path.stem, item.name.partition("[")[0]}
+            if names.isdisjoint(FROM_OUTSIDE + OF_REQUESTS + MANY_LOGINS):
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")
