@@ -76,6 +76,29 @@ def test_any_guesses_are_counted_as_the_model_counts_them(
     assert stored() == model
 
 
+@pytest.mark.django_db
+def test_a_pardon_is_for_the_failures_in_a_row_alone() -> None:
+    count("two")
+    here = counts.count([LIMITS["Two"]])
+
+    here.take_back(pardon="two")
+
+    found = {name: (row.failures, row.in_window) for name, row in stored().items()}
+    assert found == {"two": (0, 1), "Two": (0, 0)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_delay_that_another_failure_has_set_ends_with_a_reset_alone(reset: bool) -> None:
+    first = counts.count([LIMITS["two"]])
+    count("two")
+
+    first.take_back(reset="two" if reset else "")
+
+    row = stored()["two"]
+    assert (row.next_at == 0, row.window_ends_at == 0) == (reset, reset)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_refused_leave_no_row_and_hold_nobody_up() -> None:
     """Each request adds the row of a name that is new, and takes the failure back at once."""
