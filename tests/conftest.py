@@ -100,14 +100,16 @@ OF_REQUESTS = (
     *("test_password_validators", "test_plain_http", "test_refusals"),
     *("test_requests_of_other_makes", "test_templatetags"),
 )
-# Tests of some hundred logins each, which test_counts and test_throttling count on each kind.
-MANY_LOGINS = (
+# And single tests: of some hundred logins, which test_counts and test_throttling count on each kind
+# of database; the last one reads the files of the tests.
+SINGLE_TESTS = (
     "test_a_thousand_addresses_have_no_more_guesses_at_one_account",
     "test_one_password_cannot_be_tried_at_many_accounts",
     "test_an_address_in_a_header_is_no_address",
     "test_a_stranger_cannot_lock_a_user_out",
     "test_ones_own_logins_give_no_guesses_at_others",
     "test_a_hundred_wrong_codes_in_a_row_are_the_last",
+    "test_each_attack_of_the_catalogue_is_a_test_or_has_a_reason",
 )
 
 # What a server of a database, or of Redis, may change. There, coverage is measured in these, since
@@ -153,7 +155,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if may_ask_database(item):
             names = {item.path.stem, item.name.partition("[")[0]}
-            if names.isdisjoint(FROM_OUTSIDE + OF_REQUESTS + MANY_LOGINS):
+            if names.isdisjoint(FROM_OUTSIDE + OF_REQUESTS + SINGLE_TESTS):
                 item.add_marker("database")
         elif item.path.stem in ONCE:
             item.add_marker("once")

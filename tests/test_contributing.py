@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from session_auth.doctor import login, probe, wire
-from tests.conftest import FROM_OUTSIDE, MANY_LOGINS, OF_REQUESTS, ONCE
+from tests.conftest import FROM_OUTSIDE, OF_REQUESTS, ONCE, SINGLE_TESTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -74,7 +74,7 @@ def test_each_module_that_runs_in_fewer_places_exists() -> None:
 def test_each_test_that_runs_in_fewer_places_exists() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
 
-    assert [name for name in MANY_LOGINS if f"def {name}(" not in sources] == []
+    assert [name for name in SINGLE_TESTS if f"def {name}(" not in sources] == []
 
 
 @pytest.mark.parametrize("module", [login, probe, wire])
