@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import Error, connections, router, transaction
-from django.db.models import BigIntegerField, Case, F, Max, QuerySet, Subquery, Value, When
-from django.db.models.sql import UpdateQuery
+from django.db.models import Max, QuerySet, Subquery
 from django.utils.crypto import salted_hmac
 
 from session_auth.conf import get_conf
@@ -85,6 +84,16 @@ UPDATE {table} AS known FORCE INDEX (PRIMARY) SET
     excess = known.excess + 1,
     failures = known.failures + 1
 WHERE id IN ({ids}) AND next_at <= {now}
+"""
+
+# Written out, since building it of expressions takes longer than all else of a login but the hash.
+TAKE_BACK = """\
+UPDATE {table} SET
+    failures = 0,
+    next_at = CASE WHEN id = %s {mine} THEN 0 ELSE next_at END,
+    excess = CASE WHEN id = %s THEN excess ELSE excess - 1 END,
+    window_ends_at = CASE WHEN id = %s THEN 0 ELSE window_ends_at END
+WHERE id IN {chosen}
 """
 
 
@@ -204,22 +213,14 @@ class Count:
             STORE.changes_again(error, self._take_back, reset, pardon)
 
     def _take_back(self, reset: str, pardon: str) -> None:
-        never = Value(0, output_field=BigIntegerField())
-        mine = [
-            When(id=row_id, next_at=row.next_at, then=never) for row_id, row in self.rows.items()
-        ]
-        with transaction.atomic(using=_alias()):
-            rows = _rows([*self.rows, pardon]).order_by("id")  # MySQL locks in this order, as LOCK
-            if connections[_alias()].features.supports_update_conflicts_with_target:
-                in_order = rows.select_for_update().values("id")  # and so do the others, as COUNT
-                rows = GuessCount.objects.using(_alias()).filter(id__in=in_order)
-            _update(
-                rows,
-                failures=0,
-                next_at=Case(When(id=reset, then=never), *mine, default=F("next_at")),
-                excess=Case(When(id=pardon, then=F("excess")), default=F("excess") - 1),
-                window_ends_at=Case(When(id=reset, then=never), default=F("window_ends_at")),
-            )
+        alias = _alias()
+        ids = sorted([*self.rows, pardon])
+        mine = [value for row_id, row in self.rows.items() for value in (row_id, row.next_at)]
+        sql = TAKE_BACK.format(
+            **_in_order(len(ids), alias), mine="OR id = %s AND next_at = %s " * len(self.rows)
+        )
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute(sql, [reset, *mine, pardon, reset, *ids])
 
 
 def count(limits: Collection[Limit], *, account: str = "") -> Count:
@@ -378,17 +379,19 @@ def _rows(ids: Collection[str] | Iterator[str]) -> QuerySet[GuessCount]:
     return GuessCount.objects.using(_alias()).filter(id__in=list(ids))
 
 
-def _update(rows: QuerySet[GuessCount], **values: Any) -> None:
-    """Do what ``rows.update()`` does; let MariaDB and MySQL read, and so lock, no other rows."""
-    connection = connections[rows.db]
-    if connection.vendor != "mysql":
-        rows.update(**values)
-        return
-    query: Any = rows.query.chain(UpdateQuery)
-    query.add_update_values(values)
-    sql, parameters = query.get_compiler(rows.db).as_sql()
-    with connection.cursor() as cursor:
-        cursor.execute(sql.replace(" SET ", " FORCE INDEX (PRIMARY) SET ", 1), parameters)
+def _in_order(count: int, alias: str) -> dict[str, str]:
+    """Return how to change so many rows, so that they are locked in the order of their ids.
+
+    MariaDB and MySQL must be told the index, or they may read, and so lock, other rows.
+    """
+    connection = connections[alias]
+    table = connection.ops.quote_name(GuessCount._meta.db_table)
+    ids = ", ".join(["%s"] * count)
+    if not connection.features.supports_update_conflicts_with_target:
+        return {"table": f"{table} FORCE INDEX (PRIMARY)", "chosen": f"({ids}) ORDER BY id"}
+    lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    chosen = f"(SELECT id FROM {table} WHERE id IN ({ids}) ORDER BY id {lock})"  # noqa: S608 # ours
+    return {"table": table, "chosen": chosen}
 
 
 def _now() -> int:
