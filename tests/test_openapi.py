@@ -180,6 +180,20 @@ def test_the_headers_of_an_answer() -> None:
     assert set(changed["headers"]) == always | {"Set-Cookie"}
 
 
+@pytest.mark.django_db
+@pytest.mark.usefixtures("alice")
+def test_the_headers_that_any_call_may_have() -> None:
+    named = {each["name"] for each in document()["components"]["parameters"].values()}
+    assert named == {"Session-User", "Session-Activity"}
+    browser = signed_in()
+    shown = browser.get(AUTH + "user/").json()["session"]["user_ref"]
+
+    for value, status in ((shown, 200), ("none", 409)):
+        answer = browser.get(AUTH + "sessions/", headers={"Session-User": value})
+        assert answer.status_code == status
+        assert str(status) in operation_at("/api/auth/sessions/", "get")["responses"]
+
+
 @override_settings(
     SESSION_COOKIE_NAME="__Host-sessionid",
     CSRF_COOKIE_NAME="__Host-csrftoken",
@@ -252,7 +266,9 @@ def test_a_view_of_the_projects_is_in_it_if_it_says_what_it_answers() -> None:
     vote = document()["paths"]["/api/votes/{vote_id}/"]
 
     assert vote["post"]["parameters"] == [
-        {"name": "vote_id", "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
+        {"name": "vote_id", "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}},
+        {"$ref": "#/components/parameters/SessionActivity"},
+        {"$ref": "#/components/parameters/SessionUser"},
     ]
     assert vote["post"]["operationId"] == "vote_post"
     assert vote["post"]["summary"] == "A vote"

@@ -22,7 +22,7 @@ export const renew = async (
   // HTTPS, the server has to be asked.
   if (
     cause &&
-    (readCookie(core) === cookieBefore || (core._watcher && location.protocol === "http:"))
+    (readCookie(core) === cookieBefore || (core._stopWatching && location.protocol === "http:"))
   ) {
     const seen = await ask(core, "user/", Trait.Tells, PASSIVE, LONGEST_TURN).catch(() => answer);
     if (!seen.user) throw cookieNotKept();

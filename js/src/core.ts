@@ -62,7 +62,7 @@ export interface Core {
   _reschedule?: () => void;
 
   /** Stops the watching; undefined while nobody watches. */
-  _watcher?: AbortController | undefined;
+  _stopWatching?: (() => void) | undefined;
   _channel?: BroadcastChannel | undefined;
   _timer?: ReturnType<typeof setTimeout> | undefined;
   /** When to look by itself. */

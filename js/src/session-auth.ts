@@ -355,7 +355,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     logout: async (options) => void (await call(core, "POST", "logout/", Trait.Ends, options)),
     async ready() {
       startWatching(core, core._look);
-      if (core._watcher && !core._asOf) await core._look();
+      if (core._stopWatching && !core._asOf) await core._look();
       return core._snapshot;
     },
     async retry() {
@@ -405,8 +405,7 @@ const clientOf = (core: Core, initial: Initial<any> | undefined): SessionClient<
     close() {
       clearTimeout(core._timer);
       core._channel?.close();
-      core._watcher?.abort();
-      core._watcher = undefined;
+      core._stopWatching = core._stopWatching?.() as undefined;
     },
     SessionAuthError,
   };

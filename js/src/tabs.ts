@@ -40,8 +40,9 @@ export const inTurn = async (core: Core, turn: () => unknown, what?: "login/"): 
       () => (taken = turn()),
     );
   } catch {
-    if (!taken && !what) await pause(Math.random() * SECOND);
-    return taken ?? turn();
+    if (taken) return taken;
+    if (!what) await pause(Math.random() * SECOND);
+    return turn();
   }
 };
 

@@ -10,6 +10,7 @@ import { ignore } from "./waiting.js";
 const RETRY = MINUTE / 2;
 const TICK = 4 * SECOND; // no timer goes on while the computer sleeps
 const SLEEP = 5 * MINUTE; // longer than browsers put off the timers of a tab in the background
+const NAMES = ["focus", "online", "pagehide", "pageshow", "visibilitychange"];
 
 /** Look when it is time for the warning or the end, but not before `soonest` milliseconds. */
 export const schedule = (core: Core, soonest = SECOND) => {
@@ -19,7 +20,7 @@ export const schedule = (core: Core, soonest = SECOND) => {
 };
 
 const wait = (core: Core) => {
-  if (!core._watcher) return;
+  if (!core._stopWatching) return;
   clearTimeout(core._timer);
   const since = Date.now();
   core._timer = setTimeout(
@@ -48,11 +49,11 @@ const lookAndGoOn = async (core: Core, looked: Promise<unknown> = lookForAllTabs
 
 /** Watch from now on, and ask by `look` who is logged in if that is not known. */
 export const startWatching = (core: Core, look = core._lookActively) => {
-  if (core._watcher || !pageOrigin()) return;
-  core._watcher = new AbortController();
-  for (const name of ["focus", "online", "pagehide", "pageshow", "visibilitychange"]) {
-    addEventListener(name, (event) => onPageEvent(core, event), core._watcher);
-  }
+  if (core._stopWatching || !pageOrigin()) return;
+  const listener = (event: Event) => onPageEvent(core, event);
+  // Not by an AbortSignal: under Jest, that of Node and the listeners of jsdom do not go together.
+  NAMES.forEach((name) => addEventListener(name, listener));
+  core._stopWatching = () => NAMES.forEach((name) => removeEventListener(name, listener));
   core._reschedule = () => schedule(core);
   listen(core, takeOver);
   if (core._asOf) schedule(core);

@@ -15,6 +15,11 @@ declare module "@tanstack/react-query" {
     clear(): void;
   }
 }
+declare module "msw" {
+  type Handler = (path: string, answer: () => Response) => unknown;
+  export const http: { get: Handler; post: Handler };
+  export const HttpResponse: typeof Response;
+}
 declare module "swr" {
   export function mutate(key: (key: unknown) => boolean, data: undefined): Promise<unknown>;
 }

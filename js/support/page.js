@@ -29,6 +29,7 @@ export function openPage(site, { locks = new Locks() } = {}) {
   page = new EventTarget();
   const globals = {
     addEventListener: page.addEventListener.bind(page),
+    removeEventListener: page.removeEventListener.bind(page),
     document: { cookie: "csrftoken=token-0", hidden: false },
     fetch: site.fetch,
     location: new URL("https://site.example/page/"),

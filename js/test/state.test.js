@@ -206,6 +206,16 @@ describe("the state of a client", () => {
     assert.deepEqual(site.calls, []);
   });
 
+  it("listens without a signal: under Jest, jsdom takes none of those that are Node's", () => {
+    const listened = [];
+    globalThis.addEventListener = (name, listener, ...options) => listened.push(options.length);
+    const { client } = openTab();
+
+    client.on("login", () => {});
+
+    assert.deepEqual(new Set(listened), new Set([0]));
+  });
+
   it("does nothing on a server that renders pages", () => {
     delete globalThis.document;
     delete globalThis.addEventListener;

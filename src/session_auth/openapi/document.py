@@ -63,6 +63,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "headers": headers.components(),
+            "parameters": headers.parameters(),
             **{name: dict(sorted(each.items())) for name, each in components.items()},
             "securitySchemes": security_schemes(),
         },
@@ -138,7 +139,8 @@ def _parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
-    return in_path + [{"name": each, "in": "query", "schema": TEXT} for each in operation.query]
+    in_query = [{"name": each, "in": "query", "schema": TEXT} for each in operation.query]
+    return in_path + in_query + headers.of_call()
 
 
 def _operation(
@@ -159,10 +161,9 @@ def _operation(
         "summary": _summary(view, method),
         "tags": ["session_auth"],
         "security": security_of(method, operation.caller),
+        "parameters": _parameters(path, operation),
         "responses": accepted | responses,
     }
-    if parameters := _parameters(path, operation):
-        described["parameters"] = parameters
     if body:
         content = {"application/json": {"schema": body}}
         # What may be left out of it is said by the schema: where nothing is sent, it is no JSON.

@@ -1,4 +1,4 @@
-"""The headers of answers that clients may rely on: which answer has which."""
+"""The headers of calls, and those of answers that clients may rely on: which has which."""
 
 from collections.abc import Collection
 from typing import Any, get_type_hints
@@ -18,6 +18,26 @@ OF_STATUS = {
     429: {"Retry-After": "RetryAfter"},
     503: {"Retry-After": "RetryAfter"},
 }
+
+
+def parameters() -> dict[str, Schema]:
+    """Return the headers that any call may have, for references."""
+    return {
+        "SessionActivity": _parameter(
+            "Session-Activity",
+            "`passive` for a call that is no activity of the user: the session lasts no longer.",
+        ),
+        "SessionUser": _parameter(
+            "Session-User",
+            "Whom the client shows, as `user_ref` of `GET user/`, or `none`: if somebody else is "
+            "logged in by now, the call is refused with 409 `user_changed`.",
+        ),
+    }
+
+
+def of_call() -> list[Schema]:
+    """Return the references to the headers that any call may have."""
+    return [{"$ref": f"#/components/parameters/{name}"} for name in parameters()]
 
 
 def of_refusal(status: int, classes: Collection[type[SessionAuthError]]) -> dict[str, Schema]:
@@ -75,6 +95,10 @@ def components() -> dict[str, Schema]:
 
 def _refs(names: dict[str, str]) -> dict[str, Schema]:
     return {name: {"$ref": f"#/components/headers/{each}"} for name, each in names.items()}
+
+
+def _parameter(name: str, description: str) -> Schema:
+    return {"name": name, "in": "header", "description": description, "schema": TEXT}
 
 
 def _header(description: str, *, required: bool = False, **more: Any) -> Schema:

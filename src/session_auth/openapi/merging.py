@@ -11,7 +11,7 @@ from session_auth.openapi.document import document, security_schemes
 PREFIX = "SessionAuth"
 """How the names of our components begin in the document of a project, which may have a ``User``."""
 
-KINDS = ("headers", "responses", "schemas")
+KINDS = ("headers", "parameters", "responses", "schemas")
 UNSAFE = ("delete", "patch", "post", "put")
 
 
