@@ -22,7 +22,10 @@ from session_auth.factors.recovery import id_of
 from session_auth.factors.takeover import recovery_code
 from session_auth.models import Session
 from session_auth.sessions import end_sessions
+from session_auth.sessions.listing import end_by_ids
+from session_auth.sessions.proofs import retract
 from tests.api_client import AUTH, ApiClient, signed_in
+from tests.api_client import id_of as session_id
 from tests.clock import NOON
 from tests.factors.authenticator import Authenticator
 from tests.factors.calls import (
@@ -36,6 +39,7 @@ from tests.factors.calls import (
 )
 from tests.factors.taken import taken
 from tests.factors.test_required import STAGES as BOTH
+from tests.storing import SessionStore
 from tests.test_races import at_once
 
 pytestmark = [
@@ -185,6 +189,68 @@ def test_no_login_outlives_the_removal_of_its_passkey(alice: User) -> None:
     assert not Factor.objects.exists()
     assert [browser.user() for browser in browsers] == [None] * len(browsers)
     assert owner.user()["username"] == "alice"
+
+
+def two_with_a_proof() -> tuple[ApiClient, ApiClient]:
+    owner, there = signed_in(), signed_in()
+    proof = {"method": "totp", "code": code_of(set_up_app(there))}
+    assert owner.call("POST", AUTH + "reauthenticate/", proof).status_code == 200
+    return owner, there
+
+
+def test_a_session_that_gets_a_new_key_meanwhile_ends_with_its_factor(
+    clock: Any, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, there = two_with_a_proof()
+    session = SessionStore(there.session_key())
+
+    def renew_first(*args: Any, **kwargs: Any) -> int:
+        if not session.modified:
+            session.cycle_key()
+        return end_by_ids(*args, **kwargs)
+
+    monkeypatch.setattr("session_auth.factors.changes.end_by_ids", renew_first)
+    assert owner.call("DELETE", AUTH + "factors/totp/").status_code == 204
+
+    assert session.modified
+    assert SessionStore(session.session_key).load() == {}
+    assert owner.user() is not None
+
+
+def test_a_session_that_is_there_and_cannot_be_ended_is_tried_twice(
+    clock: Any, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a transaction that does not see what has become of it."""
+    owner, there = two_with_a_proof()
+    tried: list[list[str]] = []
+
+    def end(ids: list[str], **kwargs: Any) -> int:
+        tried.append(ids)
+        return 0
+
+    monkeypatch.setattr("session_auth.factors.changes.end_by_ids", end)
+    assert owner.call("DELETE", AUTH + "factors/totp/").status_code == 204
+
+    assert tried == [[session_id(there)]] * 2
+
+
+def test_a_browser_whose_session_gets_a_new_key_while_it_removes_its_factor_is_signed_out(
+    clock: Any, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Redis, which locks no row; the one with the new key had proven that factor, too."""
+    owner = signed_in()
+    set_up_app(owner)
+    session = SessionStore(owner.session_key())
+
+    def renew_first(*args: Any) -> bool:
+        session.cycle_key()
+        return retract(*args)
+
+    monkeypatch.setattr("session_auth.factors.changes.retract", renew_first)
+    owner.call("DELETE", AUTH + "factors/totp/")
+
+    assert session.modified
+    assert SessionStore(session.session_key).load() == {}
 
 
 def test_a_login_that_asks_for_its_factor_waits_for_who_removes_it(alice: User) -> None:

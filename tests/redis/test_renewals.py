@@ -139,16 +139,17 @@ def at_level(level: str) -> AbstractContextManager[None]:
     return databases.options(isolation_level=level) if VENDOR == "mysql" else nullcontext()
 
 
-def prove(session: SessionStore) -> None:
+def prove(session: SessionStore, is_settled: bool) -> None:
     """Give the session a new key and a proof that is newer than the stamp of its user."""
-    with suppress(SessionInterrupted), nothing_settled():
+    with suppress(SessionInterrupted), nullcontext() if is_settled else nothing_settled():
         session.prove("pin")
 
 
+@pytest.mark.parametrize("is_settled", [True, False])
 @pytest.mark.parametrize("but", [None, "x" * 43])
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_end_of_all_ends_what_gets_a_new_key_at_any_step(
-    alice: User, level: str, but: str | None
+    alice: User, level: str, but: str | None, is_settled: bool
 ) -> None:
     with at_level(level):
         for at in count(1):  # pragma: no branch # it has an end
@@ -156,7 +157,7 @@ def test_the_end_of_all_ends_what_gets_a_new_key_at_any_step(
             with transaction.atomic():
                 undone.cycle_key()  # it leaves a row of which SQL is asked whether it counts
                 transaction.set_rollback(True)
-            other = Other(partial(prove, session))
+            other = Other(partial(prove, session, is_settled), patience=0.5)
             steps = Steps(at, other)
             with steps.counted():
                 end_sessions(alice, but=but)
@@ -167,6 +168,22 @@ def test_the_end_of_all_ends_what_gets_a_new_key_at_any_step(
             assert list_sessions(alice) == []
 
     assert at > 5
+
+
+def test_a_session_that_gets_a_new_key_at_any_step_of_a_list_is_listed(alice: User) -> None:
+    session, _ = renewable()
+
+    for at in count(1):  # pragma: no branch # it has an end
+        other = Other(session.cycle_key, patience=5)
+        steps = Steps(at, other)
+        with steps.counted():
+            listed = list_sessions(alice)
+        assert len(listed) == 1
+        if steps.count < at:
+            break
+        other.end()
+
+    assert at > 3
 
 
 @pytest.mark.parametrize("at", [1, 2])

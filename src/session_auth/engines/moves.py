@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from session_auth.engines.database import BATCH_ROWS, delete
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import places, renewals, verdicts
+from session_auth.engines.redis import places, renewals
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row
 from session_auth.exceptions import StoreUnavailable
@@ -122,9 +122,7 @@ def _to_database(rows: Sequence[Row]) -> list[Row]:
 
 def _those_alive(rows: Sequence[Row]) -> list[Row]:
     now = timezone.now()
-    found = [row for row in renewals.counting(rows) if row.record.expires_at > now]
-    ended = verdicts.ended_among([row.record for row in found])
-    return [row for row in found if row.record.id not in ended]
+    return [row for row in renewals.living(rows) if row.record.expires_at > now]
 
 
 def _forget(rows: Sequence[Row]) -> None:

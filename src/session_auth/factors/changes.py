@@ -99,7 +99,10 @@ def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bo
     session = session_of(request)
     current = session.info.id if session.info else None
     opened = _end_opened(user_id, kind, but=current)
-    return current not in opened or retract(session, _names_of(kind))
+    if current not in opened or retract(session, _names_of(kind)):
+        return True
+    _end_opened(user_id, kind)  # it may have got a new key before the proof could be taken back
+    return False
 
 
 def end_if_removed(factor: Factor) -> None:
@@ -114,14 +117,19 @@ def end_if_removed(factor: Factor) -> None:
 
 def _end_opened(user_id: Any, kind: Kind, *, but: str | None = None) -> list[str]:
     """End what a factor of this kind has opened; return the ids of the sessions, also ``but``."""
-    names = _names_of(kind)
-    opened = [
-        record.id
-        for record in session_rows().of_user(user_id)
-        if names & read_methods(record.methods).keys()
-    ]
-    others = [session_id for session_id in opened if session_id != but]
-    end_by_ids(others, reason=EndReason.FACTOR_REMOVED)
+    names, seen = _names_of(kind), None
+    while True:
+        opened = [
+            record.id
+            for record in session_rows().of_user(user_id)
+            if names & read_methods(record.methods).keys()
+        ]
+        others = [session_id for session_id in opened if session_id != but]
+        ended = end_by_ids(others, reason=EndReason.FACTOR_REMOVED)
+        # One that was not there has perhaps got a new key since.
+        if ended == len(others) or others == seen:
+            break
+        seen = others
     attempts.end_of(user_id, methods=names)
     return opened
 

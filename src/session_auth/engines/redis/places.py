@@ -104,25 +104,24 @@ def finding(session_ids: Collection[str]) -> Steps[list[Row]]:
 def rows_of(user_id: Any) -> list[Row]:
     """Return the rows of a user, those that began first before the others."""
     tag = tag_for(user_id)
-    ids = store().members(index(tag, user_id))
-    if not ids:
-        return []
-    found = store().hashes([key(tag, each) for each in ids])
-    rows = [
-        row
-        for row in readable(zip(ids, [tag] * len(ids), found, strict=True))
-        if user_text(row.record.user_id) == user_text(user_id)  # else it was set since
-    ]
-    forget_ghosts(user_id, ids, rows)
+    ids, rows = store().members(index(tag, user_id)), list[Row]()
+    while ids:
+        found = store().hashes([key(tag, each) for each in ids])
+        rows = [
+            row
+            for row in readable(zip(ids, [tag] * len(ids), found, strict=True))
+            if user_text(row.record.user_id) == user_text(user_id)  # else it was set since
+        ]
+        living = {row.record.id for row in rows}
+        ghosts = [each for each in ids if each not in living]
+        if not ghosts:
+            break
+        # They have timed out, or have got a new key just now, which is listed then.
+        store().forget_members(index(tag, user_id), ghosts)
+        ids = store().members(index(tag, user_id))
+        if living.issuperset(ids):
+            break
     return rows
-
-
-def forget_ghosts(user_id: Any, ids: Sequence[str], rows: Sequence[Row]) -> None:
-    """Take out of the index of a user what has no row any more: it has timed out."""
-    living = {row.record.id for row in rows}
-    ghosts = [each for each in ids if each not in living]
-    if ghosts:
-        store().forget_members(index(tag_for(user_id), user_id), ghosts)
 
 
 def add(record: Record, *, at_most: int | None, after: str = "") -> list[str]:

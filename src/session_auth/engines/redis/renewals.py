@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
 from session_auth import stores
 from session_auth.engines.lookup import SESSIONS
-from session_auth.engines.redis import notices, places, scripts
+from session_auth.engines.redis import notices, places, scripts, verdicts
 from session_auth.engines.redis.client import store
 from session_auth.engines.redis.encoding import Row
 from session_auth.engines.redis.places import Parked
@@ -43,6 +44,30 @@ def counting(rows: Sequence[Row], *, by_now: bool = False) -> list[Row]:
             if row.after:
                 settle(row)
     return found
+
+
+def living(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that count, of sessions that have not ended."""
+    return _living(rows)[0]
+
+
+def living_of(user_id: Any) -> list[Row]:
+    """Return the rows of a user's living sessions, also of one that gets a new key just now."""
+    seen: set[str] = set()
+    living: list[Row] = []
+    rows = places.rows_of(user_id)
+    while rows:
+        seen |= {row.record.id for row in rows}
+        found, ended = _living(rows)
+        living += found
+        rows = places.rows(set(ended.values()) - seen - {""})
+    return living
+
+
+def _living(rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
+    found = counting(rows)
+    ended = verdicts.ended_among([row.record for row in found])
+    return [row for row in found if row.record.id not in ended], ended
 
 
 def settle(new: Row, *told: str) -> None:

@@ -105,9 +105,9 @@ class RedisRows(Rows):
 
     def some(self, *, at_most: int, user_ids: Collection[Any] | None = None) -> list[Record]:
         found: list[Record] = []
-        of_users = None if user_ids is None else map(places.rows_of, user_ids)
-        for rows in places.everything() if of_users is None else of_users:
-            found += [row.record for row in _living(rows)]
+        of_users = None if user_ids is None else map(renewals.living_of, user_ids)
+        for rows in map(renewals.living, places.everything()) if of_users is None else of_users:
+            found += [row.record for row in rows]
             if len(found) >= at_most:
                 break
         return found[:at_most]
@@ -115,7 +115,7 @@ class RedisRows(Rows):
     def read_many(self, session_ids: Collection[str]) -> list[Record]:
         found: list[Record] = []
         for batch in places.batches(list(session_ids)):
-            found += [row.record for row in _living(places.rows(batch))]
+            found += [row.record for row in renewals.living(places.rows(batch))]
         return found
 
     def insert(
@@ -127,8 +127,9 @@ class RedisRows(Rows):
             others = [each for each in ids if each != record.id and each not in ending]
             over = {EndReason.REPLACED: places.rows(ending)}
             if at_most is not None and len(others) >= at_most:
-                living = _living(places.rows_of(record.user_id))
-                oldest = [row for row in living if row.record.id in others]
+                living = renewals.living_of(record.user_id)
+                oldest = [row for row in living if row.record.id not in {record.id, *ending}]
+                oldest.sort(key=lambda row: row.record.created_at)
                 over[EndReason.EVICTED] = oldest[: max(0, len(oldest) - at_most + 1)]
             return _end(over, successor=record)
         except StoreUnavailable:
@@ -279,7 +280,7 @@ class RedisRows(Rows):
         but: str | None = None,
     ) -> list[Record]:
         now = timezone.now()
-        records = [row.record for row in _living(places.rows_of(user_id))]
+        records = [row.record for row in renewals.living_of(user_id)]
         living = sorted(
             (record for record in records if record.expires_at > now and record.id != but),
             key=lambda record: record.id,
@@ -330,13 +331,6 @@ def _mark(record: Record, field: str, since: datetime, kept: int, others: list[s
             return False
         outcome = places.mark(record, field, since, kept, others)
     return outcome
-
-
-def _living(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that count, of sessions that have not ended."""
-    found = renewals.counting(rows)
-    ended = verdicts.ended_among([row.record for row in found])
-    return [row for row in found if row.record.id not in ended]
 
 
 def _remove_timed_out(records: Sequence[Record]) -> list[Record]:

@@ -56,21 +56,22 @@ def find(record: Record) -> tuple[bool, Callable[[], Any] | None]:
 
 
 @SESSIONS.asks
-def ended_among(records: Collection[Record]) -> set[str]:
-    """Return the ids of those sessions of one user that have ended."""
+def ended_among(records: Collection[Record]) -> dict[str, str]:
+    """Return the ids of those sessions that have ended, each with its successor, or ""."""
     alias = SESSIONS.alias()
-    ended = set(tombstones.successors_of([record.id for record in records], alias=alias))
+    ended = tombstones.successors_of([record.id for record in records], alias=alias)
     user_ids = {record.user_id for record in records} - {None}
     stamps = dict(
         UserStamp.objects.using(alias)
         .filter(user_id__in=user_ids)
         .values_list("user_id", "ended_before")
     )
-    return ended | {
+    void = [
         record.id
         for record in records
         if record.user_id in stamps and began(record) <= stamps[record.user_id]
-    }
+    ]
+    return dict.fromkeys(void, "") | ended
 
 
 def _find(record: Record) -> tuple[bool, Callable[[], Any] | None]:
