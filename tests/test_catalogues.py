@@ -47,7 +47,7 @@ ENGLISH: dict[str, str] = {
 }
 """What looks like a sentence for people, and why it is none."""
 
-SQL = re.compile(r"[A-Z]{4,} .*", re.DOTALL)
+SQL = re.compile(r"(?:[A-Z]{4,}|FOR|OR) .*", re.DOTALL)
 
 LOGGED = ("Sec-Fetch-", "Taken here: ")
 """How reasons of a failed CSRF check begin, for the log and the hint."""
