@@ -68,6 +68,16 @@ def successors_of(
     return found
 
 
+def heirs_of(session_ids: Collection[str], *, alias: str, by_now: bool = False) -> set[str]:
+    """Return these ids, and all under which the sessions have gone on since."""
+    found = asked = set(session_ids)
+    while asked:
+        renewed = successors_of(asked, alias=alias, by_now=by_now)
+        asked = set(renewed.values()) - found - {""}
+        found = found | asked
+    return found
+
+
 def forgotten_at() -> datetime:
     """Return when no session that is there now can be there any more, in any engine."""
     age = timedelta(seconds=cached_settings.SESSION_COOKIE_AGE)

@@ -51,6 +51,7 @@ def living(rows: Sequence[Row]) -> list[Row]:
     return _living(rows)[0]
 
 
+@SESSIONS.asks
 def living_of(user_id: Any) -> list[Row]:
     """Return the rows of a user's living sessions, also of one that gets a new key just now."""
     seen: set[str] = set()
@@ -60,7 +61,8 @@ def living_of(user_id: Any) -> list[Row]:
         seen |= {row.record.id for row in rows}
         found, ended = _living(rows)
         living += found
-        rows = places.rows(set(ended.values()) - seen - {""})
+        renewed = set(ended.values()) - {""}
+        rows = places.rows(tombstones.heirs_of(renewed, alias=SESSIONS.alias()) - seen)
     return living
 
 

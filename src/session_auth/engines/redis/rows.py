@@ -376,6 +376,7 @@ def _end_of_user(user_id: Any, reason: EndReason, *, but: str | None) -> list[Ro
         else:
             stamps.stamp([user_id], alias=alias)
         over: list[Row] = []
+        seen: set[str] = set()
         found = places.rows_of(user_id)
         while found := [
             row for row in renewals.counting(found, by_now=True) if row.record.id != but
@@ -383,9 +384,9 @@ def _end_of_user(user_id: Any, reason: EndReason, *, but: str | None) -> list[Ro
             claimed = _claim({reason: [row.record for row in found]})
             over += [row for row in found if row.record.id in claimed]
             # Those that have got a new key since they were read.
-            left = {row.record.id for row in found} - claimed
-            renewed = set(tombstones.successors_of(left, alias=alias, by_now=True).values())
-            found = places.rows(renewed - {"", *(row.record.id for row in over)})
+            ids = {row.record.id for row in found}
+            seen |= ids
+            found = places.rows(tombstones.heirs_of(ids - claimed, alias=alias, by_now=True) - seen)
         return over
 
 
