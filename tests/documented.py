@@ -14,7 +14,10 @@ UNSAID = {*answers.HEADERS, "Content-Language", "Content-Length", "Content-Type"
 }
 """Headers that are for browsers and caches, or that the document tells by other words."""
 
-OF_DJANGO = {"Cross-Origin-Opener-Policy", "Strict-Transport-Security", "X-Frame-Options"}
+OF_OTHERS = {
+    *("Cross-Origin-Opener-Policy", "Strict-Transport-Security", "X-Frame-Options"),  # Django's
+    *("Server-Timing", "djdt-request-id"),  # of the debug toolbar
+}
 
 
 def check(response: Any) -> None:
@@ -45,7 +48,7 @@ def check_headers(response: Any, documented: Mapping[str, Any]) -> None:
     if response.cookies:
         there["Set-Cookie"] = response.cookies.output(header="")
     told = f"{response.wsgi_request.method} {response.request['PATH_INFO']}: {there}"
-    assert set(there) <= {*documented, *UNSAID, *OF_DJANGO}, f"not in the document: {told}"
+    assert set(there) <= {*documented, *UNSAID, *OF_OTHERS}, f"not in the document: {told}"
     for name, reference in documented.items():
         header = headers.components()[reference["$ref"].rpartition("/")[2]]
         schema = header["schema"]
