@@ -23,6 +23,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -56,6 +57,9 @@ CEILING_MAIL = "ceiling_reached"
 """The kind of the mail that tells the owner of it."""
 
 MAX_PASSWORD_BYTES = 4096
+
+ROWS_PER_GUESS = 5
+"""By how much ``limit_rows()`` is above the guesses: a hundred open pages may share an address."""
 
 GUESSES = "session_auth.guesses"
 """The key of ``request.META`` for the guesses of a request: each framework passes ``META`` on."""
@@ -240,6 +244,24 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     counts.prune()
 
 
+def limit_rows(request: HttpRequest, *, purpose: str, lifetime: timedelta) -> None:
+    """Count a row that a request stores for ``lifetime``, for its address; nothing takes it back.
+
+    An address may have ``ROWS_PER_GUESS`` times as many as it has guesses. A browser has no limit
+    of its own: who sends no cookie would be a new one each time. Raises ``Throttled``.
+    """
+    limit = _address_limit(request, purpose, window=lifetime, times=ROWS_PER_GUESS)
+    if limit is None:
+        return
+    try:
+        count = counts.count([limit])
+    except Throttled:
+        _log_refusal(request, None)
+        raise
+    if count.rows[limit.id].failures == 1:
+        counts.prune()  # an address that is new adds a row of its own
+
+
 def make_good(request: HttpRequest) -> None:
     """Count the wrong guesses of a request again if the transaction of its view was rolled back.
 
@@ -357,9 +379,9 @@ def _pk(user: AbstractBaseUser | None) -> str:
     return "" if user is None else str(user.pk)
 
 
-def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
+def _address_limit(request: HttpRequest | None, purpose: str, **more: Any) -> Limit | None:
     network = request and client_network(client_info(meta_of(request)).ip)
-    return counts.of_network(network, purpose) if network else None
+    return counts.of_network(network, purpose, **more) if network else None
 
 
 def _log_refusal(request: HttpRequest | None, user: AbstractBaseUser | None) -> None:
