@@ -90,16 +90,24 @@ def tell(
     events.record(EVENTS[change], request, user_id=user.pk, factor=kind, **fields)
 
 
-def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:
+def end_others_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:
     """End the user's sessions in which a factor of this kind was proven, in the transaction.
 
     Logins that are not complete end, too, if it was proven in them. The session of ``request`` goes
-    on, without that proof: return ``False`` if it holds no other, so that the caller has to end it.
+    on as it is; return whether it was proven in that, too.
     """
-    session = session_of(request)
-    current = session.info.id if session.info else None
-    opened = _end_opened(user_id, kind, but=current)
-    if current not in opened or retract(session, _names_of(kind)):
+    info = session_of(request).info
+    current = info.id if info else None
+    return current in _end_opened(user_id, kind, but=current)
+
+
+def end_sessions_opened_by(request: HttpRequest, user_id: Any, kind: Kind) -> bool:
+    """Do what ``end_others_opened_by()`` does; the session of ``request`` loses that proof.
+
+    Return ``False`` if it holds no other, so that the caller has to end it.
+    """
+    is_proven_here = end_others_opened_by(request, user_id, kind)
+    if not is_proven_here or retract(session_of(request), _names_of(kind)):
         return True
     _end_opened(user_id, kind)  # it may have got a new key before the proof could be taken back
     return False
