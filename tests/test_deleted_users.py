@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from session_auth.models import Session
+from session_auth.sessions.listing import rows
 from session_auth.stores import USERS
 from tests.api_client import AUTH, PASSWORD, ApiClient
 from tests.vanishing import by_orm, by_sql, told_if_gone
@@ -63,7 +63,7 @@ def test_nobody_is_logged_in_by_a_login_of_other_code(
 
     assert (response.status_code, response.json()["code"]) == (401, "invalid_credentials")
     assert browser.session_key() == ""
-    assert Session.objects.count() == 0
+    assert rows().some(at_most=1) == []
 
 
 def test_an_error_of_the_database_is_none_of_the_user() -> None:

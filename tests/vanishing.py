@@ -23,7 +23,7 @@ class Vanishing:
     That is a number, from 1 on, or what the statement begins with. ``is_done`` says if it came.
     """
 
-    def __init__(self, call: Callable[[], None], *, at: int | str) -> None:
+    def __init__(self, call: Callable[[], object], *, at: int | str) -> None:
         self.call, self.at = call, at
         self.statements, self.is_done = 0, False
 
@@ -38,7 +38,7 @@ class Vanishing:
         return execute(sql, *args)
 
 
-def told_if_gone(call: Callable[[], None], request: Callable[[], Any], *, at: int | str) -> Any:
+def told_if_gone(call: Callable[[], object], request: Callable[[], Any], *, at: int | str) -> Any:
     """Return what ``request()`` answers if ``call`` comes before a statement; ``None`` if not."""
     vanishing = Vanishing(call, at=at)
     with connection.execute_wrapper(vanishing):
