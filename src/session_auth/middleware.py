@@ -245,8 +245,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
         The old key opens nothing any more: without the new one, the browser would be signed out.
         """
-        key = getattr(session, "_renewed_key", None)
-        if key is not None and key == session.session_key:
+        if isinstance(session, BaseSessionStore) and session._has_new_key():
             self._set_cookie(session, response)
             csrf.correct_cookie(request, response)
 
@@ -330,8 +329,14 @@ def _save(request: HttpRequest, session: BaseSessionStore) -> throttling.Device 
             device.store(request, lambda: None)
     if session._has_only_a_new_key():
         session.touch()
-    else:
+        return device
+    try:
         session.save()
+    except UpdateError:
+        # With the new key, what it was for is committed, such as a new password: to deny that would
+        # be worse than to say nothing of an end that came after it.
+        if not session._has_new_key():
+            raise
     return device
 
 

@@ -368,13 +368,15 @@ class BaseSessionStore(SessionBase):
 
         Then another write could only fail, and the answer would deny what has been done.
         """
-        key = self._renewed_key
         return (
-            key is not None
-            and key == self.session_key
+            self._has_new_key()
             and self._record is not None
             and self.encode(dict(self.items())) == self._record.data
         )
+
+    def _has_new_key(self) -> bool:
+        """Say whether this request has given the session its key, once and for all."""
+        return self._renewed_key is not None and self._renewed_key == self.session_key
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
