@@ -23,7 +23,7 @@ from session_auth.factors.models import Factor, Kind
 from session_auth.sessions.base import Ended, session_of
 from session_auth.sessions.listing import end_by_ids
 from session_auth.sessions.listing import rows as session_rows
-from session_auth.sessions.proofs import retract
+from session_auth.sessions.proofs import require_proof, retract
 from session_auth.sessions.values import read_methods
 from session_auth.signals import EndReason
 
@@ -100,8 +100,9 @@ def announced(
     """Make the change of the block and the mail that tells of it in one transaction.
 
     Raises ``SessionInterrupted`` if the session of ``request`` has ended since it was looked up:
-    the row stays locked until the commit, so that a change and an end have an order. At a login
-    that is not complete (``at_login``) there is no session yet.
+    the row stays locked until the commit, so that a change and an end have an order. Raises what
+    ``require_recent_login()`` does if the user can prove more by now than the session has proven.
+    At a login that is not complete (``at_login``) there is no session yet.
     """
     rows.handle_of(user.pk)
     try:
@@ -109,6 +110,8 @@ def announced(
             rows.lock(user.pk)  # before their sessions, as all do: two changes are no deadlock
             if not at_login:
                 _require_living_session(request)
+                # Once more: whoever has stolen a password may race with the user's first factor.
+                require_proof(request, user, max_age=None, level=None)
             yield
             mail_id = mail.post_notice(request, user, change=change, kind=kind)
     except IntegrityError as exc:
