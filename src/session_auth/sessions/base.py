@@ -376,7 +376,8 @@ class BaseSessionStore(SessionBase):
 
     def _has_new_key(self) -> bool:
         """Say whether this request has given the session its key, once and for all."""
-        return self._renewed_key is not None and self._renewed_key == self.session_key
+        key = self._renewed_key
+        return key is not None and key == self.session_key
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
