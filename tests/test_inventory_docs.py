@@ -31,7 +31,6 @@ NO_ATTACKER = {
     "found == secret",
     "known.password == user.password",
     "request.session.session_key == session_key",
-    "key == session.session_key",
     "key == self.session_key",
     "secret != sent",
     "self.methods != ['password']",

@@ -18,7 +18,7 @@ from tests.test_cost import OURS
 ROOT = str(Path(session_auth.__file__).parent)
 
 JOURNEYS: dict[str, tuple[Callable[[ApiClient], Any], int, int]] = {
-    "login": (ApiClient.log_in, 21, 50),
+    "login": (ApiClient.log_in, 21, 52),
     "a view behind the door": (lambda browser: browser.get("/api/private/"), 8, 13),
     "GET user/": (lambda browser: browser.get(AUTH + "user/"), 12, 23),
     "GET sessions/": (lambda browser: browser.get(AUTH + "sessions/"), 16, 30),

@@ -6,10 +6,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from session_auth import later, new_devices
 from session_auth.conf import get_conf
+from session_auth.models import PendingMail
+from session_auth.sessions.listing import rows
 from tests.api_client import AUTH, PASSWORD, ApiClient
+from tests.outage import Dying
 
 URL = "https://example.org/app/#/sessions"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -101,3 +105,40 @@ def test_the_setting_is_an_absolute_url(settings: Any) -> None:
 
     with pytest.raises(ImproperlyConfigured, match="absolute URL"):
         get_conf()
+
+
+def test_who_proves_the_password_again_in_a_strange_browser_is_told(
+    alice: User, told: list[Any]
+) -> None:
+    """So is who logs in by a view that stores the session itself: it is there by then."""
+    browser = ApiClient()
+    browser.log_in()
+    del browser.cookies["sessionid_device"]
+    told.clear()
+
+    browser.call("POST", AUTH + "reauthenticate/", {"password": PASSWORD})
+
+    assert [message.subject for message in told] == ["A new device signed in"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whenever_the_database_dies_a_login_is_told_or_was_not_made(
+    alice: User, told: list[Any]
+) -> None:
+    """No session is in the user's list whose key nobody has, and none of which nobody was told."""
+    is_dead, at = True, -1
+    while is_dead:
+        at += 1
+        browser, before = ApiClient(), len(rows().some(at_most=100))
+        browser.get(AUTH + "csrf/")
+        told.clear()
+        PendingMail.objects.all().delete()
+        dying = Dying(after="UPDATE auth_user", at=at)
+        with connection.execute_wrapper(dying):
+            response = browser.log_in()
+
+        made = len(rows().some(at_most=100)) - before
+        is_told = bool(told) or PendingMail.objects.exists()
+        assert (response.status_code, made, is_told) in [(200, 1, True), (503, 0, False)]
+        is_dead = dying.is_dead
+    assert at > 3

@@ -9,12 +9,15 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.core import mail
 from django.db.models.signals import post_save
+from django.http import HttpResponse
 from django.test import override_settings
+from django.urls import include, path
 
 from session_auth.models import PendingMail, Session
 from session_auth.passwords.forms import PasswordChangeForm
+from session_auth.sessions import end_sessions
 from session_auth.views import PasswordChangeView
-from tests.api_client import PASSWORD, ApiClient, id_of, signed_in
+from tests.api_client import AUTH, PASSWORD, ApiClient, id_of, signed_in
 from tests.clock import NOON
 from tests.password_calls import (
     NEW,
@@ -231,3 +234,49 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_stops_nothing(
     assert can_log_in(NEW)
     assert "A mail of the kind password_changed could not be sent." in caplog.messages
     assert PendingMail.objects.get().kind == "password_changed"
+
+
+class NotingView(PasswordChangeView):
+    """Writes into the session once the password is changed; just then, somebody ends it."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        self.request.session["changed"] = True
+        end_sessions(form.user)
+        return response
+
+
+urlpatterns = [
+    path("api/auth/password/change/", NotingView.as_view()),
+    path("api/auth/", include("session_auth.urls")),
+]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db(transaction=True)  # what counts is the commit
+@pytest.mark.parametrize("every", [False, True])
+def test_a_change_that_is_made_is_told_though_the_session_ends_then(
+    alice: User, every: bool
+) -> None:
+    """So ``session_ended`` says that nothing was changed: nobody has to guess."""
+    browser = signed_in()
+
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=every):
+        response = change(browser)
+
+    alice.refresh_from_db()
+    assert (response.status_code, alice.check_password(NEW)) == (200, True)
+    assert browser.call("POST", AUTH + "reauthenticate/", {"password": NEW}).json()["code"] == (
+        "session_ended"
+    )
+
+
+def test_a_change_in_a_session_that_has_ended_is_none(alice: User) -> None:
+    browser = signed_in()
+    end_sessions(alice)
+
+    response = change(browser)
+
+    alice.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (401, "session_ended")
+    assert alice.check_password(PASSWORD)

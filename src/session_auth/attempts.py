@@ -24,6 +24,7 @@ from session_auth.cookie_header import twins
 from session_auth.exceptions import LoginExpired
 from session_auth.keys import digest
 from session_auth.models import LoginAttempt, UserStamp
+from session_auth.sessions.base import StoreBy
 from session_auth.sessions.pruning import forget_attempts
 from session_auth.sessions.users import user_who_may_log_in
 from session_auth.stores import Boundary, in_transaction
@@ -40,6 +41,15 @@ PROVEN = "session_auth.proven"
 
 CALLS = "session_auth.on_answer"
 """The key of ``request.META`` for what is done with the answer."""
+
+STORE_BY = "session_auth.store_by"
+"""The key of ``request.META`` for what a login that is complete is stored by: see ``store_by``."""
+
+LASTING = "session_auth.lasting"
+"""The key of ``request.META`` for what is made again if a rollback may have undone it."""
+
+NOTED = "session_auth.noted"
+"""The key of ``request.META`` for what ``note()`` was told."""
 
 Result = TypeVar("Result")
 
@@ -131,16 +141,43 @@ def on_answer(request: HttpRequest, call: Callable[[HttpResponse], object]) -> N
     request.META.setdefault(CALLS, []).append(call)
 
 
+def store_by(request: HttpRequest, wrap: StoreBy) -> None:
+    """Let ``wrap`` store the session if this request completes a login: it gets what stores it.
+
+    So another store can look, and be written to, in one transaction with that. If ``wrap`` is to
+    refuse the session, it raises ``UpdateError``. What was not taken for a login by the time of the
+    answer is still in ``request.META``.
+    """
+    request.META.setdefault(STORE_BY, []).append(wrap)
+
+
+def note(request: HttpRequest, key: str, value: Any) -> None:
+    """Keep ``value``, which is JSON, in the notes of the login if this request does not end it."""
+    request.META.setdefault(NOTED, {})[key] = value
+
+
+def noted(request: HttpRequest) -> dict[str, Any]:
+    """Return what ``note()`` was told in this request."""
+    return cast("dict[str, Any]", request.META.get(NOTED, {}))
+
+
 def lasting(request: HttpRequest, call: Callable[[], Result], *, alias: str) -> Result:
     """Return what ``call`` returns, which changes nothing if it is made twice.
 
-    In a transaction, as under ATOMIC_REQUESTS, it is made again once the view is over: a refusal
-    rolls back what was used up, and a code or a challenge must not be good again by that.
+    In a transaction, as under ATOMIC_REQUESTS, it is made again once the view is over, before the
+    session is stored: a refusal rolls back what was used up, and a code or a challenge must not be
+    good again by that.
     """
     result = call()
     if in_transaction(alias):
-        on_answer(request, lambda response: call())
+        request.META.setdefault(LASTING, []).append(call)
     return result
+
+
+def make_good(request: HttpRequest) -> None:
+    """Make what ``lasting()`` has made again, since the view is over."""
+    for call in request.META.pop(LASTING, ()):
+        call()
 
 
 def answer(request: HttpRequest, response: HttpResponse) -> None:

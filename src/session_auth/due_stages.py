@@ -63,7 +63,7 @@ def hold_if_due(request: HttpRequest, user: AbstractBaseUser, login: Login) -> N
         proven=login.proofs,
         remember=login.remember,
         began_at=login.began_at,
-        notes=throttling.noted(request, user),
+        notes={**throttling.noted(request, user), **attempts.noted(request)},
     )
     raise refusal(request, stage, attempt)
 

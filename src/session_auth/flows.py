@@ -142,7 +142,7 @@ def pass_stage(
         if stage.methods[method].proves:
             attempt.proven[method] = timezone.now()
         attempt.passed.append(key_of(stage))
-        attempt.notes.update(throttling.noted(request, user))
+        attempt.notes.update(throttling.noted(request, user) | attempts.noted(request))
         following = due_stages.first_due(request, user, passed=attempt.passed)
         if following is not None:
             if in_transaction(attempts.ATTEMPTS.alias()):
@@ -218,6 +218,7 @@ def _open_session(
         if get_conf().STAGES:
             for stage in get_stages():
                 stage.completed(user, request, notes=notes)
+            session._store_by = request.META.pop(attempts.STORE_BY, ())
 
 
 def prove(request: HttpRequest, *, method: str) -> None:

@@ -37,8 +37,8 @@ from session_auth.exceptions import (
 )
 from session_auth.hang_ups import finish
 from session_auth.sessions import ending
-from session_auth.sessions.base import BaseSessionStore
-from session_auth.sessions.values import Deadlines, Record, State
+from session_auth.sessions.base import BaseSessionStore, user_id_of
+from session_auth.sessions.values import Deadlines, State
 
 __all__ = ["AuthenticationMiddleware", "CsrfViewMiddleware", "SessionMiddleware"]
 
@@ -127,12 +127,15 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             response = outages.tell(request, response)
         try:
             if _may_be_undone(request):
-                _make_good(request)
+                _make_good(request, status=response.status_code)
             if not isinstance(session, BaseSessionStore):
                 return super().process_response(request, response)
             accessed = session.accessed
             step = self._settle(request, response, session)
-            response = self._finish(request, response, session, step=step, vary=accessed)
+            device = _save(request, session) if step is Step.SAVE else None
+            response = self._finish(
+                request, response, session, step=step, device=device, vary=accessed
+            )
             if response.streaming and (tell := STREAMED.get()) is not None:
                 tell(session)
         except (UpdateError, StoreUnavailable) as exc:
@@ -188,13 +191,11 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
     def _settle(
         self, request: HttpRequest, response: HttpResponse, session: BaseSessionStore
     ) -> Step:
-        """Save or touch the session if that is due, and return the step that was taken."""
+        """Return what is to be done with the session; touch it if that is all."""
         if cached_settings.SESSION_SAVE_EVERY_REQUEST:
             session.keys()  # loads it: after that, a key that opens nothing is an empty session
         step = _next_step(request, response, session)
-        if step is Step.SAVE and not session._has_only_a_new_key():
-            session.save()
-        elif step is Step.SAVE or step is Step.TOUCH:
+        if step is Step.TOUCH:
             session.touch()
         return step
 
@@ -212,6 +213,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
         session: BaseSessionStore,
         *,
         step: Step,
+        device: throttling.Device | None,
         vary: bool,
     ) -> HttpResponse:
         is_idle = step is Step.NOTHING or step is Step.TOUCH
@@ -224,8 +226,8 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
             self._delete_cookie(request, response)
         elif step is Step.SAVE:
             self._set_cookie(session, response)
-            if (user_id := cast("Record", session._record).user_id) is not None:
-                throttling.remember_device(request, response, user_id)
+        if device is not None:
+            device.remember(request, response)
         if attempts.CALLS in request.META:  # last: a call may ask whether this is a known device
             attempts.answer(request, response)
         if session.state is State.STORED:
@@ -243,8 +245,7 @@ class SessionMiddleware(django_sessions.SessionMiddleware):
 
         The old key opens nothing any more: without the new one, the browser would be signed out.
         """
-        key = getattr(session, "_renewed_key", None)
-        if key is not None and key == session.session_key:
+        if isinstance(session, BaseSessionStore) and session._has_new_key():
             self._set_cookie(session, response)
             csrf.correct_cookie(request, response)
 
@@ -313,16 +314,51 @@ def _next_step(request: HttpRequest, response: HttpResponse, session: BaseSessio
     return Step.TOUCH if session.accessed and session._touch_is_due else Step.NOTHING
 
 
+def _save(request: HttpRequest, session: BaseSessionStore) -> throttling.Device | None:
+    """Store the session, and return the browser if it is to be known from now on.
+
+    After that, nothing is asked that could fail: a login would be denied that was made, and its
+    session would be in the list of the user, with a key that nobody has.
+    """
+    user_id = user_id_of(session)
+    device = None if user_id is None else throttling.device_of_login(request, user_id)
+    if device is not None and device.is_told:
+        if session.info is None:
+            session._store_by = (partial(device.store, request), *session._store_by)
+        else:
+            device.store(request, lambda: None)
+    if session._has_only_a_new_key():
+        session.touch()
+        return device
+    try:
+        session.save()
+    except UpdateError:
+        # With the new key, what it was for is committed, such as a new password: to deny that would
+        # be worse than to say nothing of an end that came after it.
+        if not session._has_new_key():
+            raise
+    return device
+
+
 def _may_be_undone(request: HttpRequest) -> bool:
-    """Say whether a rolled back view may have undone wrong guesses, or ends of sessions."""
-    return ending.IN_DOUBT in request.__dict__ or (
-        throttling.GUESSES in request.META
-        and not all(guess.is_right for guess in request.META[throttling.GUESSES].values())
+    """Say whether a rolled back view may have undone guesses, used codes, or ended sessions."""
+    return (
+        ending.IN_DOUBT in request.__dict__
+        or attempts.LASTING in request.META
+        or (
+            throttling.GUESSES in request.META
+            and not all(guess.is_right for guess in request.META[throttling.GUESSES].values())
+        )
     )
 
 
-def _make_good(request: HttpRequest) -> None:
-    """Count guesses and end sessions again if the view's transaction was rolled back."""
+def _make_good(request: HttpRequest, *, status: int = 200) -> None:
+    """Count guesses, use codes up and end sessions again if the view was rolled back.
+
+    A view that has failed uses no code up.
+    """
+    if status < 500:
+        attempts.make_good(request)
     if throttling.GUESSES in request.META:
         throttling.make_good(request)
     if ending.IN_DOUBT in request.__dict__:

@@ -15,16 +15,22 @@ from session_auth.user_agents import known_name
 NOTICE = "new_device"
 
 
-def tell(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Let the user be told, if ``SESSION_AUTH_SESSIONS_URL`` is set and they have an address."""
-    address = getattr(user, user.get_email_field_name(), "")
-    if get_conf().SESSIONS_URL is None or not address:
-        return
+def address_of(user: AbstractBaseUser) -> str:
+    """Return where to tell the user; "" if they have no address, or nobody is told here."""
+    is_told = get_conf().SESSIONS_URL is not None
+    return getattr(user, user.get_email_field_name(), "") if is_told else ""
+
+
+def post(request: HttpRequest, user: AbstractBaseUser) -> int:
+    """Post the mail, in the transaction of the caller; return its number."""
     client = client_info(request.META)
-    mail_id = later.post(
-        NOTICE, user_id=str(user.pk), to=address, ip=client.ip, user_agent=client.user_agent
+    return later.post(
+        NOTICE,
+        user_id=str(user.pk),
+        to=address_of(user),
+        ip=client.ip,
+        user_agent=client.user_agent,
     )
-    later.hand_over(mail_id, later.wake, using=later.alias())
 
 
 def _send(posted_at: datetime, *, user_id: str, to: str, ip: str, user_agent: str) -> None:

@@ -13,7 +13,9 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.contrib.auth import get_user_model
+from django.core import exceptions
 from django.db import (
+    DatabaseError,
     Error,
     IntegrityError,
     InterfaceError,
@@ -104,7 +106,10 @@ NOTHING_SENT = ("connection is closed", "connection is lost")
 """How psycopg's errors end when it finds a connection dead before it sends anything."""
 
 PASSED_ON = (IntegrityError, TransactionManagementError)
-"""What tells of the caller, not of the store."""
+"""What tells of the caller, not of the store; so does what ``is_gone()``."""
+
+NOT_UPDATED: type[Exception] | tuple[()] = getattr(exceptions, "ObjectNotUpdated", ())
+"""What ``save()`` raises for a row that is not there; in Django 5.2, a bare ``DatabaseError``."""
 
 
 def fault_of(error: Error, connection: Any) -> Fault:
@@ -124,6 +129,12 @@ def fault_of(error: Error, connection: Any) -> Fault:
     if connection.vendor == "postgresql" and isinstance(error, OperationalError):
         return Fault.LOST  # of what the server says, all has an SQLSTATE
     return Fault.OTHER
+
+
+def is_gone(error: Error) -> bool:
+    """Say whether ``save()`` has found no row to update: that no driver says, but Django itself."""
+    is_bare = type(error) is DatabaseError and error.__cause__ is None
+    return is_bare or isinstance(error, NOT_UPDATED)
 
 
 def code_of(error: Error) -> str:
@@ -204,9 +215,9 @@ class Boundary:
         """Raise ``StoreUnavailable`` for what goes wrong inside, where nothing is made twice."""
         try:
             yield
-        except PASSED_ON:
-            raise
         except Error as error:
+            if isinstance(error, PASSED_ON) or is_gone(error):
+                raise
             raise self.unavailable(error) from error
 
     def unavailable(self, error: Error) -> StoreUnavailable:
@@ -240,7 +251,7 @@ class Boundary:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         while True:
-            if isinstance(error, PASSED_ON):
+            if isinstance(error, PASSED_ON) or is_gone(error):
                 raise error
             if not retries.prepare_next(error, connections[self.alias()]):
                 raise self.unavailable(error) from error

@@ -21,11 +21,13 @@ count of its own, for the account and the factor, which a right password does no
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -57,6 +59,9 @@ CEILING_MAIL = "ceiling_reached"
 
 MAX_PASSWORD_BYTES = 4096
 
+ROWS_PER_GUESS = 5
+"""By how much ``limit_rows()`` is above the guesses: a hundred open pages may share an address."""
+
 GUESSES = "session_auth.guesses"
 """The key of ``request.META`` for the guesses of a request: each framework passes ``META`` on."""
 
@@ -73,6 +78,8 @@ _asked: ContextVar[dict[type, object]] = ContextVar("asked")
 """The backends that this ``authenticate()`` has asked: see ``begin_call()``."""
 
 _MARKS_KEY = secrets.token_bytes(32)
+
+Result = TypeVar("Result")
 
 
 class Guess:
@@ -240,6 +247,24 @@ def limit_requests(request: HttpRequest, *, purpose: str, name: str | None = Non
     counts.prune()
 
 
+def limit_rows(request: HttpRequest, *, purpose: str, lifetime: timedelta) -> None:
+    """Count a row that a request stores for ``lifetime``, for its address; nothing takes it back.
+
+    An address may have ``ROWS_PER_GUESS`` times as many as it has guesses. A browser has no limit
+    of its own: who sends no cookie would be a new one each time. Raises ``Throttled``.
+    """
+    limit = _address_limit(request, purpose, window=lifetime, times=ROWS_PER_GUESS)
+    if limit is None:
+        return
+    try:
+        count = counts.count([limit])
+    except Throttled:
+        _log_refusal(request, None)
+        raise
+    if count.rows[limit.id].failures == 1:
+        counts.prune()  # an address that is new adds a row of its own
+
+
 def make_good(request: HttpRequest) -> None:
     """Count the wrong guesses of a request again if the transaction of its view was rolled back.
 
@@ -257,27 +282,56 @@ def noted(request: HttpRequest, user: AbstractBaseUser) -> dict[str, bool]:
 
 
 def read_note(request: HttpRequest, user: AbstractBaseUser, notes: Mapping[str, Any]) -> None:
-    """Let ``remember_device()`` know if an earlier request had the right password of ``user``."""
+    """Let ``device_of_login()`` know if an earlier request had the right password of ``user``."""
     request.META[NOTE] = user if NOTE in notes else None
 
 
-def remember_device(request: HttpRequest, response: HttpResponse, user_id: Any) -> None:
-    """Make the browser a known device of the user who is logged in, if it sent their password.
+class Device:
+    """The browser of a user who is logged in, and has sent their password.
+
+    What is to be asked of it is asked before the session is stored, and the mail that tells of a
+    new one is stored with that: what fails after it would deny a login that was made.
+    """
+
+    _mail_id: int | None = None
+
+    def __init__(self, user: AbstractBaseUser, generation: str, *, is_known: bool) -> None:
+        self.user, self.generation, self.is_known = user, generation, is_known
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a mail is to tell the user of it."""
+        return not self.is_known and bool(new_devices.address_of(self.user))
+
+    def store(self, request: HttpRequest, call: Callable[[], Result]) -> Result:
+        """Return what ``call`` returns, which stores the session; store the mail with it."""
+        with later.MAILS.guards(), transaction.atomic(using=later.alias()):
+            result = call()
+            self._mail_id = new_devices.post(request, self.user)
+        return result
+
+    def remember(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Make it a known device of the user, and let the mail be sent."""
+        anew = not self.is_known
+        devices.remember(request, response, self.user.pk, self.generation, anew=anew)
+        if self._mail_id is not None:
+            later.hand_over(self._mail_id, later.wake, using=later.alias())
+
+
+def device_of_login(request: HttpRequest, user_id: Any) -> Device | None:
+    """Return the browser, if this request has logged in the user and it has sent their password.
 
     That may have been in an earlier request of a login in stages.
     """
     user: Any = request.META.get(NOTE)
     if theirs := _right_guesses(request, user_id):
-        user, is_known = theirs[0].user, theirs[0].is_on_device
         [generation, *_] = [row.generation for row in theirs[0]._count.rows.values()]
-    elif user is not None and user.pk == user_id:
-        is_known = is_known_device(request, user)
-        generation = counts.generation_of(_pk(user))
-    else:
-        return
-    devices.remember(request, response, user_id, generation, anew=not is_known)
-    if not is_known:
-        new_devices.tell(request, user)
+        user = cast("AbstractBaseUser", theirs[0].user)
+        return Device(user, generation, is_known=theirs[0].is_on_device)
+    if user is None or user.pk != user_id:
+        return None
+    is_known = is_known_device(request, user)
+    return Device(user, counts.generation_of(_pk(user)), is_known=is_known)
 
 
 def record_failed_login(
@@ -357,9 +411,9 @@ def _pk(user: AbstractBaseUser | None) -> str:
     return "" if user is None else str(user.pk)
 
 
-def _address_limit(request: HttpRequest | None, purpose: str) -> Limit | None:
+def _address_limit(request: HttpRequest | None, purpose: str, **more: Any) -> Limit | None:
     network = request and client_network(client_info(meta_of(request)).ip)
-    return counts.of_network(network, purpose) if network else None
+    return counts.of_network(network, purpose, **more) if network else None
 
 
 def _log_refusal(request: HttpRequest | None, user: AbstractBaseUser | None) -> None:

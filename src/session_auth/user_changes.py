@@ -4,26 +4,28 @@
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth import models as django_models
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import Error, router
+from django.db import DatabaseError, Error, router
 from django.db.models import Model
+from django.http import HttpRequest
 
 from session_auth import events, later
 from session_auth.events import Event
+from session_auth.exceptions import InvalidCredentials
 from session_auth.guessing import accounts
 from session_auth.passwords.elsewhere import TOLD_BY_US
 from session_auth.passwords.mail import post_notice
 from session_auth.sessions.base import BaseSessionStore
 from session_auth.sessions.ending import REQUEST
 from session_auth.sessions.listing import end_kept_sessions
-from session_auth.sessions.users import may_not_log_in
+from session_auth.sessions.users import may_not_log_in, take_back_login
 from session_auth.signals import EndReason
-from session_auth.stores import USERS
+from session_auth.stores import USERS, is_gone
 
 
 def models_of_users() -> list[type[Model]]:
@@ -36,13 +38,25 @@ def models_of_users() -> list[type[Model]]:
     return [model for model in apps.get_models() if issubclass(model, users) or model in parents]
 
 
-def update_last_login(*, user: Any, **kwargs: Any) -> None:
-    """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503."""
+def update_last_login(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Receive ``user_logged_in`` instead of Django's receiver: if the database fails, it is 503.
+
+    Who was deleted since their password was right is as unknown as they are from now on: this
+    raises ``InvalidCredentials``, and nobody is logged in.
+    """
     call = partial(django_models.update_last_login, user=user, **kwargs)
     try:
-        call()
-    except Error as error:
-        USERS.asks_again(error, call)
+        try:
+            call()
+        except Error as error:
+            USERS.asks_again(error, call)
+    except DatabaseError as error:
+        if not is_gone(error):
+            raise
+        if isinstance(getattr(request, "session", None), BaseSessionStore):
+            take_back_login(cast("HttpRequest", request))
+        events.record(Event.LOGIN_FAILED, request, user_id=user.pk)
+        raise InvalidCredentials from error
 
 
 def follow_change(*, instance: AbstractBaseUser, created: bool, **kwargs: Any) -> None:

@@ -273,6 +273,7 @@ class Doors(Model):
             made = answer.json()["recovery_codes"]
             logged_secrets.update(made)
             self.unused = self.made_here = set(made)
+            self.end_sessions(but=session, opened_by=OPENED_BY_CODE)
             return multiple(*made[:3])
 
     def removed(self, at: int, path: str, *, is_there: bool, methods: set[str]) -> bool:

@@ -61,7 +61,7 @@ def test_a_login_by_a_passkey_costs_this(alice: User) -> None:
     passkey, browser = Authenticator(), ApiClient()
     register(signed_in(), passkey)
 
-    # Old challenges, and the new one, which may be there already.
+    # How many the address has had, old challenges, and the new one.
     assert statements(lambda: browser.call("POST", AUTH + "passkeys/options/", {})) == 3
     # The passkey and its user; the challenge, the passkey, the handle, the use, the right guess;
     # the user, the session; is the passkey still there?

@@ -260,7 +260,7 @@ def test_a_login_that_asks_for_its_factor_waits_for_who_removes_it(alice: User) 
     found: list[bool] = []
 
     def ask() -> None:
-        found.append(rows.is_there(factor))
+        found.append(rows.is_there(factor.id, factor.created_at))
         connection.close()
 
     asking = Thread(target=ask)

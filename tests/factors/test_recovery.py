@@ -89,6 +89,32 @@ def test_new_codes_replace_the_old_ones(codes: list[str]) -> None:
     assert second_factor(half_way(), "recovery", code=new[0]).status_code == 200
 
 
+def test_new_codes_end_what_an_old_one_has_opened(codes: list[str], ends: list[Any]) -> None:
+    """Whoever has found the old ones, and got in by one, is out with them."""
+    thief = half_way()
+    second_factor(thief, "recovery", code=codes[0])
+    owner = half_way()
+    second_factor(owner, "recovery", code=codes[1])
+    ends.clear()
+
+    make_codes(owner)
+
+    assert thief.user() is None
+    assert owner.user()["username"] == "alice"
+    assert [reason for *_, reason in ends] == ["factor_removed"]
+
+
+def test_who_makes_new_codes_after_a_login_by_one_can_go_on_to_set_up_an_app(
+    codes: list[str],
+) -> None:
+    owner = half_way()
+    second_factor(owner, "recovery", code=codes[0])
+
+    make_codes(owner)
+
+    assert set_up_app(owner)
+
+
 def test_codes_can_be_removed(codes: list[str]) -> None:
     browser = half_way()
     second_factor(browser, "recovery", code=codes[0])

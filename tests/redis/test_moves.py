@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore as DjangosStore
 from django.core.management import CommandError
+from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -20,7 +21,8 @@ from session_auth.sessions import (
     end_all_sessions,
     list_sessions,
 )
-from tests.api_client import id_of
+from tests.api_client import AUTH, ApiClient, id_of
+from tests.outage import Dying
 from tests.redis.moving import (
     TO_DATABASE,
     Way,
@@ -261,3 +263,16 @@ def test_a_session_that_times_out_ends_where_it_is(
         assert sessions(key).load() == {}
 
     assert ends == [(digest(key), alice.pk, "idle")]
+
+
+def test_a_login_of_which_nobody_can_be_told_leaves_no_session(alice: User, way: Way) -> None:
+    """The mail is written with the session, or there is none."""
+    browser, dying = ApiClient(), Dying(after="INSERT INTO session_auth_pendingmail", at=0)
+    browser.get(AUTH + "csrf/")
+
+    with engine(way.both), override_settings(SESSION_AUTH_SESSIONS_URL="https://example.org/s/"):
+        with connection.execute_wrapper(dying):
+            response = browser.log_in()
+
+        assert response.status_code == 503
+        assert list_sessions(alice) == []

@@ -90,6 +90,9 @@ class BothRows(Rows):
         surplus = [each.id for each in oldest_last[at_most - 1 :]]
         return self.remove_ids(surplus, EndReason.EVICTED)
 
+    def take_back(self, record: Record) -> None:
+        self._home.take_back(record)
+
     def adopt(self, record: Record, *, old_key: str) -> None:
         self._home.adopt(record, old_key=old_key)
 

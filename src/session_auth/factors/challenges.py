@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import router
+from django.db import connections, router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from session_auth import attempts
+from session_auth import attempts, throttling
 from session_auth.cookie_header import twins
 from session_auth.factors.models import Challenge
 from session_auth.keys import digest, is_session_key
@@ -66,8 +66,10 @@ def issue(
 ) -> Challenge:
     """Keep a challenge for the browser that has sent ``request``; the answer sets its cookie.
 
-    The same challenge, issued again, replaces the first.
+    The same challenge, issued again, replaces the first. Raises ``Throttled``: anybody may ask for
+    one, and each is a row.
     """
+    throttling.limit_rows(request, purpose="challenge", lifetime=LIFETIME)
     secret = _secret_of(request)
     if secret is None:  # one for all challenges of this answer
         secret = vars(request).setdefault(NEW_SECRET, secrets.token_urlsafe(CHALLENGE_BYTES))
@@ -124,7 +126,13 @@ def _store(row: Challenge) -> None:
     expired = _rows().filter(expires_at__lte=timezone.now()).order_by("expires_at")
     if ids := list(expired.values_list("id", flat=True)[:PRUNE_ROWS]):
         _rows().filter(id__in=ids).delete()
-    row.save(using=STORE.alias())
+    has_target = connections[STORE.alias()].features.supports_update_conflicts_with_target
+    _rows().bulk_create(
+        [row],
+        update_conflicts=True,
+        update_fields=["purpose", "user_id", "material", "expires_at"],
+        unique_fields=["id"] if has_target else None,
+    )
 
 
 def _rows() -> QuerySet[Challenge]:

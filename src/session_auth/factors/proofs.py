@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from session_auth import attempts, throttling
+from session_auth import throttling
 from session_auth.conf import get_conf
 from session_auth.exceptions import InvalidCredentials, InvalidRequest
-from session_auth.factors import changes, rows
+from session_auth.factors import changes
 from session_auth.factors.models import Factor, Kind
 from session_auth.keys import digest
 
@@ -59,6 +59,5 @@ def count_and_check(
     factor = None if guess.is_above_ceiling else use_up(request, user, given)
     if not guess.accept(factor is not None) or factor is None:
         raise InvalidCredentials
-    if factor.kind in rows.STRONG:  # a recovery code is gone by that
-        attempts.on_answer(request, lambda response: changes.end_if_removed(factor))
+    changes.watch(request, changes.Proven.of(factor))
     return factor

@@ -1,6 +1,7 @@
 """Recovery codes: ten, shown once, stored as digests, each good once and for one user."""
 
 import base64
+import json
 import secrets
 from functools import partial
 from typing import Any
@@ -57,27 +58,37 @@ def use_up(request: HttpRequest, user: AbstractBaseUser, code: str) -> Factor | 
 def spent(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> Factor | None:
     """Delete the code in this row, if it is there, and tell the user."""
     spend = partial(_spend_and_tell, request, user, factor_id)
-    if not attempts.lasting(request, spend, alias=rows.STORE.alias()):
+    left = attempts.lasting(request, spend, alias=rows.STORE.alias())
+    if left is None:
         return None
-    return Factor(id=factor_id, user_id=user.pk, kind=Kind.RECOVERY)
+    return Factor(
+        id=factor_id,
+        user_id=user.pk,
+        kind=Kind.RECOVERY,
+        details=json.dumps({changes.CODES_LEFT: sorted(left)}),
+        created_at=timezone.now(),
+    )
 
 
-def _spend_and_tell(request: HttpRequest, user: AbstractBaseUser, factor_id: str) -> bool:
+def _spend_and_tell(
+    request: HttpRequest, user: AbstractBaseUser, factor_id: str
+) -> set[str] | None:
+    """Return the ids of the codes that are left; ``None`` if the code was not there."""
     change, kind = Change.RECOVERY_USED, Kind.RECOVERY
 
     @rows.STORE.changes
-    def spend() -> tuple[bool, int | None]:
+    def spend() -> tuple[set[str] | None, int | None]:
         # Both or neither: no code is gone of whose use its user does not hear.
         with transaction.atomic(using=rows.STORE.alias()):
             if not rows.spend_code(user.pk, factor_id):
-                return False, None
-            left = sum(factor.kind == kind for factor in rows.of_user(user.pk))
-            return True, mail.post_notice(request, user, change=change, kind=kind, left=left)
+                return None, None
+            left = rows.ids_of_codes(user.pk)
+            return left, mail.post_notice(request, user, change=change, kind=kind, left=len(left))
 
-    is_spent, mail_id = spend()
-    if is_spent:
+    left, mail_id = spend()
+    if left is not None:
         changes.tell(request, user, change, kind=kind, mail_id=mail_id)
-    return is_spent
+    return left
 
 
 proofs.checkers[Kind.RECOVERY] = ("code", use_up)

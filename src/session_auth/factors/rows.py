@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db import router
@@ -64,14 +65,18 @@ def find(kind: Kind, factor_id: str, *, user_id: Any = None) -> Factor | None:
     return _rows().filter(id=factor_id, kind=kind, **whose).first()
 
 
-def is_there(factor: Factor) -> bool:
+def is_there(factor_id: str, created_at: datetime) -> bool:
     """Say whether the factor is there still, and no other one in its place.
 
     If it is being removed right now, wait for that: a write of the row does, and to read it does
-    not.
+    not. In a transaction, nobody removes it before the end of that.
     """
-    rows = _rows().filter(id=factor.id, created_at=factor.created_at)
-    return STORE.changes(rows.update)(counter=F("counter")) == 1
+    return _rows().filter(id=factor_id, created_at=created_at).update(counter=F("counter")) == 1
+
+
+def ids_of_codes(user_id: Any) -> set[str]:
+    """Return the ids of the recovery codes of a user that are left."""
+    return set(_rows().filter(user_id=user_id, kind=Kind.RECOVERY).values_list("id", flat=True))
 
 
 def spend_step(factor: Factor, step: int) -> bool:

@@ -100,6 +100,7 @@ class SetUpFactor(Stage):
             if rows.strong(rows.of_user(user.pk)):  # another browser was faster
                 raise InvalidCredentials
             factor.save(using=rows.STORE.alias(), force_insert=True)
+        changes.watch(request, changes.Proven.of(factor))
 
 
 def _required_from(user: AbstractBaseUser) -> datetime | None:

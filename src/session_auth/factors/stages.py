@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from session_auth import attempts
-from session_auth.factors import proofs, rows, trust
+from session_auth.factors import changes, proofs, rows, trust
 from session_auth.factors.models import Factor, Kind
 from session_auth.stages import Method, Proof, Proves, Stage, level_of
 
@@ -115,6 +115,7 @@ class SecondFactor(Stage):
     def completed(
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
     ) -> None:
+        changes.watch_on(request, user.pk, notes)
         if notes.get(NOTES, {}).get("trust"):
             strong = rows.strong(rows.of_user(user.pk))
             attempts.on_answer(

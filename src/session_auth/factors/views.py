@@ -82,7 +82,11 @@ class FactorsView(JSONView):
 
 
 class RecoveryCodesView(FactorView):
-    """``POST factors/recovery-codes/``: ten new codes, shown once. ``DELETE``: none any more."""
+    """``POST factors/recovery-codes/``: ten new codes, shown once. ``DELETE``: none any more.
+
+    Both end the other sessions that an old code has opened. After new codes, the own one goes on as
+    it is: who has lost their phone logs in by a code, and makes new ones first of all.
+    """
 
     operations: Mapping[str, Operation] = {
         "post": Operation(answer=RecoveryCodes, status=201, caller=Caller.RECENT, body={}),
@@ -95,6 +99,8 @@ class RecoveryCodesView(FactorView):
         codes = recovery.new_codes()
         with changes.announced(request, user, Change.RECOVERY_MADE, kind=Kind.RECOVERY):
             rows.remove(user.pk, Kind.RECOVERY)
+            # Who makes new ones may know that somebody has the old ones, and has got in by one.
+            changes.end_others_opened_by(request, user.pk, Kind.RECOVERY)
             rows.add(recovery.rows_for(user.pk, codes))
         answer: RecoveryCodes = {"recovery_codes": codes}
         return json_response(answer, status=201)

@@ -68,7 +68,7 @@ class PasskeyOptionsView(FactorView):
 
     operations: Mapping[str, Operation] = {
         "post": Operation(
-            answer=PasskeyOptions, caller=Caller.RECENT, body={}, refusals=(NotFound,)
+            answer=PasskeyOptions, caller=Caller.RECENT, body={}, refusals=(NotFound, Throttled)
         )
     }
 
@@ -161,7 +161,7 @@ class PasskeyUseView(JSONView):
             caller=Caller.ANYBODY_KNOWN,
             body=PURPOSE,
             limits={"purpose": {"enum": [*PURPOSES]}, "method": {"enum": [*METHODS]}},
-            refusals=(LoginExpired, NotFound),
+            refusals=(LoginExpired, NotFound, Throttled),
         )
     }
 

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from session_auth import flows
 from session_auth.answers import json_response, no_content
-from session_auth.exceptions import InvalidRequest, NotFound
+from session_auth.exceptions import InvalidRequest, NotFound, Throttled
 from session_auth.factors import authenticator_app, rows
 from session_auth.factors.models import Kind
 from session_auth.factors.views import FactorView
@@ -24,7 +24,9 @@ class TotpView(FactorView):
     """``POST factors/totp/``: a new secret, for five minutes. ``DELETE``: remove the app."""
 
     operations: Mapping[str, Operation] = {
-        "post": Operation(answer=NewApp, caller=Caller.RECENT, body={}, refusals=(NotFound,)),
+        "post": Operation(
+            answer=NewApp, caller=Caller.RECENT, body={}, refusals=(NotFound, Throttled)
+        ),
         "delete": Operation(caller=Caller.RECENT, body={}, refusals=(NotFound,)),
     }
 

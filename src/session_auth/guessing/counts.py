@@ -153,11 +153,14 @@ def _day_limit(row_id: str, *, kept: timedelta) -> Limit:
     )
 
 
-def of_network(network: str, purpose: str) -> Limit:
-    window_seconds = round(ADDRESS_WINDOW.total_seconds())
+def of_network(
+    network: str, purpose: str, *, window: timedelta = ADDRESS_WINDOW, times: int = 1
+) -> Limit:
+    """Return the limit of an address, ``times`` as many in a ``window`` as guesses in an hour."""
+    window_seconds = round(window.total_seconds())
     return Limit(
         id=_key(f"{purpose}.address", network),
-        free=get_conf().GUESSES_PER_ADDRESS,
+        free=get_conf().GUESSES_PER_ADDRESS * times,
         window_seconds=window_seconds,
         kept_seconds=window_seconds + LAST_DELAY_SECONDS,
     )

@@ -64,6 +64,12 @@ RECORDS_OF_ALLAUTH = frozenset(
 )
 """Where allauth notes, from the first step of a login on, what the user who logs in has proven."""
 
+Ended = dict[EndReason, list[Record]]
+"""The sessions that had to end for a new one, by the reason."""
+
+StoreBy = Callable[[Callable[[], Ended]], Ended]
+"""Calls what stores a new session, and returns what that returns."""
+
 JSON = json.JSONDecoder()
 logger = logging.getLogger("django.security.SuspiciousSession")
 
@@ -116,6 +122,9 @@ class BaseSessionStore(SessionBase):
 
     _renewed_key: str | None = None
     """The key that this request has given the session, once no rollback can undo that."""
+
+    _store_by: Sequence[StoreBy] = ()
+    """What the first save goes through, each with a transaction of its own around the next."""
 
     _predecessor_ids: frozenset[str] = frozenset()
     """The ids of the sessions that end when this one is saved."""
@@ -359,13 +368,16 @@ class BaseSessionStore(SessionBase):
 
         Then another write could only fail, and the answer would deny what has been done.
         """
-        key = self._renewed_key
         return (
-            key is not None
-            and key == self.session_key
+            self._has_new_key()
             and self._record is not None
             and self.encode(dict(self.items())) == self._record.data
         )
+
+    def _has_new_key(self) -> bool:
+        """Say whether this request has given the session its key, once and for all."""
+        key = self._renewed_key
+        return key is not None and key == self.session_key
 
     def prove(self, method: str) -> None:
         """Record that the user has proven by ``method`` who they are; give the session a new key.
@@ -527,13 +539,28 @@ class BaseSessionStore(SessionBase):
             del data[left_behind]
         self._left_behind = {}
         record = self._next_record(cast("str", self._id), data)
-        at_most = get_conf().MAX_SESSIONS
-        ended = self.rows.insert(record, ending=self._predecessor_ids, at_most=at_most)
+        ended = self._insert_record(record)
         for reason, records in ended.items():
             if records:
                 announce(self.rows, records, reason, successor=record)
         self._predecessor_ids = frozenset()
         self._record = record
+
+    def _insert_record(self, record: Record) -> Ended:
+        at_most = get_conf().MAX_SESSIONS
+        insert = partial(self.rows.insert, record, ending=self._predecessor_ids, at_most=at_most)
+        if not self._store_by:
+            return insert()
+        for wrap in self._store_by:
+            insert = partial(wrap, insert)
+        try:
+            return insert()
+        except StoreUnavailable:
+            # Perhaps it is stored, in another database than the one that has failed. Nobody gets
+            # its key: it must not be in the list of its user.
+            with suppress(StoreUnavailable):  # which is logged
+                self.rows.take_back(record)
+            raise
 
     def _to_store(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return ``data`` but for what was there before the login and nobody has set since."""

@@ -76,6 +76,10 @@ class Rows(ABC):
         Raises ``CreateError`` if the id is taken.
         """
 
+    def take_back(self, record: Record) -> None:
+        """Remove a row that was added just now, and whose key nobody will be told."""
+        self.remove_ids([record.id], EndReason.LOGOUT)
+
     @abstractmethod
     def adopt(self, record: Record, *, old_key: str) -> None:
         """Add the row of a session of another engine, and note that it was taken over.

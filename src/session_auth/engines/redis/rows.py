@@ -133,8 +133,11 @@ class RedisRows(Rows):
                 over[EndReason.EVICTED] = oldest[: max(0, len(oldest) - at_most + 1)]
             return _end(over, successor=record)
         except StoreUnavailable:
-            places.clear([Row(record, tag, "")])  # nobody will be told its key
+            self.take_back(record)
             raise
+
+    def take_back(self, record: Record) -> None:
+        places.clear([Row(record, places.tag_in(record), "")])  # though no trace can be written
 
     @SESSIONS.changes
     def adopt(self, record: Record, *, old_key: str) -> None:
