@@ -67,6 +67,7 @@ def test_a_first_passkey_is_made_on_the_way_into_the_admin(page: Page, site: str
     page.context.clear_cookies()
     log_in(page, site)
     expect(page.locator("strong")).to_have_text("passkey")  # no second one can be made
+    expect(page.locator("#id_credential")).to_be_hidden()  # the script of the page has run
     page.get_by_role("button", name="Log in").press("Enter")
     expect(page).to_have_url(site + USERS)
     assert not [said for said in complaints if "Policy" in said]
