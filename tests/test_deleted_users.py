@@ -5,12 +5,15 @@ from itertools import count, takewhile
 from typing import Any
 
 import pytest
-from django.contrib.auth import login
+from django.contrib.auth import login, user_logged_in
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
+from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from session_auth.exceptions import InvalidCredentials
+from session_auth.sessions import end_sessions
 from session_auth.sessions.listing import rows
 from session_auth.stores import USERS
 from tests.api_client import AUTH, PASSWORD, ApiClient
@@ -56,6 +59,8 @@ def test_nobody_is_logged_in_by_a_login_of_other_code(
     delete: Callable[[], None], alice: User
 ) -> None:
     browser = ApiClient()
+    assert ApiClient().call("POST", "/api/other/").status_code == 200
+    end_sessions(alice)
 
     response = told_if_gone(
         delete, lambda: browser.call("POST", "/api/other/"), at="UPDATE auth_user"
@@ -64,6 +69,20 @@ def test_nobody_is_logged_in_by_a_login_of_other_code(
     assert (response.status_code, response.json()["code"]) == (401, "invalid_credentials")
     assert browser.session_key() == ""
     assert rows().some(at_most=1) == []
+
+
+def test_who_is_gone_is_unknown_without_a_session_of_ours(alice: User) -> None:
+    User.objects.all().delete()
+
+    with pytest.raises(InvalidCredentials):
+        user_logged_in.send(User, request=None, user=alice)
+
+
+def test_a_login_in_a_transaction_that_is_broken_is_a_fault_of_the_caller(alice: User) -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            user_logged_in.send(User, request=None, user=alice)
 
 
 def test_an_error_of_the_database_is_none_of_the_user() -> None:

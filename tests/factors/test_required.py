@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import override_settings
 
+from session_auth.factors import authenticator_app
 from session_auth.factors.models import Factor
 from session_auth.models import Session
 from tests.api_client import AUTH, ApiClient, signed_in
@@ -123,6 +124,30 @@ def test_another_browser_cannot_set_it_up(clock: Any) -> None:
 
     assert told(response) == (401, "invalid_credentials")
     assert not Factor.objects.exists()
+
+
+def test_of_two_browsers_that_set_up_a_first_one_at_once_the_slower_is_refused(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.move_to(NOON + timedelta(days=14))
+    here, there = ApiClient(), ApiClient()
+    mine, theirs = (
+        code_of(from_base32(each.log_in().json()["totp"]["secret"])) for each in (here, there)
+    )
+    confirmed = authenticator_app.confirmed
+
+    def be_slow(*given: Any) -> Any:
+        factor = confirmed(*given)
+        monkeypatch.undo()
+        assert second_factor(there, "totp_setup", code=theirs).status_code == 200
+        return factor
+
+    monkeypatch.setattr(authenticator_app, "confirmed", be_slow)
+    response = second_factor(here, "totp_setup", code=mine)
+
+    assert told(response) == (401, "invalid_credentials")
+    assert Factor.objects.count() == 1
+    assert (here.user(), there.user() is None) == (None, False)
 
 
 def test_it_is_no_way_to_add_one_to_those_that_are_there(clock: Any) -> None:

@@ -268,9 +268,9 @@ def test_a_session_that_times_out_ends_where_it_is(
 def test_a_login_of_which_nobody_can_be_told_leaves_no_session(alice: User, way: Way) -> None:
     """The mail is written with the session, or there is none."""
     browser, dying = ApiClient(), Dying(after="INSERT INTO session_auth_pendingmail", at=0)
-    browser.get(AUTH + "csrf/")
 
     with engine(way.both), override_settings(SESSION_AUTH_SESSIONS_URL="https://example.org/s/"):
+        browser.get(AUTH + "csrf/")
         with connection.execute_wrapper(dying):
             response = browser.log_in()
 

@@ -134,7 +134,7 @@ LEVELS = {
 
 
 def at_level(level: str) -> AbstractContextManager[None]:
-    if VENDOR == "postgresql":
+    if VENDOR == "postgresql":  # pragma: no cover # where this is not measured
         return databases.default("default_transaction_isolation", f"'{level}'", before="")
     return databases.options(isolation_level=level) if VENDOR == "mysql" else nullcontext()
 
