@@ -301,7 +301,9 @@ def test_two_who_remove_a_factor_are_in_nobodys_way(alice: User) -> None:
 
     found = statuses(*[partial(browser.call, "DELETE", path) for browser in browsers])
 
-    assert (found[0], set(found[1:])) == (200, {401})
+    assert found[0] == 200
+    assert set(found[1:]) <= {401, 404}  # one that comes in late finds no passkey any more
+    assert Session.objects.count() == 1
 
 
 @override_settings(

@@ -260,6 +260,27 @@ def test_a_session_that_gets_a_new_key_counts_once_among_those_of_its_user(alice
     assert {info.id for info in list_sessions(alice)} == {session._id, *last}
 
 
+@override_settings(SESSION_AUTH_MAX_SESSIONS=2)
+def test_of_two_logins_at_once_none_evicts_one_more_than_it_takes_the_place_of(
+    alice: User, clock: Any
+) -> None:
+    """The first is of a machine whose clock is behind, so that it counts as older than all."""
+    signed_in()
+    clock.shift(1)
+    second = signed_in()
+    last: list[str] = []
+
+    def log_in() -> None:
+        clock.shift(timedelta(hours=1).total_seconds())
+        last.append(id_of(signed_in()))
+
+    clock.shift(-timedelta(hours=1).total_seconds())
+    with after(scripts.ADD, log_in):
+        signed_in()
+
+    assert {info.id for info in list_sessions(alice)} == {id_of(second), *last}
+
+
 def test_a_proof_that_was_taken_back_meanwhile_stays_away(alice: User) -> None:
     session, _ = renewable()
     session.prove("totp")

@@ -1,6 +1,6 @@
 """Which of two rows counts: under the old key or the new one, here or in the database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -52,8 +52,12 @@ def living(rows: Sequence[Row]) -> list[Row]:
 
 
 @SESSIONS.asks
-def living_of(user_id: Any) -> list[Row]:
-    """Return the rows of a user's living sessions, also of one that gets a new key just now."""
+def living_of(user_id: Any, *, among: Collection[str] | None = None) -> list[Row]:
+    """Return the rows of a user's living sessions, also of one that gets a new key just now.
+
+    With ``among``, return only those that have, or had, one of these ids.
+    """
+    alias = SESSIONS.alias()
     seen: set[str] = set()
     living: list[Row] = []
     rows = places.rows_of(user_id)
@@ -62,8 +66,11 @@ def living_of(user_id: Any) -> list[Row]:
         found, ended = _living(rows)
         living += found
         renewed = set(ended.values()) - {""}
-        rows = places.rows(tombstones.heirs_of(renewed, alias=SESSIONS.alias()) - seen)
-    return living
+        rows = places.rows(tombstones.heirs_of(renewed, alias=alias) - seen)
+    if among is None:
+        return living
+    heirs = tombstones.heirs_of(among, alias=alias)
+    return [row for row in living if row.record.id in heirs]
 
 
 def _living(rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:

@@ -127,8 +127,7 @@ class RedisRows(Rows):
             others = [each for each in ids if each != record.id and each not in ending]
             over = {EndReason.REPLACED: places.rows(ending)}
             if at_most is not None and len(others) >= at_most:
-                living = renewals.living_of(record.user_id)
-                oldest = [row for row in living if row.record.id not in {record.id, *ending}]
+                oldest = renewals.living_of(record.user_id, among=others)
                 oldest.sort(key=lambda row: row.record.created_at)
                 over[EndReason.EVICTED] = oldest[: max(0, len(oldest) - at_most + 1)]
             return _end(over, successor=record)
