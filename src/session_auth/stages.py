@@ -166,7 +166,7 @@ class Stage(ABC):
         A code that may be used once has to be used up here, by one conditional statement: two
         requests may come at the same time. Each stage that has ``methods`` needs this.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # of a stage without methods, which nobody calls
 
     def completed(  # noqa: B027 # most stages have nothing to do then
         self, user: AbstractBaseUser, request: HttpRequest, *, notes: Mapping[str, Any]
